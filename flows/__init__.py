@@ -1,0 +1,1 @@
+"""What Prefect runs, one recipe per file, and the command line."""

@@ -1,0 +1,196 @@
+"""The model config: one YAML says all that a model needs; every field is checked, none is guessed."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Cron = Annotated[str, Field(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
+
+
+class Part(BaseModel):
+    """A frozen part of a config in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Lookup(Part):
+    """A side table joined to every batch: equal keys, or the latest row known at the decision time."""
+
+    name: Name
+    path: str  # under the data root: one file, or a folder with one file per date
+    by: Annotated[list[str], Field(min_length=1)]  # columns that must be equal
+    columns: Annotated[list[str], Field(min_length=1)]  # columns that are brought over
+    observed_at: str | None = None  # UTC time of a row; set: the latest row that was published by then
+    published_after_minutes: Annotated[int, Field(ge=0)] = 0  # a row is known this long after observed_at
+    max_age_hours: Annotated[float, Field(gt=0)] = 24.0  # older rows count as missing
+
+
+class Source(Part):
+    """Where batches come from."""
+
+    kind: Literal["dates", "table"]  # dates: one parquet file per date; table: one file, no time axis
+    path: str  # under the data root: a folder of <date>.parquet, or one parquet file
+    key: Annotated[list[str], Field(min_length=1)]  # columns that name a row
+    event_time: str | None = None  # UTC time the prediction is about
+    decision_lead_minutes: Annotated[int, Field(ge=0)] = 0  # the prediction is asked this long before
+    lookups: list[Lookup] = []
+
+    @model_validator(mode="after")
+    def _times(self) -> "Source":
+        if self.kind == "dates" and self.event_time is None:
+            raise ValueError("event_time is needed when kind is dates: the UTC time column of a row")
+        if self.kind == "table" and any(lookup.observed_at for lookup in self.lookups):
+            raise ValueError("a lookup with observed_at needs a time axis: kind must be dates")
+        return self
+
+
+class Outcome(Part):
+    """What really happened: a separate feed that arrives later."""
+
+    path: str  # under the data root: a folder of <date>.parquet, or one parquet file
+    column: str  # a number; null means the outcome will never come
+    above: float | None = None  # set: the outcome is the yes or no of `column > above`
+    delay_days: Annotated[int, Field(ge=0)] = 1
+    no_outcome: str  # in words: which rows never get an outcome, and what is done with them
+
+
+class Feature(Part):
+    """One input of the model and the reason it may be one."""
+
+    name: str
+    kind: Literal["number", "category"]
+    because: Annotated[str, Field(min_length=10)]  # why this is known at the decision time
+
+
+class Features(Part):
+    """The inputs, and the one function a team may write."""
+
+    function: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*:[a-z_][a-z0-9_]*$")] | None = None
+    columns: Annotated[list[Feature], Field(min_length=1)]
+
+
+class Estimator(Part):
+    """The learner and its settings."""
+
+    kind: Literal["xgboost", "logistic", "ridge"]
+    params: dict[str, float | int | str | bool] = {}
+    rounds: Positive = 200
+    seed: int = 7
+    threads: Positive = 2
+
+
+class Split(Part):
+    """Which days train, which later days judge."""
+
+    test_days: Positive = 14
+    test_share: Share = 0.25  # of rows, by a hash of the key, where there is no time axis
+    window_days: Positive | None = None  # null: all days since the first asked
+
+
+class Gate(Part):
+    """One measure the challenger must reach, alone and against the champion."""
+
+    metric: Literal["auc", "log_loss", "brier", "rmse", "mae", "r2"]
+    at_least: float | None = None
+    at_most: float | None = None
+    champion_margin: float | None = None  # may be this much worse than the champion; negative: must be better
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "Gate":
+        if self.at_least is None and self.at_most is None and self.champion_margin is None:
+            raise ValueError("a gate needs at_least, at_most or champion_margin")
+        return self
+
+
+class Approval(Part):
+    """Who may promote."""
+
+    policy: Literal["person", "automatic"] = "person"
+    not_requester: bool = True
+    expires_days: Positive = 14
+
+
+class Scoring(Part):
+    """What one pass over a batch scores."""
+
+    max_quarantined_share: Share = 0.02  # more bad rows than this stop the batch
+    shadow_previous: bool = True  # the champion before this one goes on scoring in its shadow
+
+
+class Drift(Part):
+    """The unit of an alarm policy is expected false alarms."""
+
+    one_in_nights: Annotated[int, Field(ge=5)] = 30
+    quality_false_alarm_share: Literal[0.05, 0.1] = 0.1  # within quality_horizon_nights
+    quality_horizon_nights: Literal[60, 90, 180] = 90
+    report: Literal["on_change", "always", "never"] = "on_change"
+
+
+class Retrain(Part):
+    """When a drift decision may start a training run."""
+
+    persistence_nights: Positive = 2  # nights of the last `persistence_of` on which quality must alarm
+    persistence_of: Positive = 3
+    cooldown_days: Annotated[int, Field(ge=0)] = 14
+    max_age_days: Positive = 45
+    monthly_budget: Positive = 2
+
+
+class Schedule(Part):
+    """Cron lines (UTC) of the scheduled deployments; null switches one off."""
+
+    score: Cron | None = "0 5 * * *"
+    check: Cron | None = "0 6 * * *"
+    train: Cron | None = None
+
+
+class ModelConfig(Part):
+    """Everything the flows know about one model."""
+
+    model: Name
+    owner: str
+    purpose: str
+    source: Source
+    outcome: Outcome
+    features: Features
+    estimator: Estimator
+    split: Split = Split()
+    gates: Annotated[list[Gate], Field(min_length=1)]
+    approval: Approval = Approval()
+    scoring: Scoring = Scoring()
+    drift: Drift = Drift()
+    retrain: Retrain = Retrain()
+    schedule: Schedule = Schedule()
+
+    @property
+    def task(self) -> Literal["classification", "regression"]:
+        """Whether the outcome is a yes or no, or a number."""
+        return "regression" if self.outcome.above is None else "classification"
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The model's inputs, in order."""
+        return tuple(feature.name for feature in self.features.columns)
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The inputs that are categories."""
+        return frozenset(f.name for f in self.features.columns if f.kind == "category")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelConfig":
+        names = [feature.name for feature in self.features.columns]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"features.columns names {', '.join(sorted(twice))} twice")
+        wrong = {"classification": {"rmse", "mae", "r2"}, "regression": {"auc", "log_loss", "brier"}}[self.task]
+        if bad := [gate.metric for gate in self.gates if gate.metric in wrong]:
+            raise ValueError(f"gates ask for {', '.join(bad)}, which does not exist for a {self.task}")
+        allowed = {"classification": {"xgboost", "logistic"}, "regression": {"xgboost", "ridge"}}[self.task]
+        if self.estimator.kind not in allowed:
+            raise ValueError(f"estimator.kind {self.estimator.kind} cannot do {self.task}; use {' or '.join(sorted(allowed))}")
+        if self.outcome.column in names:
+            raise ValueError(f"outcome.column {self.outcome.column} is also a feature: it is not known in time")
+        return self
