@@ -1,0 +1,136 @@
+"""From raw tables to the frame that is validated, trained on and scored: one path for all three."""
+
+import io
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from plimsoll.config_loading import nearest
+from plimsoll.errors import DataError
+from plimsoll.lookups import join_lookups
+from plimsoll.model_config import ModelConfig
+from plimsoll.snapshot import Snapshot
+from plimsoll.store import Store, get_object
+
+FeatureFunction = Callable[[pd.DataFrame], pd.DataFrame]
+KEY = "__key__"  # the row's name as one string
+OUTCOME = "__outcome__"  # 0 or 1, or a number; NaN where it has not come
+
+
+def read_parquet(data: bytes, where: str) -> pd.DataFrame:
+    """Return the table in parquet bytes; DataError when they are not parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(io.BytesIO(data)).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{where}: expected a parquet file, found {len(data)} bytes that are not one ({error}).") from None
+
+
+def read_assembled(
+    store: Store, snapshot: Snapshot, config: ModelConfig, function: FeatureFunction | None, date: str
+) -> pd.DataFrame:
+    """Return one date's rows with lookups and features, in the order of the file, from a snapshot.
+
+    Raises DataError on a missing file or column, a wrong type, a column without a value or no rows.
+    """
+    ref = snapshot.file("batch", date)
+    if ref is None:
+        raise DataError(f"No batch of {config.model} for {date} at {config.source.path}. Was it exported?")
+    batch = read_parquet(get_object(store, ref.digest), f"{config.source.path} of {date}")
+    _check_raw(batch, config, date)
+    return assemble(batch, _lookup_tables(store, snapshot, config, date), config, function)
+
+
+def assemble(
+    batch: pd.DataFrame, tables: Mapping[str, pd.DataFrame], config: ModelConfig, function: FeatureFunction | None
+) -> pd.DataFrame:
+    """Return a raw batch with its lookups joined, its features built and checked, and its key as one string."""
+    frame = join_lookups(batch, config.source, tables)
+    if function:
+        frame = function(frame)
+    _check_features(frame, config)
+    frame[KEY] = row_keys(frame, config)
+    return frame
+
+
+def row_keys(frame: pd.DataFrame, config: ModelConfig) -> pd.Series:
+    """Return each row's name: its key columns joined by a bar."""
+    first, *rest = config.source.key
+    keys = frame[first].astype(str)
+    for column in rest:
+        keys = keys + "|" + frame[column].astype(str)
+    return keys
+
+
+def attach_outcome(frame: pd.DataFrame, outcomes: pd.DataFrame | None, config: ModelConfig) -> pd.DataFrame:
+    """Return frame with its outcomes by key, NaN where none has come; contradicting outcomes are a DataError."""
+    if outcomes is None:
+        return frame.assign(**{OUTCOME: float("nan")})
+    values = outcome_values(outcomes, config)
+    return frame.assign(**{OUTCOME: frame[KEY].map(values).astype("float64")})
+
+
+def outcome_values(outcomes: pd.DataFrame, config: ModelConfig) -> pd.Series:
+    """Return outcomes by row key as floats: 0 or 1 for a yes or no, NaN where there will never be one.
+
+    Raises DataError on a missing column, text where a number belongs, or two outcomes for one key.
+    """
+    where = f"outcomes of {config.model} ({config.outcome.path})"
+    for column in (*config.source.key, config.outcome.column):
+        if column not in outcomes:
+            raise DataError(f"{where}: column {column} is missing.{nearest(column, list(outcomes.columns))}")
+    raw = outcomes[config.outcome.column]
+    if not pd.api.types.is_numeric_dtype(raw):
+        raise DataError(f"{where}: {config.outcome.column} must be a number, found {raw.dtype}.")
+    keys = row_keys(outcomes, config)
+    if keys.duplicated().any():
+        raise DataError(f"{where}: two outcomes for {keys[keys.duplicated()].iloc[0]}. Send one per row.")
+    values = raw.astype("float64")
+    if config.outcome.above is not None:
+        values = (values > config.outcome.above).astype("float64").where(values.notna())
+    return pd.Series(values.to_numpy(), index=pd.Index(keys))
+
+
+def _lookup_tables(store: Store, snapshot: Snapshot, config: ModelConfig, date: str) -> dict[str, pd.DataFrame]:
+    """Return each lookup's rows that can matter for a date: the whole table, or that day and the day before."""
+    tables = {}
+    yesterday = (pd.Timestamp(date) - pd.Timedelta(days=1)).date().isoformat() if config.source.kind == "dates" else ""
+    tomorrow = (pd.Timestamp(date) + pd.Timedelta(days=1)).date().isoformat() if yesterday else ""
+    for lookup in config.source.lookups:
+        refs = [snapshot.file(lookup.name, name) for name in (yesterday, date, tomorrow)]
+        digests = dict.fromkeys(ref.digest for ref in refs if ref)
+        parts = [read_parquet(get_object(store, d), f"lookup {lookup.name} of {date}") for d in digests]
+        if not parts:
+            raise DataError(f"Lookup {lookup.name} has no rows for {date} at {lookup.path}. Was it exported?")
+        tables[lookup.name] = pd.concat(parts, ignore_index=True)
+    return tables
+
+
+def _check_raw(batch: pd.DataFrame, config: ModelConfig, date: str) -> None:
+    where = f"{config.source.path} of {date}"
+    if batch.empty:
+        raise DataError(f"{where}: the file has no rows.")
+    needed = [*config.source.key, *([config.source.event_time] if config.source.event_time else [])]
+    for column in needed:
+        if column not in batch:
+            raise DataError(f"{where}: column {column} is missing.{nearest(column, list(batch.columns))}")
+    for column in batch.columns.intersection([*needed, *config.feature_names]):
+        if batch[column].isna().all():
+            raise DataError(f"{where}: column {column} has no value in any of {len(batch)} rows.")
+
+
+def _check_features(frame: pd.DataFrame, config: ModelConfig) -> None:
+    for feature in config.features.columns:
+        if feature.name not in frame:
+            raise DataError(
+                f"{config.model}: feature {feature.name} is missing from the batch."
+                f"{nearest(feature.name, [str(c) for c in frame.columns])}"
+            )
+        found = frame[feature.name]
+        numeric = pd.api.types.is_numeric_dtype(found)
+        if feature.kind == "number" and not numeric:
+            raise DataError(f"{config.model}: feature {feature.name} must be a number, found {found.dtype}.")
+        if feature.kind == "category" and numeric and not found.isna().all():
+            raise DataError(f"{config.model}: feature {feature.name} must be a category (text), found {found.dtype}.")

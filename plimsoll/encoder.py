@@ -1,0 +1,63 @@
+"""The encoder: the only preprocessing there is, the same for training and for scoring."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plimsoll.model_config import ModelConfig
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Columns in order, and for each category the words it knows, whose positions are the codes."""
+
+    columns: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]]
+
+    def encode(self, frame: pd.DataFrame) -> Matrix:
+        """Return frame's features as one float32 matrix (rows × columns), NaN for null and for unseen words."""
+        matrix = np.empty((len(frame), len(self.columns)), dtype=np.float32)
+        for j, column in enumerate(self.columns):
+            matrix[:, j] = self._column(column, frame[column])
+        return matrix
+
+    def _column(self, name: str, values: pd.Series) -> npt.NDArray[np.float32]:
+        if name not in self.words:
+            return values.to_numpy(dtype=np.float32, na_value=np.nan)
+        codes = pd.Index(self.words[name], dtype=object).get_indexer(values.astype(object))
+        return np.where(codes < 0, np.nan, codes).astype(np.float32)
+
+    def unseen(self, frame: pd.DataFrame) -> dict[str, int]:
+        """Return how many rows carry a word that training never saw, by column."""
+        counts = {c: int((~frame[c].isin(words) & frame[c].notna()).sum()) for c, words in self.words.items()}
+        return {column: count for column, count in counts.items() if count}
+
+    @property
+    def feature_types(self) -> list[str]:
+        """XGBoost's letters: c for a category, q for a quantity."""
+        return ["c" if column in self.words else "q" for column in self.columns]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the encoder as JSON."""
+        return {"columns": list(self.columns), "words": {c: list(w) for c, w in sorted(self.words.items())}}
+
+
+def fit_encoder(frame: pd.DataFrame, config: ModelConfig) -> Encoder:
+    """Return the encoder of a training frame: the sorted words of each category."""
+    words = {
+        name: tuple(sorted(str(word) for word in frame[name].dropna().unique()))
+        for name in config.feature_names
+        if name in config.categories
+    }
+    return Encoder(config.feature_names, words)
+
+
+def encoder_from_json(body: Mapping[str, Any]) -> Encoder:
+    """Return an encoder from its JSON."""
+    return Encoder(tuple(body["columns"]), {c: tuple(w) for c, w in body["words"].items()})

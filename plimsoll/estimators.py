@@ -1,0 +1,163 @@
+"""The learners: fit, predict, and bytes that run no code when they are read.
+
+XGBoost is kept as UBJ; scikit-learn through skops, whose file lists types that only our own list may allow.
+"""
+
+import io
+import itertools
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from plimsoll.encoder import Encoder, Matrix
+from plimsoll.errors import IntegrityError
+from plimsoll.model_config import Estimator
+
+Scores = npt.NDArray[np.float64]
+Task = Literal["classification", "regression"]
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that equal models are equal bytes
+TRUSTED_TYPES: list[str] = []  # beyond skops' own defaults, which cover numpy and scikit-learn's estimators
+
+
+class Fitted(Protocol):
+    """A learner after training."""
+
+    file_name: str
+
+    def predict(self, matrix: Matrix) -> Scores:
+        """Return one score per row: a probability, or the number itself."""
+
+    def to_bytes(self) -> bytes:
+        """Return the model; equal models give equal bytes."""
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """An XGBoost model."""
+
+    booster: Any
+    file_name: str = "model.ubj"
+
+    def predict(self, matrix: Matrix) -> Scores:
+        """Return one score per row; rows are judged one by one, so a batch and a single row agree bit for bit."""
+        if not len(matrix):
+            return np.empty(0)
+        return np.asarray(self.booster.inplace_predict(matrix), dtype=np.float64)
+
+    def contributions(self, matrix: Matrix, encoder: Encoder) -> npt.NDArray[np.float64]:
+        """Return SHAP values (rows × columns + 1, the last one the base), Lundberg et al. 2020, TreeSHAP."""
+        import xgboost as xgb
+
+        data = xgb.DMatrix(matrix, feature_types=encoder.feature_types, enable_categorical=True)
+        return np.asarray(self.booster.predict(data, pred_contribs=True), dtype=np.float64)
+
+    def to_bytes(self) -> bytes:
+        """Return the model as UBJ."""
+        return bytes(self.booster.save_raw("ubj"))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A scikit-learn pipeline over the encoded matrix."""
+
+    pipeline: Any
+    task: Task
+    file_name: str = "model.skops"
+
+    def predict(self, matrix: Matrix) -> Scores:
+        """Return one score per row."""
+        if not len(matrix):
+            return np.empty(0)
+        scores = (
+            self.pipeline.predict_proba(matrix)[:, 1]
+            if self.task == "classification"
+            else self.pipeline.predict(matrix)
+        )
+        return np.asarray(scores, dtype=np.float64)
+
+    def to_bytes(self) -> bytes:
+        """Return the pipeline through skops, with addresses and dates taken out."""
+        import skops.io
+
+        return _settle(skops.io.dumps(self.pipeline))
+
+
+def fit(matrix: Matrix, outcome: Scores, encoder: Encoder, config: Estimator, task: Task) -> Fitted:
+    """Return the learner trained on a matrix; same rows, order, settings and seed give the same bytes."""
+    if config.kind == "xgboost":
+        return _fit_boosted(matrix, outcome, encoder, config, task)
+    return _fit_linear(matrix, outcome, encoder, config, task)
+
+
+def load(file_name: str, data: bytes, task: Task, threads: int) -> Fitted:
+    """Return a learner from bytes whose digest the caller has checked.
+
+    Raises IntegrityError when the file holds a type that our own list does not allow.
+    """
+    if file_name == "model.ubj":
+        import xgboost as xgb
+
+        booster = xgb.Booster({"nthread": threads})
+        booster.load_model(bytearray(data))
+        return Boosted(booster)
+    import skops.io
+
+    foreign = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES)
+    if foreign:
+        raise IntegrityError(f"The model holds types that are not allowed: {', '.join(sorted(foreign))}. It was not loaded.")
+    return Linear(skops.io.loads(data, trusted=TRUSTED_TYPES), task)
+
+
+def _fit_boosted(matrix: Matrix, outcome: Scores, encoder: Encoder, config: Estimator, task: Task) -> Boosted:
+    import xgboost as xgb
+
+    objective = "binary:logistic" if task == "classification" else "reg:squarederror"
+    params = {"objective": objective, "tree_method": "hist", "seed": config.seed, "nthread": config.threads}
+    data = xgb.DMatrix(
+        matrix, label=outcome, feature_types=encoder.feature_types, enable_categorical=True, nthread=config.threads
+    )
+    return Boosted(xgb.train({**params, **config.params}, data, config.rounds))
+
+
+def _fit_linear(matrix: Matrix, outcome: Scores, encoder: Encoder, config: Estimator, task: Task) -> Linear:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    kinds = encoder.feature_types
+    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    words = make_pipeline(SimpleImputer(strategy="constant", fill_value=-1.0), OneHotEncoder(handle_unknown="ignore"))
+    columns = ColumnTransformer(
+        [
+            ("numbers", numbers, [j for j, kind in enumerate(kinds) if kind == "q"]),
+            ("words", words, [j for j, kind in enumerate(kinds) if kind == "c"]),
+        ]
+    )
+    learner = LogisticRegression if task == "classification" else Ridge
+    options = {"max_iter": 1000, **config.params} if task == "classification" else dict(config.params)
+    return Linear(make_pipeline(columns, learner(random_state=config.seed, **options)).fit(matrix, outcome), task)
+
+
+def _settle(data: bytes) -> bytes:
+    """Return a skops file with memory addresses numbered in order of appearance and a fixed date."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    schema = files.pop("schema.json").decode()
+    seen = re.findall(r'"__id__": (\d+)', schema) + [name.removesuffix(".npy") for name in files]
+    numbers = {old: str(n) for old, n in zip(dict.fromkeys(seen), itertools.count(1), strict=False)}
+    schema = re.sub(r'(?<="__id__": )\d+', lambda m: numbers[m[0]], schema)
+    schema = re.sub(r"\b(\d+)(?=\.npy)", lambda m: numbers.get(m[0], m[0]), schema)
+    settled = {f"{numbers[n.removesuffix('.npy')]}.npy" if n.endswith(".npy") else n: b for n, b in files.items()}
+    settled["schema.json"] = json.dumps(json.loads(schema), sort_keys=True).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(settled):
+            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), settled[name])
+    return out.getvalue()

@@ -1,0 +1,110 @@
+"""Where a model stands, folded from its ledger: versions, champion, requests, batches, decisions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from plimsoll.ledger import Entry
+
+State = Literal["candidate", "refused", "requested", "champion", "former", "rejected", "retired"]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One model version and what became of it."""
+
+    number: int
+    state: State
+    trained: Entry
+
+    @property
+    def bundle(self) -> str:
+        """The digest of the version's bundle."""
+        return str(self.trained.facts["bundle"])
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A model's present, as its ledger tells it."""
+
+    model: str
+    entries: tuple[Entry, ...]
+    versions: tuple[Version, ...]
+    champion: int | None
+    previous: int | None  # champion before this one
+
+    def version(self, number: int) -> Version | None:
+        """Return a version by number, None when it was never trained."""
+        return next((v for v in self.versions if v.number == number), None)
+
+    def of_kind(self, *kinds: str) -> list[Entry]:
+        """Return the entries of some kinds, in order."""
+        return [e for e in self.entries if e.kind in kinds]
+
+    def last(self, *kinds: str) -> Entry | None:
+        """Return the latest entry of some kinds."""
+        return next((e for e in reversed(self.entries) if e.kind in kinds), None)
+
+    def batch(self, date: str, version: int | None = None) -> Entry | None:
+        """Return the entry that committed a batch (with a version among its results), or the rejection.
+
+        A commit outranks every rejection of the same date, whichever came later.
+        """
+        about = [e for e in self.of_kind("batch_committed", "batch_rejected") if e.facts["date"] == date]
+        committed = [e for e in about if e.kind == "batch_committed"]
+        if version is not None:
+            return next((e for e in committed if str(version) in e.facts["versions"]), None)
+        return (committed or about or [None])[-1]
+
+    def decision(self, date: str) -> Entry | None:
+        """Return the drift decision about a date."""
+        return next((e for e in self.of_kind("drift_decided") if e.facts["date"] == date), None)
+
+    def champion_at(self, as_of: str) -> int | None:
+        """Return the version that was champion at the end of a business date."""
+        moves = [e for e in self.of_kind("promoted", "rolled_back") if e.as_of <= as_of]
+        return int(moves[-1].facts["version"]) if moves else None
+
+
+def stand(model: str, entries: Sequence[Entry]) -> Standing:
+    """Fold a model's ledger into where it stands."""
+    states: dict[int, State] = {}
+    trained: dict[int, Entry] = {}
+    line: list[int] = []  # champions, oldest first; a rollback is a move like any other
+    for entry in entries:
+        number = int(entry.facts.get("version", 0))
+        if entry.kind == "trained":
+            trained[number], states[number] = entry, "candidate"
+        elif entry.kind in ("promoted", "rolled_back"):
+            if line:
+                states[line[-1]] = "former"
+            line.append(number)
+            states[number] = "champion"
+        elif (state := _AFTER.get(entry.kind)) and number in states:
+            states[number] = state
+    versions = tuple(Version(n, states[n], trained[n]) for n in sorted(trained))
+    champion = line[-1] if line else None
+    previous = next((n for n in reversed(line) if n != champion), None)
+    return Standing(model, tuple(entries), versions, champion, previous)
+
+
+_AFTER: dict[str, State] = {
+    "gates_failed": "refused",
+    "promotion_requested": "requested",
+    "rejected": "rejected",
+    "retired": "retired",
+}
+
+
+def summary(standing: Standing) -> dict[str, Any]:
+    """Return a model's standing as JSON for lists."""
+    last_batch = standing.last("batch_committed")
+    return {
+        "model": standing.model,
+        "champion": standing.champion,
+        "previous": standing.previous,
+        "waiting": [v.number for v in standing.versions if v.state == "requested"],
+        "versions": {str(v.number): v.state for v in standing.versions},
+        "last_batch": last_batch.facts["date"] if last_batch else None,
+        "entries": len(standing.entries),
+    }
