@@ -1,0 +1,107 @@
+"""The model bundle: preprocessing, estimator, schema and reference as one artifact that runs no code when read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from plimsoll.digest import canonical_json, sha256_hex, sha256_json
+from plimsoll.encoder import Encoder, encoder_from_json
+from plimsoll.errors import IntegrityError
+from plimsoll.estimators import Fitted, Scores, Task, load
+from plimsoll.profile import ColumnPlan, Profile, plan_from_json, plan_to_json, profile_from_json, profile_to_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the training days looked like, and how well unseen days of theirs were scored."""
+
+    plan: tuple[ColumnPlan, ...]
+    days: Mapping[str, Profile]  # by date, in order
+    losses: Mapping[str, float]  # out-of-fold mean loss by date, in order
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the reference as JSON."""
+        days = [{"date": date, "profile": profile_to_json(p)} for date, p in self.days.items()]
+        return {"plan": plan_to_json(self.plan), "days": days, "losses": [list(item) for item in self.losses.items()]}
+
+
+def reference_from_json(body: Mapping[str, Any]) -> Reference:
+    """Return a reference from its JSON."""
+    days = {day["date"]: profile_from_json(day["profile"]) for day in body["days"]}
+    return Reference(plan_from_json(body["plan"]), days, {date: loss for date, loss in body["losses"]})
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One trained model with everything that scoring and drift checks need."""
+
+    model: str
+    task: Task
+    threads: int
+    encoder: Encoder
+    fitted: Fitted
+    reference: Reference
+    trained_through: str  # last training date, empty without a time axis
+
+    def score(self, frame: pd.DataFrame) -> Scores:
+        """Return one score per row of an assembled frame: a probability, or the number itself."""
+        return self.fitted.predict(self.encoder.encode(frame))
+
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
+        """The bundle as files; equal bundles are equal bytes."""
+        about = {
+            "format": FORMAT,
+            "model": self.model,
+            "task": self.task,
+            "threads": self.threads,
+            "encoder": self.encoder.to_json(),
+            "estimator": self.fitted.file_name,
+            "trained_through": self.trained_through,
+        }
+        return {
+            "bundle.json": canonical_json(about),
+            "reference.json": canonical_json(self.reference.to_json()),
+            self.fitted.file_name: self.fitted.to_bytes(),
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest over all files of the bundle."""
+        return files_digest(self.files)
+
+
+def files_digest(files: Mapping[str, bytes]) -> str:
+    """Return the digest of a bundle's files: names and bytes."""
+    return sha256_json({name: sha256_hex(data) for name, data in files.items()})
+
+
+def load_bundle(files: Mapping[str, bytes], digest: str, where: str) -> Bundle:
+    """Return a bundle from its files after checking them against the digest in the ledger.
+
+    Raises IntegrityError before any byte is parsed when a file was changed, added or lost.
+    """
+    if (found := files_digest(files)) != digest:
+        raise IntegrityError(
+            f"The bundle at {where} was changed: expected digest {digest[:12]}, found {found[:12]} over "
+            f"{', '.join(sorted(files)) or 'no files'}. It was not loaded; restore it from a backup."
+        )
+    about = json.loads(files["bundle.json"])
+    if about["format"] != FORMAT:
+        raise IntegrityError(f"The bundle at {where} has format {about['format']}; this code reads format {FORMAT}.")
+    name = about["estimator"]
+    return Bundle(
+        about["model"],
+        about["task"],
+        about["threads"],
+        encoder_from_json(about["encoder"]),
+        load(name, files[name], about["task"], about["threads"]),
+        reference_from_json(json.loads(files["reference.json"])),
+        about["trained_through"],
+    )

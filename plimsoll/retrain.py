@@ -1,0 +1,110 @@
+"""The retrain controller: one pure decision a night, with its reason, also when the reason is not to act.
+
+Quality falling is not the same as retraining helping, and the age of a model explains as much; so late
+losses and a maximum age propose, input drift informs, and the challenger must still beat the champion.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from plimsoll.model_config import Retrain
+
+
+@dataclass(frozen=True)
+class RetrainFacts:
+    """What is known about a model on one night."""
+
+    date: str  # business date, ISO
+    batch: Literal["committed", "rejected", "missing"]
+    batch_reason: str  # why the batch was rejected or is missing; empty when committed
+    input_alarm: bool
+    quality_alarms: tuple[bool, ...]  # of the last nights, newest last
+    model_age_days: int
+    days_since_last_retrain: int | None  # None: never retrained
+    retrains_last_30_days: int
+    in_flight: bool
+    awaiting_approval: int | None  # version that waits for a person
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether to retrain; rule is the stable slug of the rule that decided."""
+
+    retrain: bool
+    rule: str
+    sentence: str
+
+
+def decide(facts: RetrainFacts, policy: Retrain) -> Decision:
+    """Return the decision of the first rule that holds.
+
+    Broken or missing data, a running retrain, an open request, the cooldown and the monthly budget stop
+    a retrain; late losses and the maximum age ask for one. A stopped wish is named beside what stopped it.
+    """
+    wish, stop = _wish(facts, policy), _stop(facts, policy)
+    if stop:
+        rule, because = stop
+        tail = f", although {wish[1]}" if wish else f"; {_no_wish(facts)}"
+        return Decision(False, rule, f"No retrain on {facts.date}: {because}{tail}.")
+    if wish:
+        return Decision(True, wish[0], f"Retrain on {facts.date}: {wish[1]}.")
+    rule = "input_drift_informs" if facts.input_alarm else "nothing"
+    return Decision(False, rule, f"No retrain on {facts.date}: {_no_wish(facts)}, {_state(facts, policy)}.")
+
+
+def _stop(facts: RetrainFacts, policy: Retrain) -> tuple[str, str] | None:
+    """Return (rule, reason) of the first rule that stops a retrain."""
+    last, spent = facts.days_since_last_retrain, facts.retrains_last_30_days
+    why = f" ({facts.batch_reason})" if facts.batch_reason else ""
+    if facts.batch == "rejected":
+        return (
+            "batch_rejected",
+            f"tonight's batch was rejected by validation{why}, and broken data is not drift",
+        )
+    if facts.batch == "missing":
+        return "batch_missing", f"tonight's batch is missing{why}, and missing data is not drift"
+    if facts.in_flight:
+        return "in_flight", "a retrain is already running"
+    if facts.awaiting_approval is not None:
+        return "awaiting_approval", f"version {facts.awaiting_approval} still waits for approval"
+    if last is not None and last < policy.cooldown_days:
+        return (
+            "cooldown",
+            f"the last one was {_days(last)} ago and the cooldown is {_days(policy.cooldown_days)}",
+        )
+    if spent >= policy.monthly_budget:
+        return "monthly_budget", f"{spent} of {policy.monthly_budget} retrains of the last 30 days are spent"
+    return None
+
+
+def _wish(facts: RetrainFacts, policy: Retrain) -> tuple[str, str] | None:
+    """Return (rule, reason) of the first rule that asks for a retrain."""
+    over = sum(facts.quality_alarms[-policy.persistence_of :])
+    if over >= policy.persistence_nights:
+        asked = f"{policy.persistence_nights} of {policy.persistence_of} are asked"
+        return (
+            "late_losses",
+            f"late losses alarmed on {over} of the last {policy.persistence_of} nights ({asked})",
+        )
+    if facts.model_age_days >= policy.max_age_days:
+        age, limit = _days(facts.model_age_days), _days(policy.max_age_days)
+        return "maximum_age", f"the model is {age} old and its maximum age is {limit}"
+    return None
+
+
+def _no_wish(facts: RetrainFacts) -> str:
+    if facts.input_alarm:
+        return "inputs drifted, but input drift informs; it does not retrain"
+    return "nothing asks for one"
+
+
+def _state(facts: RetrainFacts, policy: Retrain) -> str:
+    over = sum(facts.quality_alarms[-policy.persistence_of :])
+    return (
+        f"late losses alarmed on {over} of the last {policy.persistence_of} nights and the model is "
+        f"{facts.model_age_days} of at most {_days(policy.max_age_days)} old"
+    )
+
+
+def _days(count: int) -> str:
+    return f"{count} day" if count == 1 else f"{count} days"

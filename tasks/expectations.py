@@ -1,0 +1,131 @@
+"""Great Expectations: the suites in git are the one description of good data.
+
+A verdict depends on the suite and the rows alone, so it is kept under both digests and never computed twice.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from plimsoll.assembly import KEY
+from plimsoll.digest import canonical_json, sha256_file, sha256_hex
+from plimsoll.errors import ConfigError
+from plimsoll.store import Store, put_object
+from plimsoll.validation import BadRow, Verdict, verdict_from_json
+
+LEVEL_ROW = "row"
+
+
+def suite_path(root: Path, model: str) -> Path:
+    """Return where a model's suite is kept in git; ConfigError when it is not there."""
+    path = root / "great_expectations/expectations" / f"{model}.json"
+    if not path.is_file():
+        raise ConfigError(f"Expected a suite at {path}, found none. Every model needs one: see docs/models.md.")
+    return path
+
+
+def judge_frame(store: Store, root: Path, model: str, frame: pd.DataFrame, source: str) -> Verdict:
+    """Return the suite's verdict on an assembled frame, from the store when this pair was judged before.
+
+    source is the digest of the files the frame was assembled from and of the code that assembled it.
+    """
+    suite = sha256_file(suite_path(root, model))
+    key = f"verdicts/{suite[:16]}/{source}.json"
+    if known := store.get(key):
+        return verdict_from_json(json.loads(known))
+    result = _run_suite(str(root), model, frame)
+    report = put_object(store, canonical_json(result))
+    verdict = _read_result(result, len(frame), suite, report)
+    store.put_if_absent(key, canonical_json(verdict.to_json()))
+    return verdict
+
+
+def frame_source(digests: list[str], function_file: Path | None) -> str:
+    """Return the digest of what a frame is made from: files and feature function."""
+    return sha256_hex("".join([*digests, sha256_file(function_file) if function_file else ""]).encode())
+
+
+@cache
+def open_context(root: str) -> Any:
+    """Return the Great Expectations file context of the project."""
+    import logging
+
+    import great_expectations as gx
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    return gx.get_context(mode="file", context_root_dir=str(Path(root) / "great_expectations"))
+
+
+@cache
+def _suite(root: str, model: str) -> Any:
+    return open_context(root).suites.get(model)
+
+
+@cache
+def _batch_definition() -> Any:
+    """Return a definition for frames in memory; kept out of the file context, whose YAML is in git."""
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    asset = context.data_sources.add_pandas("memory").add_dataframe_asset("batch")
+    return asset.add_batch_definition_whole_dataframe("whole")
+
+
+def _run_suite(root: str, model: str, frame: pd.DataFrame) -> dict[str, Any]:
+    suite = _suite(root, model)
+    batch = _batch_definition().get_batch(batch_parameters={"dataframe": frame})
+    form = {"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]}
+    body: dict[str, Any] = json.loads(json.dumps(batch.validate(suite, result_format=form).to_json_dict(), default=str))
+    body.get("meta", {}).pop("run_id", None)
+    return _without_nan(body)  # type: ignore[no-any-return]
+
+
+def _read_result(result: dict[str, Any], rows: int, suite: str, report: str) -> Verdict:
+    stops: list[str] = []
+    bad: list[BadRow] = []
+    for found in result["results"]:
+        if found["success"] and not found["result"].get("unexpected_count"):
+            continue
+        config = found["expectation_config"]
+        meta = config.get("meta") or {}
+        index = found["result"].get("unexpected_index_list")
+        if meta.get("level") == LEVEL_ROW and index:
+            bad.extend(_bad_rows(config, index, str(meta.get("says", ""))))
+        elif not found["success"]:
+            stops.append(_stop_sentence(found, str(meta.get("says", ""))))
+    return Verdict(rows, len(result["results"]), tuple(stops), tuple(bad), suite, report)
+
+
+def _bad_rows(config: dict[str, Any], index: list[dict[str, Any]], says: str) -> list[BadRow]:
+    column = str(config["kwargs"].get("column", ""))
+    return [BadRow(str(row[KEY]), config["type"], column, str(row.get(column)), says) for row in index]
+
+
+def _stop_sentence(found: dict[str, Any], says: str) -> str:
+    config, result = found["expectation_config"], found["result"]
+    column = config["kwargs"].get("column")
+    if message := _exception(found.get("exception_info") or {}):
+        return f"{says or config['type']}: {message}"
+    value = result.get("observed_value", f"{result.get('unexpected_percent', 0):.1f} % of rows")
+    limits = {k: v for k, v in config["kwargs"].items() if k in {"min_value", "max_value", "mostly"} and v is not None}
+    asked = ", ".join(f"{name.removesuffix('_value')} {limit}" for name, limit in limits.items())
+    return f"{says or config['type']}: found {value}{f' in {column}' if column else ''}{f', asked {asked}' if asked else ''}"
+
+
+def _exception(info: dict[str, Any]) -> str:
+    if "exception_message" in info:
+        return str(info["exception_message"] or "")
+    messages = [str(i["exception_message"]) for i in info.values() if isinstance(i, dict) and i.get("exception_message")]
+    return messages[0] if messages else ""
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and value != value else value

@@ -1,0 +1,27 @@
+"""Feature functions: the one piece of Python that a team may add, in configs/features/."""
+
+import importlib.util
+from pathlib import Path
+
+from plimsoll.assembly import FeatureFunction
+from plimsoll.errors import ConfigError
+from plimsoll.model_config import ModelConfig
+
+
+def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | None:
+    """Return the function that a model config names as file:function, None when it names none.
+
+    Raises ConfigError when configs/features has no such file, or the file no such function.
+    """
+    if config.features.function is None:
+        return None
+    file, _, name = config.features.function.partition(":")
+    path = root / "configs/features" / f"{file}.py"
+    spec = importlib.util.spec_from_file_location(f"configs_features_{file}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(f"configs/models/{config.model}.yaml: features.function needs {path}, which does not exist.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(function := getattr(module, name, None)):
+        raise ConfigError(f"{path}: expected a function {name}(batch), found none.")
+    return function  # type: ignore[no-any-return]  # its signature is the contract in docs/models.md
