@@ -12,7 +12,9 @@ from plimsoll.digest import canonical_json, sha256_hex, sha256_json
 from plimsoll.encoder import Encoder, encoder_from_json
 from plimsoll.errors import IntegrityError
 from plimsoll.estimators import Fitted, Scores, Task, load
-from plimsoll.profile import ColumnPlan, Profile, plan_from_json, plan_to_json, profile_from_json, profile_to_json
+from plimsoll.profile import ColumnPlan, Profile, plan_from_json, plan_to_json
+from plimsoll.profile import from_json as profile_from_json
+from plimsoll.profile import to_json as profile_to_json
 
 FORMAT = 1
 

@@ -4,6 +4,7 @@ A plan fixes the bins once, from reference rows; every later batch is counted on
 integers only, so merging is exact: in any order it equals the profile of all rows put together.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,15 +17,16 @@ from numpy.typing import NDArray
 from plimsoll.errors import DataError
 
 Kind = Literal["number", "category"]
-MAX_EDGES = 128
+MAX_POINTS = 115  # edges inside the reference range; with those outside it 128
+OUTER_STEPS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # edges outside it, in spans of the range
 
 
 @dataclass(frozen=True)
 class ColumnPlan:
     """How one column is counted: a number on len(edges) + 1 right-closed bins, a category by its values.
 
-    The first bin lies strictly below the reference range lo..hi, the last strictly above it, so that a
-    value never seen before is counted apart even where the reference is constant.
+    Edges are reference quantiles over the range lo..hi, and a few outside it, so that a value never seen
+    before is counted apart even where the reference is constant.
     """
 
     name: str
@@ -125,10 +127,13 @@ def _plan_column(name: str, kind: str, series: pd.Series) -> ColumnPlan:
     if not values.size:
         return ColumnPlan(name, "number")
     points = np.unique(values)
-    if points.size >= MAX_EDGES:
-        points = np.unique(np.quantile(values, np.linspace(0, 1, MAX_EDGES - 1), method="inverted_cdf"))
-    edges = [float(np.nextafter(points[0], -np.inf)), *points.tolist()]
-    return ColumnPlan(name, "number", tuple(edges), float(points[0]), float(points[-1]))
+    if points.size > MAX_POINTS:
+        points = np.unique(np.quantile(values, np.linspace(0, 1, MAX_POINTS), method="inverted_cdf"))
+    lo, hi = float(points[0]), float(points[-1])
+    below = [lo - step * (hi - lo) for step in OUTER_STEPS]
+    above = [hi + step * (hi - lo) for step in OUTER_STEPS]
+    edges = {*below, math.nextafter(lo, -math.inf), *points.tolist(), *above}
+    return ColumnPlan(name, "number", tuple(sorted(filter(math.isfinite, edges))), lo, hi)
 
 
 def _profile_column(column: ColumnPlan, series: pd.Series) -> ColumnProfile:

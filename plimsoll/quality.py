@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class QualityVerdict:
-    """Nightly losses against reference nights; with judged=False nothing was decided and the sentence says why."""
+    """Nightly losses against the reference's; judged=False: none was decided, and the sentence says why."""
 
     judged: bool
     alarm: bool  # on the last night
@@ -65,9 +65,12 @@ def judge_quality(
     sums = _cusum(_normal_scores(past, losses))
     path = tuple((date, float(loss), s) for (date, loss), s in zip(nightly, sums, strict=True))
     nights = tuple(date for date, _, s in path if s > threshold)
-    alarm = sums[-1] > threshold
-    sentence = _sentence(path, threshold, float(np.median(past)), past.size, nights, horizon_nights)
-    return QualityVerdict(True, alarm, path, sums[-1], threshold, rho, median, nights, sentence)
+    sentence = _sentence(path, threshold, past, nights)
+    if len(path) > horizon_nights:
+        sentence += f" The false alarm share holds for {horizon_nights} nights; these are {len(path)}."
+    return QualityVerdict(
+        True, sums[-1] > threshold, path, sums[-1], threshold, rho, median, nights, sentence
+    )
 
 
 def to_json(verdict: QualityVerdict) -> dict[str, Any]:
@@ -135,22 +138,12 @@ def _cusum(scores: Floats) -> list[float]:
 
 
 def _sentence(
-    path: Sequence[tuple[str, float, float]],
-    threshold: float,
-    median: float,
-    reference: int,
-    alarm_nights: Sequence[str],
-    horizon: int,
+    path: Sequence[tuple[str, float, float]], threshold: float, past: Floats, nights: Sequence[str]
 ) -> str:
     date, loss, s = path[-1]
-    over = s > threshold
-    said = "Late losses alarm" if over else "Late losses are within what the reference explains"
+    said, of = ("Late losses alarm", "over") if s > threshold else ("Late losses are quiet", "of")
     text = (
-        f"{said} on {date}: CUSUM {s:.1f} {'over' if over else 'of'} {threshold:.1f}, loss {loss:.4g} against a "
-        f"median of {median:.4g} on {reference} reference nights."
+        f"{said} on {date}: CUSUM {s:.1f} {of} {threshold:.1f}, loss {loss:.4g} against a median of "
+        f"{np.median(past):.4g} on {past.size} reference nights."
     )
-    if alarm_nights:
-        text += f" Nights over the threshold: {len(alarm_nights)} of {len(path)}, first {alarm_nights[0]}."
-    if len(path) > horizon:
-        text += f" {len(path)} nights are more than the {horizon} that the false alarm share was set for."
-    return text
+    return text + (f" Over on {len(nights)} of {len(path)} nights, first {nights[0]}." if nights else "")

@@ -57,8 +57,15 @@ class Standing:
         return (committed or about or [None])[-1]
 
     def decision(self, date: str) -> Entry | None:
-        """Return the drift decision about a date."""
-        return next((e for e in self.of_kind("drift_decided") if e.facts["date"] == date), None)
+        """Return the latest drift decision about a date."""
+        return next((e for e in reversed(self.of_kind("drift_decided")) if e.facts["date"] == date), None)
+
+    def undecided(self) -> list[str]:
+        """Return the dates whose batch was committed or rejected and has no drift decision yet, in order."""
+        latest = {e.facts["date"]: e for e in self.of_kind("batch_rejected")}
+        latest |= {e.facts["date"]: e for e in self.of_kind("batch_committed")}
+        decided = {(e.facts["date"], e.facts["batch_entry"]) for e in self.of_kind("drift_decided")}
+        return sorted(date for date, entry in latest.items() if (date, entry.n) not in decided)
 
     def champion_at(self, as_of: str) -> int | None:
         """Return the version that was champion at the end of a business date."""

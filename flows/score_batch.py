@@ -1,0 +1,28 @@
+"""score_batch: every asked date scored exactly once, by the versions that stand at the start."""
+
+import datetime as dt
+from typing import Any
+
+from prefect import flow
+from prefect.states import State
+
+from tasks.batches import close_batches, dates_to_score, resolve_versions, score_dates
+from tasks.records import recording
+
+
+@flow(name="score-batch", flow_run_name="score {model}")
+def score_batch(
+    model: str, start: dt.date | None = None, end: dt.date | None = None, as_of: dt.date | None = None
+) -> State[Any]:
+    """Score the asked dates with the champion, and its challengers in its shadow.
+
+    Args:
+        model: A model of configs/models.
+        start: First batch date; empty scores what landed since the last committed batch.
+        end: Last batch date; empty scores the start date alone.
+        as_of: Business date of the run; empty is today.
+    """
+    with recording("score_batch", model, as_of, {"start": start, "end": end}) as run:
+        served = resolve_versions(run)
+        results = score_dates(run, served, dates_to_score(run, start, end))
+        return close_batches(run, results)

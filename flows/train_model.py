@@ -1,0 +1,44 @@
+"""train_model: from the asked days to a challenger that asks to be champion."""
+
+import datetime as dt
+from typing import Any
+
+from prefect import flow
+
+from tasks.candidates import fit_candidate, judge_candidate, read_valid_rows, register_candidate, request_promotion
+from tasks.evaluation_page import publish_candidate
+from tasks.landing import take_snapshot, training_dates
+from tasks.records import recording
+
+
+@flow(name="train-model", flow_run_name="train {model}")
+def train_model(
+    model: str,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    as_of: dt.date | None = None,
+    requested_by: str = "schedule",
+    cause: str = "asked for",
+    cause_key: str = "",
+) -> dict[str, Any]:
+    """Train a challenger on the asked days and, when every gate passes, request its promotion.
+
+    Args:
+        model: A model of configs/models.
+        start: First batch date to train on; empty takes all, or the config's window.
+        end: Last batch date; empty takes the last whose outcomes have come.
+        as_of: Business date of the run; empty is today.
+        requested_by: Who asks. A person may not approve what they asked for where the config says so.
+        cause: Why, in words; it is kept in the ledger.
+        cause_key: The drift decision that asked, when one did; one decision trains once.
+    """
+    given = {"start": start, "end": end, "requested_by": requested_by, "cause": cause, "cause_key": cause_key}
+    with recording("train_model", model, as_of, given) as run:
+        snapshot = take_snapshot(run, training_dates(run, start, end))
+        rows = read_valid_rows(run, snapshot)
+        bundle = fit_candidate(run, rows)
+        report = judge_candidate(run, bundle, rows)
+        version = register_candidate(run, bundle, report, cause, cause_key)
+        publish_candidate(run, version, bundle, report)
+        request_promotion(run, version, report, requested_by)
+    return {"run": run.id, "version": version, "passed": report.passed, "sentence": run.sentence}

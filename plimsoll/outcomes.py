@@ -1,0 +1,49 @@
+"""Outcomes meet predictions: how good one night was, once it is known what really happened."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plimsoll.metrics import row_losses
+
+
+@dataclass(frozen=True)
+class NightlyQuality:
+    """One version's quality on one batch, on the outcomes that have come."""
+
+    date: str
+    version: int
+    loss: float | None  # mean log loss, or mean absolute error; None while no outcome has come
+    rows: int
+    outcomes: int
+    unknown_keys: int  # outcomes that name no row of the batch: counted, never used
+
+    @property
+    def coverage(self) -> float:
+        """The share of rows whose outcome is known."""
+        return self.outcomes / self.rows if self.rows else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the night as JSON."""
+        return {**asdict(self), "coverage": self.coverage}
+
+
+def nightly_quality(predictions: pd.DataFrame, outcomes: pd.Series, date: str, version: int, task: str) -> NightlyQuality:
+    """Return one version's quality on one date.
+
+    predictions has key and score, one row each; outcomes maps keys to floats, NaN where none will come.
+    """
+    truth = predictions["key"].map(outcomes).to_numpy(dtype=np.float64)
+    known = ~np.isnan(truth)
+    unknown = int((~outcomes.index.isin(predictions["key"])).sum())
+    scores = predictions["score"].to_numpy(dtype=np.float64)
+    loss = float(row_losses(truth[known], scores[known], task).mean()) if known.any() else None
+    return NightlyQuality(date, version, loss, len(predictions), int(known.sum()), unknown)
+
+
+def quality_from_json(body: Mapping[str, Any]) -> NightlyQuality:
+    """Return a night from its JSON."""
+    return NightlyQuality(**{name: value for name, value in body.items() if name != "coverage"})

@@ -1,0 +1,156 @@
+"""Batches: which versions score, and one date from its files to one atomic commit."""
+
+import datetime as dt
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed, State
+
+from plimsoll.bundle import Bundle
+from plimsoll.errors import DataError
+from plimsoll.ledger import Entry
+from plimsoll.predictions import BatchResult, Role, Served, score_rows, scores_digest, summarize
+from plimsoll.profile import profile_batch, to_json
+from plimsoll.snapshot import Snapshot, load_snapshot
+from plimsoll.standing import Standing
+from plimsoll.store import put_json
+from plimsoll.validation import Verdict, too_many_bad_rows
+from tasks.candidates import UNDIVIDED, assemble_batch
+from tasks.champion import alias_warning
+from tasks.delta import commit_batch, committed_versions
+from tasks.landing import keep_snapshot, landed_dates
+from tasks.mlflow_registry import fetch_bundle
+from tasks.records import Run
+
+
+def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list[str]:
+    """Return the asked dates; without a start, all landed since the last committed batch up to the business date.
+
+    A date that was asked but has not landed stays in the list, so that it is rejected, not forgotten.
+    """
+    if run.config.source.kind == "table":
+        return [(start or dt.date.fromisoformat(run.as_of)).isoformat()]
+    if start:
+        last = end or start
+        if last < start:
+            raise DataError(f"Expected an end on or after the start {start}, found {last}.")
+        return [(start + dt.timedelta(days=n)).isoformat() for n in range((last - start).days + 1)]
+    last_batch = run.standing().last("batch_committed")
+    after = last_batch.facts["date"] if last_batch else ""
+    landed = [d for d in landed_dates(run.workspace, run.config) if after < d <= run.as_of]
+    return landed if after else landed[-1:]
+
+
+@task(cache_policy=NO_CACHE)
+def resolve_versions(run: Run) -> list[Served]:
+    """Return the versions that score in this run, champion first: resolved once, whatever is promoted meanwhile."""
+    standing, model = run.standing(), run.config.model
+    if standing.champion is None:
+        raise DataError(f"{model} has no champion yet, so nothing can be scored. Train and approve one: plimsoll train {model}")
+    if warning := alias_warning(run.workspace, model, standing.champion):
+        run.outputs["alias_warning"] = warning
+        get_run_logger().warning(warning)
+    served = [Served(n, role, _bundle(run, standing, n)) for n, role in _roles(run, standing, standing.champion)]
+    run.outputs["versions"] = {str(one.version): one.role for one in served}
+    get_run_logger().info("Scoring with %s", ", ".join(f"v{s.version} ({s.role})" for s in served))
+    return served
+
+
+def _roles(run: Run, standing: Standing, champion: int) -> list[tuple[int, Role]]:
+    roles: list[tuple[int, Role]] = [(champion, "champion")]
+    roles += [(v.number, "challenger") for v in standing.versions if v.state == "requested"]
+    if run.config.scoring.shadow_previous and standing.previous:
+        roles.append((standing.previous, "previous"))
+    return roles
+
+
+def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
+    version = standing.version(number)
+    if version is None:
+        raise DataError(f"{run.config.model} v{number} is not in the ledger. See: plimsoll history {run.config.model}")
+    return fetch_bundle(run.workspace, run.config.model, number, version.bundle)
+
+
+@task(cache_policy=NO_CACHE)
+def score_dates(run: Run, served: list[Served], dates: list[str]) -> list[BatchResult]:
+    """Score a shard of dates, each for itself: a broken one stops itself alone."""
+    results = []
+    for date in dates:
+        result = score_date(run, served, date)
+        get_run_logger().log(30 if result.state == "rejected" else 20, "%s %s: %s", date, result.state, result.sentence)
+        results.append(result)
+    return results
+
+
+def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
+    """Score one date exactly once: skip what is committed, repair what was cut off, reject what is broken."""
+    model = run.config.model
+    champion = served[0].version
+    if entry := run.standing().batch(date, champion):
+        return BatchResult(date, "already", int(entry.facts["rows"]), f"v{champion} scored it in run {entry.facts['run']}")
+    visible = committed_versions(run.workspace, model, date)
+    if champion in visible:  # a run died between its Delta commit and its ledger entry
+        served = [one for one in served if one.version in visible]
+        snapshot = load_snapshot(run.store, visible[champion][1])
+    else:
+        snapshot = keep_snapshot(run, [date], outcomes=False)
+    try:
+        frame, verdict = assemble_batch(run, snapshot, _partition(run, date))
+        stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, run.config.scoring.max_quarantined_share)
+    except DataError as error:
+        stop, verdict = str(error), None
+    if stop or verdict is None:
+        return _reject(run, date, snapshot, stop or "", verdict)
+    good = verdict.keep_good(frame)
+    table = score_rows(good, served, date, snapshot.id, run.id)
+    if champion not in visible:
+        commit_batch(run.workspace, table, model, date, [one.version for one in served])
+    profiles = {str(s.version): put_json(run.store, to_json(profile_batch(s.bundle.reference.plan, good))) for s in served}
+    facts = {
+        "date": date,
+        "versions": {str(one.version): one.role for one in served},
+        "rows": len(good),
+        "quarantined": verdict.to_json()["bad_rows"],
+        "unseen": served[0].bundle.encoder.unseen(good),
+        "snapshot": snapshot.id,
+        "scores": scores_digest(table),
+        "profiles": profiles,
+        "validation": verdict.report,
+    }
+    run.decide("batch_committed", facts, key=f"batch:{date}:v{champion}", as_of=date)
+    set_aside = f", {len(frame) - len(good)} set aside" if len(frame) > len(good) else ""
+    return BatchResult(date, "committed", len(good), f"{len(good)} rows by v{champion}{set_aside}")
+
+
+def _partition(run: Run, date: str) -> str:
+    return date if run.config.source.kind == "dates" else UNDIVIDED
+
+
+def _reject(run: Run, date: str, snapshot: Snapshot, reason: str, verdict: Verdict | None) -> BatchResult:
+    facts = {
+        "date": date,
+        "reason": reason,
+        "snapshot": snapshot.id,
+        "rows": verdict.rows if verdict else 0,
+        "validation": verdict.report if verdict else "",
+    }
+    entry: Entry = run.decide("batch_rejected", facts, key=f"rejected:{date}:{snapshot.id}", as_of=date)
+    return BatchResult(date, "rejected", 0, str(entry.facts["reason"]))
+
+
+def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:
+    """Write the counts into the record and return the run's state: failed by name when a batch was rejected."""
+    counts = summarize(results)
+    run.outputs |= counts
+    run.sentence = (
+        f"{run.config.model}: {counts['committed']} batches committed ({counts['rows']:,} rows), "
+        f"{counts['already']} already there, {len(counts['rejected'])} rejected"
+    )
+    if not counts["rejected"]:
+        return Completed(message=run.sentence, data=counts)
+    run.result = "refused"
+    reasons = "; ".join(f"{date}: {reason}" for date, reason in counts["rejected"].items())
+    run.sentence = f"{run.sentence}. {reasons}"
+    return Failed(name="Rejected", message=run.sentence, data=counts)

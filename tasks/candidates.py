@@ -1,0 +1,225 @@
+"""Candidates: from a snapshot to a version that asks to be champion."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from plimsoll.assembly import attach_outcome, read_assembled, read_parquet
+from plimsoll.bundle import Bundle
+from plimsoll.errors import DataError
+from plimsoll.gates import GateResult, run_gates
+from plimsoll.snapshot import Snapshot
+from plimsoll.standing import Version
+from plimsoll.store import get_object, put_json
+from plimsoll.training import DATE, Evaluation, evaluate, give_pseudo_days, split_rows, train_bundle
+from plimsoll.validation import Verdict, too_many_bad_rows
+from tasks.expectations import frame_source, judge_frame
+from tasks.features import load_feature_function
+from tasks.landing import ALL
+from tasks.mlflow_registry import FOLDER, fetch_bundle, log_run, register
+from tasks.champion import mirror_aliases
+from tasks.records import Run
+
+UNDIVIDED = ""  # the one "date" of a table without a time axis
+
+
+@dataclass(eq=False)
+class Report:
+    """What a candidate is judged by; kept as one object, its digest is what an approval is bound to.
+
+    Neither frozen nor compared: it is built once and handed on.
+    """
+
+    evaluation: Evaluation
+    champion: Version | None
+    champion_evaluation: Evaluation | None
+    gates: tuple[GateResult, ...]
+    excluded: dict[str, str]  # dates that validation stopped, with the reason
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate passed."""
+        return all(gate.passed for gate in self.gates)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON."""
+        champion = self.champion_evaluation
+        return {
+            "passed": self.passed,
+            "gates": [gate.to_json() for gate in self.gates],
+            "candidate": self.evaluation.to_json(),
+            "champion": champion.to_json() if champion else None,
+            "champion_version": self.champion.number if self.champion else None,
+            "excluded_dates": self.excluded,
+        }
+
+
+def assemble_batch(run: Run, snapshot: Snapshot, date: str) -> tuple[pd.DataFrame, Verdict]:
+    """Return a date's assembled rows and the suite's verdict on them, from a snapshot."""
+    root, config = run.workspace.root, run.config
+    function = load_feature_function(root, config)
+    frame = read_assembled(run.store, snapshot, config, function, date)
+    files = [f.digest for t, refs in sorted(snapshot.tables.items()) if t != "outcome" for f in refs if _near(f.name, date)]
+    feature_file = root / "configs/features" / f"{config.features.function.split(':')[0]}.py" if config.features.function else None
+    return frame, judge_frame(run.store, root, config.model, frame, frame_source(files, feature_file))
+
+
+def _near(name: str, date: str) -> bool:
+    """Whether a file of a snapshot can matter for a date: its own, a neighbour's, or an undivided table."""
+    return name == ALL or not date or abs((pd.Timestamp(name) - pd.Timestamp(date)).days) <= 1
+
+
+@task(cache_policy=NO_CACHE)
+def read_valid_rows(run: Run, snapshot: Snapshot) -> pd.DataFrame:
+    """Return the snapshot's rows that passed validation, with outcomes; broken dates are left out and noted."""
+    parts: list[pd.DataFrame] = []
+    excluded: dict[str, str] = {}
+    quarantined = 0
+    for date in snapshot.dates or (UNDIVIDED,):
+        try:
+            frame, verdict = assemble_batch(run, snapshot, date)
+            stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, run.config.scoring.max_quarantined_share)
+        except DataError as error:
+            stop = str(error)
+        if stop:
+            excluded[date or ALL] = stop
+            continue
+        quarantined += len({row.key for row in verdict.bad_rows})
+        parts.append(_with_outcome(run, snapshot, verdict.keep_good(frame), date))
+    if not parts:
+        raise DataError(f"{run.config.model}: no batch passed validation, so there is nothing to train on. {_first(excluded)}")
+    rows = pd.concat(parts, ignore_index=True)
+    run.outputs |= {"rows": len(rows), "excluded_dates": excluded, "quarantined_rows": quarantined}
+    get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(rows), len(parts), excluded or "none")
+    return rows if run.config.source.kind == "dates" else give_pseudo_days(rows)
+
+
+def _first(excluded: dict[str, str]) -> str:
+    return next((f"{date}: {reason}" for date, reason in excluded.items()), "")
+
+
+def _with_outcome(run: Run, snapshot: Snapshot, frame: pd.DataFrame, date: str) -> pd.DataFrame:
+    ref = snapshot.file("outcome", date)
+    outcomes = read_parquet(get_object(run.store, ref.digest), f"outcomes of {date}") if ref else None
+    return attach_outcome(frame, outcomes, run.config).assign(**{DATE: date})
+
+
+@task(cache_policy=NO_CACHE)
+def fit_candidate(run: Run, rows: pd.DataFrame) -> Bundle:
+    """Train on the earlier days and keep a reference of them all."""
+    bundle = train_bundle(rows, run.config)
+    get_run_logger().info("Trained %s, bundle %s", run.config.estimator.kind, bundle.digest[:12])
+    return bundle
+
+
+@task(cache_policy=NO_CACHE)
+def judge_candidate(run: Run, bundle: Bundle, rows: pd.DataFrame) -> Report:
+    """Evaluate candidate and champion on the same later rows and run every gate."""
+    _, test = split_rows(rows, run.config)
+    standing = run.standing()
+    champion = standing.version(standing.champion) if standing.champion else None
+    rival = evaluate(fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle), test) if champion else None
+    mine = evaluate(bundle, test)
+    name = f"champion v{champion.number}" if champion else ""
+    gates = run_gates(run.config.gates, mine.metrics, rival.metrics if rival else None, name)
+    for gate in gates:
+        get_run_logger().info("Gate %s: %s", "passed" if gate.passed else "FAILED", gate.sentence)
+    return Report(mine, champion, rival, gates, dict(run.outputs.get("excluded_dates", {})))
+
+
+@task(cache_policy=NO_CACHE)
+def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cause_key: str) -> int:
+    """Log the candidate in MLflow, register it, and enter it and its gates in the ledger."""
+    workspace, config = run.workspace, run.config
+    gate_report = put_json(run.store, report.to_json())
+    tags = _tags(run, bundle, gate_report)
+    params = {**config.estimator.params, "estimator": config.estimator.kind, "rounds": config.estimator.rounds}
+    files = {f"{FOLDER}/{name}": data for name, data in bundle.files.items()}
+    name = f"{config.model} as of {run.as_of}"
+    mlflow_run = log_run(
+        workspace, config.model, name, files, params=params, metrics=report.evaluation.metrics, tags=tags
+    )
+    version = register(workspace, config.model, mlflow_run, tags, config.purpose)
+    facts = {
+        "version": version,
+        "bundle": bundle.digest,
+        "snapshot": run.snapshots[-1],
+        "mlflow_run": mlflow_run,
+        "trained_through": bundle.trained_through,
+        "rows": run.outputs["rows"],
+        "cause": cause,
+        "cause_key": cause_key,
+    }
+    run.decide("trained", facts)
+    kind = "gates_passed" if report.passed else "gates_failed"
+    gates = [gate.to_json() for gate in report.gates]
+    run.decide(kind, {"version": version, "gate_report": gate_report, "gates": gates})
+    run.outputs |= {"version": version, "bundle": bundle.digest, "gate_report": gate_report, "mlflow_run": mlflow_run}
+    get_run_logger().info("Registered %s v%d", config.model, version)
+    return version
+
+
+def _tags(run: Run, bundle: Bundle, gate_report: str) -> dict[str, str]:
+    return {
+        "plimsoll.run": run.id,
+        "plimsoll.snapshot": run.snapshots[-1],
+        "plimsoll.bundle": bundle.digest,
+        "plimsoll.gate_report": gate_report,
+        "plimsoll.commit": run.start.code.commit,
+        "plimsoll.as_of": run.as_of,
+    }
+
+
+@task(cache_policy=NO_CACHE)
+def request_promotion(run: Run, version: int, report: Report, requested_by: str) -> str:
+    """Ask for a person's decision about fixed evidence, or say which gate refused; return the sentence."""
+    model, approval = run.config.model, run.config.approval
+    if not report.passed:
+        failed = "; ".join(gate.sentence for gate in report.gates if not gate.passed)
+        run.sentence = f"Gates refused {model} v{version}: {failed}. Page: {page_path(run, version)}"
+        return run.sentence
+    evidence = {
+        "bundle": run.outputs["bundle"],
+        "snapshot": run.snapshots[-1],
+        "code": run.start.code.tree,
+        "config": run.start.config,
+        "gate_report": run.outputs["gate_report"],
+    }
+    expires = datetime.now(UTC) + timedelta(days=approval.expires_days)
+    facts = {
+        "version": version,
+        "evidence": evidence,
+        "requested_by": requested_by,
+        "expires_at": expires.isoformat(timespec="seconds"),
+        "policy": approval.model_dump(mode="json"),
+        "summary": _summary(run, version, report),
+    }
+    run.decide("promotion_requested", facts, by=requested_by)
+    mirror_aliases(run.workspace, model)
+    run.sentence = f"{model} v{version} passed every gate and waits for a decision: plimsoll approve {model} {version} --as NAME"
+    return run.sentence
+
+
+def page_path(run: Run, version: int) -> Path:
+    """Return where the page about a version is kept."""
+    return run.workspace.reports / run.config.model / f"v{version}.html"
+
+
+def _summary(run: Run, version: int, report: Report) -> dict[str, Any]:
+    rival = report.champion_evaluation
+    body = report.to_json()
+    return {
+        "rows": run.outputs["rows"],
+        "judged_on": {"rows": report.evaluation.rows, "from": report.evaluation.dates[0], "to": report.evaluation.dates[-1]},
+        "metrics": body["candidate"]["metrics"],
+        "champion": {"version": report.champion.number, "metrics": body["champion"]["metrics"]} if rival and report.champion else None,
+        "gates": [gate.sentence for gate in report.gates],
+        "excluded_dates": report.excluded,
+        "page": f"{run.config.model}/v{version}.html",
+    }

@@ -1,0 +1,196 @@
+"""Drift decisions: one a night and batch, with all its facts, also when the decision is not to act."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from plimsoll import drift, quality
+from plimsoll.bundle import Bundle
+from plimsoll.drift import InputVerdict, judge_inputs
+from plimsoll.errors import DataError
+from plimsoll.ledger import Entry
+from plimsoll.outcomes import NightlyQuality
+from plimsoll.profile import from_json
+from plimsoll.quality import QualityVerdict, judge_quality
+from plimsoll.retrain import RetrainFacts, decide
+from plimsoll.standing import Standing
+from plimsoll.store import get_json
+from tasks.evidently_report import draw_report
+from tasks.mlflow_registry import fetch_bundle
+from tasks.outcomes_feed import late_losses
+from tasks.records import Run, utc_now
+
+PATH_NIGHTS = 14  # of the quality chart kept in an entry; the whole path follows from the predictions
+IN_FLIGHT_HOURS = 24  # a training run that has left no version after a day is dead
+
+
+@dataclass(frozen=True)
+class Night:
+    """What was found about one night."""
+
+    entry: Entry
+
+    @property
+    def date(self) -> str:
+        """The batch date."""
+        return str(self.entry.facts["date"])
+
+    @property
+    def retrain(self) -> bool:
+        """Whether the decision is to retrain."""
+        return bool(self.entry.facts["decision"]["retrain"])
+
+    @property
+    def sentence(self) -> str:
+        """The decision in words."""
+        return str(self.entry.facts["decision"]["sentence"])
+
+
+def dates_to_check(run: Run, start: dt.date | None, end: dt.date | None) -> list[str]:
+    """Return the asked dates; without a start, every batch that has no decision yet, oldest first.
+
+    Raises DataError for a date whose batch was neither scored nor rejected.
+    """
+    standing = run.standing()
+    if start is None:
+        return [date for date in standing.undecided() if date <= run.as_of]
+    last = end or start
+    dates = [(start + dt.timedelta(days=n)).isoformat() for n in range((last - start).days + 1)]
+    if missing := [date for date in dates if standing.batch(date) is None]:
+        raise DataError(
+            f"{run.config.model}: no batch of {missing[0]} was scored or rejected, so there is nothing to check. "
+            f"Score it first: plimsoll score {run.config.model} --date {missing[0]}"
+        )
+    return dates
+
+
+@task(cache_policy=NO_CACHE)
+def decide_nights(run: Run, dates: list[str]) -> list[Night]:
+    """Decide about each date in order, and stop after the first retrain: later nights belong to what follows."""
+    nights: list[Night] = []
+    for date in dates:
+        nights.append(decide_night(run, date))
+        get_run_logger().info(nights[-1].sentence)
+        if nights[-1].retrain:
+            break
+    return nights
+
+
+def decide_night(run: Run, date: str) -> Night:
+    """Return the one decision about a date's batch: the one in the ledger, or a new one."""
+    standing = run.standing()
+    batch = standing.batch(date)
+    if batch is None:
+        raise DataError(f"{run.config.model}: no batch of {date} was scored or rejected.")
+    before = standing.decision(date)
+    if before and before.facts["batch_entry"] == batch.n:
+        return Night(before)
+    facts = _judge(run, standing, batch, date)
+    entry = run.decide("drift_decided", facts, key=f"check:{date}:{batch.n}", as_of=date)
+    return Night(entry)
+
+
+def _judge(run: Run, standing: Standing, batch: Entry, date: str) -> dict[str, Any]:
+    config = run.config
+    if batch.kind == "batch_rejected":
+        decision = decide(_facts(run, standing, batch, date, None, None, None), config.retrain)
+        return _as_facts(date, batch, decision=vars(decision))
+    version = next(int(v) for v, role in batch.facts["versions"].items() if role == "champion")
+    bundle = _bundle(run, standing, version)
+    tonight = from_json(get_json(run.store, batch.facts["profiles"][str(version)]))
+    reference = bundle.reference
+    inputs = judge_inputs(reference.plan, list(reference.days.values()), tonight, config.drift.one_in_nights)
+    nights = late_losses(run.workspace, config, standing, version, date)
+    chart = _quality(run, bundle, nights)
+    decision = decide(_facts(run, standing, batch, date, inputs, chart, bundle), config.retrain)
+    report = _report(run, standing, batch, bundle, inputs, decision.retrain)
+    said = quality.to_json(chart)
+    said["path"] = said["path"][-PATH_NIGHTS:]
+    late = nights[-1].to_json() if nights else None
+    return _as_facts(
+        date, batch, version=version, inputs=drift.to_json(inputs), quality=said, late=late, decision=vars(decision), report=report
+    )
+
+
+def _as_facts(date: str, batch: Entry, **facts: Any) -> dict[str, Any]:
+    return {"date": date, "batch": batch.kind, "batch_entry": batch.n, **facts}
+
+
+def _quality(run: Run, bundle: Bundle, nights: list[NightlyQuality]) -> QualityVerdict:
+    late = [(night.date, night.loss) for night in nights if night.loss is not None]
+    policy = run.config.drift
+    return judge_quality(
+        list(bundle.reference.losses.values()),
+        [(date, loss) for date, loss in late if date > bundle.trained_through],
+        policy.quality_false_alarm_share,
+        policy.quality_horizon_nights,
+    )
+
+
+def _facts(
+    run: Run,
+    standing: Standing,
+    batch: Entry,
+    date: str,
+    inputs: InputVerdict | None,
+    chart: QualityVerdict | None,
+    bundle: Bundle | None,
+) -> RetrainFacts:
+    today = dt.date.fromisoformat(date)
+    started = [dt.date.fromisoformat(e.as_of) for e in standing.of_kind("retrain_started")]
+    through = bundle.trained_through if bundle else ""
+    flags = tuple(s > chart.threshold for _, _, s in chart.path) if chart and chart.threshold else ()
+    return RetrainFacts(
+        date=date,
+        batch="rejected" if batch.kind == "batch_rejected" else "committed",
+        batch_reason=str(batch.facts.get("reason", "")),
+        input_alarm=bool(inputs and inputs.alarm),
+        quality_alarms=flags[-run.config.retrain.persistence_of :],
+        model_age_days=(today - dt.date.fromisoformat(through)).days if through else 0,
+        days_since_last_retrain=(today - started[-1]).days if started else None,
+        retrains_last_30_days=sum((today - day).days < 30 for day in started),
+        in_flight=_in_flight(standing),
+        awaiting_approval=_awaiting(standing),
+    )
+
+
+def _in_flight(standing: Standing) -> bool:
+    started, trained = standing.last("retrain_started"), standing.last("trained")
+    if started is None or (trained and trained.n > started.n):
+        return False
+    age = dt.datetime.fromisoformat(utc_now()) - dt.datetime.fromisoformat(started.recorded_at)
+    return age < dt.timedelta(hours=IN_FLIGHT_HOURS)
+
+
+def _awaiting(standing: Standing) -> int | None:
+    """Return a version that waits for a person; an expired request waits for nobody."""
+    requests = {e.facts["version"]: e.facts["expires_at"] for e in standing.of_kind("promotion_requested")}
+    waiting = [v.number for v in standing.versions if v.state == "requested" and requests[v.number] > utc_now()]
+    decided = {int(e.facts["version"]) for e in standing.of_kind("approved")}
+    return next((number for number in waiting if number not in decided), None)
+
+
+def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
+    version = standing.version(number)
+    if version is None:
+        raise DataError(f"{run.config.model} v{number} is not in the ledger. See: plimsoll history {run.config.model}")
+    return fetch_bundle(run.workspace, run.config.model, number, version.bundle)
+
+
+def _report(run: Run, standing: Standing, batch: Entry, bundle: Bundle, inputs: InputVerdict, retrain: bool) -> str:
+    """Draw the Evidently report when the policy asks for it, and return where it is kept."""
+    last = standing.last("drift_decided")
+    was = bool(last and (last.facts.get("inputs") or {}).get("alarm"))
+    wanted = {"always": True, "never": False, "on_change": retrain or (inputs.alarm and not was)}[run.config.drift.report]
+    return draw_report(run, standing, batch, bundle) if wanted else ""
+
+
+def close_nights(run: Run, nights: list[Night], started: dict[str, Any] | None) -> dict[str, Any]:
+    """Write the decisions into the record and return them."""
+    run.outputs |= {"decisions": {night.date: night.sentence for night in nights}, "retrain": started}
+    run.sentence = nights[-1].sentence if nights else f"{run.config.model}: every batch has a decision already."
+    return {"run": run.id, "sentence": run.sentence, **run.outputs}

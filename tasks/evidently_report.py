@@ -1,0 +1,64 @@
+"""Evidently: the report that people look at. It takes no decision."""
+
+import os
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from plimsoll.bundle import Bundle
+from plimsoll.ledger import Entry
+from plimsoll.model_config import ModelConfig
+from plimsoll.snapshot import Snapshot, load_snapshot
+from plimsoll.standing import Standing
+from tasks.candidates import UNDIVIDED, assemble_batch
+from tasks.records import Run
+
+REFERENCE_DAYS = 10
+MAX_ROWS = 5000  # a report over millions of rows takes minutes and gigabytes, and looks the same
+SEED = 7
+
+
+def draw_report(run: Run, standing: Standing, batch: Entry, bundle: Bundle) -> str:
+    """Draw one date against a bounded, seeded sample of the reference days; return the path under reports/."""
+    date = str(batch.facts["date"])
+    version = next(int(v) for v, role in batch.facts["versions"].items() if role == "champion")
+    trained = next(v.trained for v in standing.versions if v.number == version)
+    past = load_snapshot(run.store, str(trained.facts["snapshot"]))
+    reference = _rows(run, past, _spread(list(bundle.reference.days) if past.dates else [UNDIVIDED]))
+    tonight = _rows(run, load_snapshot(run.store, str(batch.facts["snapshot"])), [date if past.dates else UNDIVIDED])
+    name = f"{run.config.model}/drift-{date}-v{version}.html"
+    _save(reference, tonight, run.config, run.workspace.reports / name)
+    run.outputs.setdefault("drift_reports", []).append(name)
+    return name
+
+
+def _spread(dates: list[str]) -> list[str]:
+    step = max(1, len(dates) // REFERENCE_DAYS)
+    return dates[::step][:REFERENCE_DAYS]
+
+
+def _rows(run: Run, snapshot: Snapshot, dates: list[str]) -> pd.DataFrame:
+    days = [assemble_batch(run, snapshot, date)[0] for date in dates if not date or snapshot.file("batch", date)]
+    rows = pd.concat(days, ignore_index=True)[list(run.config.feature_names)]
+    return rows.sample(min(len(rows), MAX_ROWS), random_state=SEED)
+
+
+def _save(reference: pd.DataFrame, tonight: pd.DataFrame, config: ModelConfig, path: Path) -> None:
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    empty = [c for c in config.feature_names if reference[c].isna().all() or tonight[c].isna().all()]
+    kept = [f for f in config.features.columns if f.name not in empty]  # evidently raises on a column without values
+    words = [f.name for f in kept if f.kind == "category"]
+    numbers = [f.name for f in kept if f.kind == "number"]
+    definition = DataDefinition(numerical_columns=numbers, categorical_columns=words)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        now, then = (Dataset.from_pandas(t[words + numbers], data_definition=definition) for t in (tonight, reference))
+        snapshot = Report([DataDriftPreset()]).run(now, then)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        snapshot.save_html(str(partial))
+    partial.replace(path)
