@@ -15,7 +15,10 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
     key = f"retrain:{night.date}:{night.entry.n}"
     already = any(e.facts.get("cause_key") == key for e in run.standing().of_kind("trained"))
     entry = run.decide(
-        "retrain_started", {"date": night.date, "decision": night.entry.n, "cause": night.sentence}, key=key, as_of=night.date
+        "retrain_started",
+        {"date": night.date, "decision": night.entry.n, "cause": night.sentence},
+        key=key,
+        as_of=night.date,
     )
     if already:
         return {"key": key, "sentence": f"The retrain of {night.date} has been run already (entry {entry.n})."}
@@ -32,7 +35,8 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
 def _in_process(given: dict[str, Any]) -> dict[str, Any]:
     from flows.train_model import train_model
 
-    return train_model(**{**given, "as_of": dt.date.fromisoformat(given["as_of"])})
+    result: dict[str, Any] = train_model(**{**given, "as_of": dt.date.fromisoformat(given["as_of"])})
+    return result
 
 
 def _by_deployment(given: dict[str, Any], key: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from prefect import flow
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from tasks.batches import close_batches, dates_to_score, resolve_versions, score_dates
 from tasks.records import recording

@@ -23,9 +23,12 @@ def read_parquet(data: bytes, where: str) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(io.BytesIO(data)).to_pandas()
+        table: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{where}: expected a parquet file, found {len(data)} bytes that are not one ({error}).") from None
+        raise DataError(
+            f"{where}: expected a parquet file, found {len(data)} bytes that are not one ({error})."
+        ) from None
+    return table
 
 
 def read_assembled(
@@ -58,7 +61,7 @@ def assemble(
 def row_keys(frame: pd.DataFrame, config: ModelConfig) -> pd.Series:
     """Return each row's name: its key columns joined by a bar."""
     first, *rest = config.source.key
-    keys = frame[first].astype(str)
+    keys: pd.Series = frame[first].astype(str)
     for column in rest:
         keys = keys + "|" + frame[column].astype(str)
     return keys

@@ -36,7 +36,7 @@ class Reference:
 def reference_from_json(body: Mapping[str, Any]) -> Reference:
     """Return a reference from its JSON."""
     days = {day["date"]: profile_from_json(day["profile"]) for day in body["days"]}
-    return Reference(plan_from_json(body["plan"]), days, {date: loss for date, loss in body["losses"]})
+    return Reference(plan_from_json(body["plan"]), days, dict(body["losses"]))
 
 
 @dataclass(frozen=True)

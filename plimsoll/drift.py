@@ -234,9 +234,7 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _sentence(
-    days: int, one_in_nights: int, statistic: float, threshold: float, columns: Sequence[ColumnPush]
-) -> str:
+def _sentence(days: int, one_in_nights: int, statistic: float, threshold: float, columns: Sequence[ColumnPush]) -> str:
     one_in = min(one_in_nights, days + 1)
     over = [column for column in columns if column.push > threshold]
     found = f"Input drift in {len(over)} of {len(columns)} columns" if over else "No input drift"

@@ -30,7 +30,7 @@ class Encoder:
     def _column(self, name: str, values: pd.Series) -> npt.NDArray[np.float32]:
         if name not in self.words:
             return values.to_numpy(dtype=np.float32, na_value=np.nan)
-        codes = pd.Index(self.words[name], dtype=object).get_indexer(values.astype(object))
+        codes = pd.Index(self.words[name], dtype=object).get_indexer(pd.Index(values, dtype=object))
         return np.where(codes < 0, np.nan, codes).astype(np.float32)
 
     def unseen(self, frame: pd.DataFrame) -> dict[str, int]:

@@ -27,7 +27,9 @@ TRUSTED_TYPES: list[str] = []  # beyond skops' own defaults, which cover numpy a
 class Fitted(Protocol):
     """A learner after training."""
 
-    file_name: str
+    @property
+    def file_name(self) -> str:
+        """The name of its file in a bundle."""
 
     def predict(self, matrix: Matrix) -> Scores:
         """Return one score per row: a probability, or the number itself."""
@@ -109,7 +111,9 @@ def load(file_name: str, data: bytes, task: Task, threads: int) -> Fitted:
 
     foreign = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES)
     if foreign:
-        raise IntegrityError(f"The model holds types that are not allowed: {', '.join(sorted(foreign))}. It was not loaded.")
+        raise IntegrityError(
+            f"The model holds types that are not allowed: {', '.join(sorted(foreign))}. It was not loaded."
+        )
     return Linear(skops.io.loads(data, trusted=TRUSTED_TYPES), task)
 
 

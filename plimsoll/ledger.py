@@ -119,11 +119,7 @@ def _parse(data: bytes, key: str) -> Entry:
         honest = stated == sha256_hex(canonical_json(body))
         entry = Entry(**body, digest=stated)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise IntegrityError(
-            f"Ledger entry {key} cannot be read: {error}. Restore it from a backup."
-        ) from None
+        raise IntegrityError(f"Ledger entry {key} cannot be read: {error}. Restore it from a backup.") from None
     if not honest:
-        raise IntegrityError(
-            f"Ledger entry {key} was changed after it was written. Restore it from a backup."
-        )
+        raise IntegrityError(f"Ledger entry {key} was changed after it was written. Restore it from a backup.")
     return entry

@@ -2,12 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Cron = Annotated[str, Field(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
+
+
+def _tuned(share: float) -> float:
+    if share not in (0.05, 0.1):
+        raise ValueError("thresholds were tuned for 0.05 and 0.1 only")
+    return share
 
 
 class Part(BaseModel):
@@ -124,7 +130,7 @@ class Drift(Part):
     """The unit of an alarm policy is expected false alarms."""
 
     one_in_nights: Annotated[int, Field(ge=5)] = 30
-    quality_false_alarm_share: Literal[0.05, 0.1] = 0.1  # within quality_horizon_nights
+    quality_false_alarm_share: Annotated[float, AfterValidator(_tuned)] = 0.1  # within quality_horizon_nights
     quality_horizon_nights: Literal[60, 90, 180] = 90
     report: Literal["on_change", "always", "never"] = "on_change"
 
@@ -190,7 +196,9 @@ class ModelConfig(Part):
             raise ValueError(f"gates ask for {', '.join(bad)}, which does not exist for a {self.task}")
         allowed = {"classification": {"xgboost", "logistic"}, "regression": {"xgboost", "ridge"}}[self.task]
         if self.estimator.kind not in allowed:
-            raise ValueError(f"estimator.kind {self.estimator.kind} cannot do {self.task}; use {' or '.join(sorted(allowed))}")
+            raise ValueError(
+                f"estimator.kind {self.estimator.kind} cannot do {self.task}; use {' or '.join(sorted(allowed))}"
+            )
         if self.outcome.column in names:
             raise ValueError(f"outcome.column {self.outcome.column} is also a feature: it is not known in time")
         return self

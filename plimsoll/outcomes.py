@@ -31,7 +31,9 @@ class NightlyQuality:
         return {**asdict(self), "coverage": self.coverage}
 
 
-def nightly_quality(predictions: pd.DataFrame, outcomes: pd.Series, date: str, version: int, task: str) -> NightlyQuality:
+def nightly_quality(
+    predictions: pd.DataFrame, outcomes: pd.Series, date: str, version: int, task: str
+) -> NightlyQuality:
     """Return one version's quality on one date.
 
     predictions has key and score, one row each; outcomes maps keys to floats, NaN where none will come.

@@ -68,9 +68,7 @@ def judge_quality(
     sentence = _sentence(path, threshold, past, nights)
     if len(path) > horizon_nights:
         sentence += f" The false alarm share holds for {horizon_nights} nights; these are {len(path)}."
-    return QualityVerdict(
-        True, sums[-1] > threshold, path, sums[-1], threshold, rho, median, nights, sentence
-    )
+    return QualityVerdict(True, sums[-1] > threshold, path, sums[-1], threshold, rho, median, nights, sentence)
 
 
 def to_json(verdict: QualityVerdict) -> dict[str, Any]:
@@ -94,9 +92,7 @@ def autocorrelation(past: Floats) -> float:
 def _tuned(share: float, horizon: int) -> float:
     if (share, horizon) not in THRESHOLDS:
         known = "; ".join(f"{s} in {nights}" for s, nights in THRESHOLDS)
-        raise ValueError(
-            f"No threshold was tuned for {share} false alarms in {horizon} nights. Tuned: {known}."
-        )
+        raise ValueError(f"No threshold was tuned for {share} false alarms in {horizon} nights. Tuned: {known}.")
     return THRESHOLDS[share, horizon]
 
 
@@ -104,9 +100,7 @@ def _finite(name: str, losses: Sequence[float]) -> Floats:
     values = np.asarray(losses, dtype=np.float64)
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise ValueError(
-            f"The {name} losses must be finite numbers; number {at + 1} of {len(values)} is {values[at]}."
-        )
+        raise ValueError(f"The {name} losses must be finite numbers; number {at + 1} of {len(values)} is {values[at]}.")
     return values
 
 
@@ -137,9 +131,7 @@ def _cusum(scores: Floats) -> list[float]:
     return sums
 
 
-def _sentence(
-    path: Sequence[tuple[str, float, float]], threshold: float, past: Floats, nights: Sequence[str]
-) -> str:
+def _sentence(path: Sequence[tuple[str, float, float]], threshold: float, past: Floats, nights: Sequence[str]) -> str:
     date, loss, s = path[-1]
     said, of = ("Late losses alarm", "over") if s > threshold else ("Late losses are quiet", "of")
     text = (

@@ -83,7 +83,9 @@ def write_start(store: Store, start: RunStart) -> None:
     if not start.code.tree:
         empty.append("code.tree")
     if empty:
-        raise PlimsollError(f"The record of run {start.run_id} is incomplete: {', '.join(empty)} unknown. Nothing was run.")
+        raise PlimsollError(
+            f"The record of run {start.run_id} is incomplete: {', '.join(empty)} unknown. Nothing was run."
+        )
     store.put_if_absent(start_key(start.run_id), canonical_json(asdict(start)))
 
 

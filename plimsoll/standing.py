@@ -54,7 +54,7 @@ class Standing:
         committed = [e for e in about if e.kind == "batch_committed"]
         if version is not None:
             return next((e for e in committed if str(version) in e.facts["versions"]), None)
-        return (committed or about or [None])[-1]
+        return next(reversed(committed or about), None)
 
     def decision(self, date: str) -> Entry | None:
         """Return the latest drift decision about a date."""

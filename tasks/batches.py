@@ -5,8 +5,9 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
 from plimsoll.bundle import Bundle
 from plimsoll.errors import DataError
@@ -17,7 +18,7 @@ from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.standing import Standing
 from plimsoll.store import put_json
 from plimsoll.validation import Verdict, too_many_bad_rows
-from tasks.candidates import UNDIVIDED, assemble_batch
+from tasks.assemble import assemble_batch, batch_partition
 from tasks.champion import alias_warning
 from tasks.delta import commit_batch, committed_versions
 from tasks.landing import keep_snapshot, landed_dates
@@ -48,7 +49,9 @@ def resolve_versions(run: Run) -> list[Served]:
     """Return the versions that score in this run, champion first: resolved once, whatever is promoted meanwhile."""
     standing, model = run.standing(), run.config.model
     if standing.champion is None:
-        raise DataError(f"{model} has no champion yet, so nothing can be scored. Train and approve one: plimsoll train {model}")
+        raise DataError(
+            f"{model} has no champion yet, so nothing can be scored. Train and approve one: plimsoll train {model}"
+        )
     if warning := alias_warning(run.workspace, model, standing.champion):
         run.outputs["alias_warning"] = warning
         get_run_logger().warning(warning)
@@ -89,7 +92,9 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
     model = run.config.model
     champion = served[0].version
     if entry := run.standing().batch(date, champion):
-        return BatchResult(date, "already", int(entry.facts["rows"]), f"v{champion} scored it in run {entry.facts['run']}")
+        return BatchResult(
+            date, "already", int(entry.facts["rows"]), f"v{champion} scored it in run {entry.facts['run']}"
+        )
     visible = committed_versions(run.workspace, model, date)
     if champion in visible:  # a run died between its Delta commit and its ledger entry
         served = [one for one in served if one.version in visible]
@@ -97,7 +102,7 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
     else:
         snapshot = keep_snapshot(run, [date], outcomes=False)
     try:
-        frame, verdict = assemble_batch(run, snapshot, _partition(run, date))
+        frame, verdict = assemble_batch(run.workspace, run.config, snapshot, batch_partition(run.config, date))
         stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, run.config.scoring.max_quarantined_share)
     except DataError as error:
         stop, verdict = str(error), None
@@ -107,7 +112,9 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
     table = score_rows(good, served, date, snapshot.id, run.id)
     if champion not in visible:
         commit_batch(run.workspace, table, model, date, [one.version for one in served])
-    profiles = {str(s.version): put_json(run.store, to_json(profile_batch(s.bundle.reference.plan, good))) for s in served}
+    profiles = {
+        str(s.version): put_json(run.store, to_json(profile_batch(s.bundle.reference.plan, good))) for s in served
+    }
     facts = {
         "date": date,
         "versions": {str(one.version): one.role for one in served},
@@ -122,10 +129,6 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
     run.decide("batch_committed", facts, key=f"batch:{date}:v{champion}", as_of=date)
     set_aside = f", {len(frame) - len(good)} set aside" if len(frame) > len(good) else ""
     return BatchResult(date, "committed", len(good), f"{len(good)} rows by v{champion}{set_aside}")
-
-
-def _partition(run: Run, date: str) -> str:
-    return date if run.config.source.kind == "dates" else UNDIVIDED
 
 
 def _reject(run: Run, date: str, snapshot: Snapshot, reason: str, verdict: Verdict | None) -> BatchResult:

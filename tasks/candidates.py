@@ -10,23 +10,21 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from plimsoll.assembly import attach_outcome, read_assembled, read_parquet
+from plimsoll.assembly import attach_outcome, read_parquet
 from plimsoll.bundle import Bundle
 from plimsoll.errors import DataError
 from plimsoll.gates import GateResult, run_gates
+from plimsoll.ledger import Kind
 from plimsoll.snapshot import Snapshot
 from plimsoll.standing import Version
 from plimsoll.store import get_object, put_json
 from plimsoll.training import DATE, Evaluation, evaluate, give_pseudo_days, split_rows, train_bundle
-from plimsoll.validation import Verdict, too_many_bad_rows
-from tasks.expectations import frame_source, judge_frame
-from tasks.features import load_feature_function
+from plimsoll.validation import too_many_bad_rows
+from tasks.assemble import UNDIVIDED, assemble_batch
+from tasks.champion import mirror_aliases
 from tasks.landing import ALL
 from tasks.mlflow_registry import FOLDER, fetch_bundle, log_run, register
-from tasks.champion import mirror_aliases
 from tasks.records import Run
-
-UNDIVIDED = ""  # the one "date" of a table without a time axis
 
 
 @dataclass(eq=False)
@@ -60,21 +58,6 @@ class Report:
         }
 
 
-def assemble_batch(run: Run, snapshot: Snapshot, date: str) -> tuple[pd.DataFrame, Verdict]:
-    """Return a date's assembled rows and the suite's verdict on them, from a snapshot."""
-    root, config = run.workspace.root, run.config
-    function = load_feature_function(root, config)
-    frame = read_assembled(run.store, snapshot, config, function, date)
-    files = [f.digest for t, refs in sorted(snapshot.tables.items()) if t != "outcome" for f in refs if _near(f.name, date)]
-    feature_file = root / "configs/features" / f"{config.features.function.split(':')[0]}.py" if config.features.function else None
-    return frame, judge_frame(run.store, root, config.model, frame, frame_source(files, feature_file))
-
-
-def _near(name: str, date: str) -> bool:
-    """Whether a file of a snapshot can matter for a date: its own, a neighbour's, or an undivided table."""
-    return name == ALL or not date or abs((pd.Timestamp(name) - pd.Timestamp(date)).days) <= 1
-
-
 @task(cache_policy=NO_CACHE)
 def read_valid_rows(run: Run, snapshot: Snapshot) -> pd.DataFrame:
     """Return the snapshot's rows that passed validation, with outcomes; broken dates are left out and noted."""
@@ -83,7 +66,7 @@ def read_valid_rows(run: Run, snapshot: Snapshot) -> pd.DataFrame:
     quarantined = 0
     for date in snapshot.dates or (UNDIVIDED,):
         try:
-            frame, verdict = assemble_batch(run, snapshot, date)
+            frame, verdict = assemble_batch(run.workspace, run.config, snapshot, date)
             stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, run.config.scoring.max_quarantined_share)
         except DataError as error:
             stop = str(error)
@@ -93,7 +76,9 @@ def read_valid_rows(run: Run, snapshot: Snapshot) -> pd.DataFrame:
         quarantined += len({row.key for row in verdict.bad_rows})
         parts.append(_with_outcome(run, snapshot, verdict.keep_good(frame), date))
     if not parts:
-        raise DataError(f"{run.config.model}: no batch passed validation, so there is nothing to train on. {_first(excluded)}")
+        raise DataError(
+            f"{run.config.model}: no batch passed validation, so there is nothing to train on. {_first(excluded)}"
+        )
     rows = pd.concat(parts, ignore_index=True)
     run.outputs |= {"rows": len(rows), "excluded_dates": excluded, "quarantined_rows": quarantined}
     get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(rows), len(parts), excluded or "none")
@@ -124,7 +109,11 @@ def judge_candidate(run: Run, bundle: Bundle, rows: pd.DataFrame) -> Report:
     _, test = split_rows(rows, run.config)
     standing = run.standing()
     champion = standing.version(standing.champion) if standing.champion else None
-    rival = evaluate(fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle), test) if champion else None
+    rival = (
+        evaluate(fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle), test)
+        if champion
+        else None
+    )
     mine = evaluate(bundle, test)
     name = f"champion v{champion.number}" if champion else ""
     gates = run_gates(run.config.gates, mine.metrics, rival.metrics if rival else None, name)
@@ -157,7 +146,7 @@ def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cau
         "cause_key": cause_key,
     }
     run.decide("trained", facts)
-    kind = "gates_passed" if report.passed else "gates_failed"
+    kind: Kind = "gates_passed" if report.passed else "gates_failed"
     gates = [gate.to_json() for gate in report.gates]
     run.decide(kind, {"version": version, "gate_report": gate_report, "gates": gates})
     run.outputs |= {"version": version, "bundle": bundle.digest, "gate_report": gate_report, "mlflow_run": mlflow_run}
@@ -202,7 +191,9 @@ def request_promotion(run: Run, version: int, report: Report, requested_by: str)
     }
     run.decide("promotion_requested", facts, by=requested_by)
     mirror_aliases(run.workspace, model)
-    run.sentence = f"{model} v{version} passed every gate and waits for a decision: plimsoll approve {model} {version} --as NAME"
+    run.sentence = (
+        f"{model} v{version} passed every gate and waits for a decision: plimsoll approve {model} {version} --as NAME"
+    )
     return run.sentence
 
 
@@ -216,9 +207,15 @@ def _summary(run: Run, version: int, report: Report) -> dict[str, Any]:
     body = report.to_json()
     return {
         "rows": run.outputs["rows"],
-        "judged_on": {"rows": report.evaluation.rows, "from": report.evaluation.dates[0], "to": report.evaluation.dates[-1]},
+        "judged_on": {
+            "rows": report.evaluation.rows,
+            "from": report.evaluation.dates[0],
+            "to": report.evaluation.dates[-1],
+        },
         "metrics": body["candidate"]["metrics"],
-        "champion": {"version": report.champion.number, "metrics": body["champion"]["metrics"]} if rival and report.champion else None,
+        "champion": {"version": report.champion.number, "metrics": body["champion"]["metrics"]}
+        if rival and report.champion
+        else None,
         "gates": [gate.sentence for gate in report.gates],
         "excluded_dates": report.excluded,
         "page": f"{run.config.model}/v{version}.html",

@@ -112,7 +112,14 @@ def _judge(run: Run, standing: Standing, batch: Entry, date: str) -> dict[str, A
     said["path"] = said["path"][-PATH_NIGHTS:]
     late = nights[-1].to_json() if nights else None
     return _as_facts(
-        date, batch, version=version, inputs=drift.to_json(inputs), quality=said, late=late, decision=vars(decision), report=report
+        date,
+        batch,
+        version=version,
+        inputs=drift.to_json(inputs),
+        quality=said,
+        late=late,
+        decision=vars(decision),
+        report=report,
     )
 
 
@@ -185,7 +192,9 @@ def _report(run: Run, standing: Standing, batch: Entry, bundle: Bundle, inputs: 
     """Draw the Evidently report when the policy asks for it, and return where it is kept."""
     last = standing.last("drift_decided")
     was = bool(last and (last.facts.get("inputs") or {}).get("alarm"))
-    wanted = {"always": True, "never": False, "on_change": retrain or (inputs.alarm and not was)}[run.config.drift.report]
+    wanted = {"always": True, "never": False, "on_change": retrain or (inputs.alarm and not was)}[
+        run.config.drift.report
+    ]
     return draw_report(run, standing, batch, bundle) if wanted else ""
 
 

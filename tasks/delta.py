@@ -38,7 +38,8 @@ def open_predictions(workspace: Workspace) -> Any | None:
 def committed_versions(workspace: Workspace, model: str, date: str) -> dict[int, tuple[str, str]]:
     """Return the versions whose results for a batch are visible, each with its role and snapshot id."""
     rows = read_predictions(workspace, model, date=date, columns=["version", "role", "snapshot"]).drop_duplicates()
-    return {int(row.version): (str(row.role), str(row.snapshot)) for row in rows.itertuples()}
+    found = zip(rows["version"], rows["role"], rows["snapshot"], strict=True)
+    return {int(version): (str(role), str(snapshot)) for version, role, snapshot in found}
 
 
 def commit_batch(workspace: Workspace, table: Any, model: str, date: str, versions: list[int]) -> None:
@@ -67,7 +68,9 @@ def commit_batch(workspace: Workspace, table: Any, model: str, date: str, versio
                 continue
             raise ServerError(f"Cannot commit predictions of {date} to {url}: {error}") from None
         except OSError as error:
-            raise ServerError(f"Cannot commit predictions of {date} to {url}: {os.strerror(error.errno or 0)}") from None
+            raise ServerError(
+                f"Cannot commit predictions of {date} to {url}: {os.strerror(error.errno or 0)}"
+            ) from None
     raise ConflictError(f"Could not commit {model} {date}: other writers were faster {MAX_TRIES} times.")
 
 
@@ -82,7 +85,9 @@ def read_predictions(
     """Return a model's predictions, of one date or version when asked."""
     table = open_predictions(workspace)
     if table is None:
-        return pd.DataFrame(columns=columns or ["model", "batch_date", "version", "role", "key", "score", "snapshot", "run"])
+        return pd.DataFrame(
+            columns=columns or ["model", "batch_date", "version", "role", "key", "score", "snapshot", "run"]
+        )
     where = [("model", "=", model)]
     where += [("batch_date", "=", date)] if date else []
     where += [("version", "=", str(version))] if version is not None else []

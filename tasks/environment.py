@@ -17,7 +17,9 @@ def read_environment(root: Path) -> Environment:
     """Return lock digest, Python, platform, CPU model and cores; ConfigError when the lock is gone."""
     lock = root / LOCK
     if not lock.is_file():
-        raise ConfigError(f"Expected {LOCK} in {root}, found none: no run can prove its environment. Restore it from git.")
+        raise ConfigError(
+            f"Expected {LOCK} in {root}, found none: no run can prove its environment. Restore it from git."
+        )
     python = f"{platform.python_implementation()} {sys.version.split()[0]}"
     return Environment(sha256_file(lock), python, platform.platform(), _cpu(), os.cpu_count() or 1)
 

@@ -11,7 +11,7 @@ from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.standing import Standing
-from tasks.candidates import UNDIVIDED, assemble_batch
+from tasks.assemble import UNDIVIDED, reassemble
 from tasks.records import Run
 
 REFERENCE_DAYS = 10
@@ -39,7 +39,11 @@ def _spread(dates: list[str]) -> list[str]:
 
 
 def _rows(run: Run, snapshot: Snapshot, dates: list[str]) -> pd.DataFrame:
-    days = [assemble_batch(run, snapshot, date)[0] for date in dates if not date or snapshot.file("batch", date)]
+    days = [
+        reassemble(run.workspace, run.config, snapshot, date)
+        for date in dates
+        if not date or snapshot.file("batch", date)
+    ]
     rows = pd.concat(days, ignore_index=True)[list(run.config.feature_names)]
     return rows.sample(min(len(rows), MAX_ROWS), random_state=SEED)
 

@@ -4,6 +4,7 @@ A verdict depends on the suite and the rows alone, so it is kept under both dige
 """
 
 import json
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,16 @@ def _stop_sentence(found: dict[str, Any], says: str) -> str:
     value = result.get("observed_value", f"{result.get('unexpected_percent', 0):.1f} % of rows")
     limits = {k: v for k, v in config["kwargs"].items() if k in {"min_value", "max_value", "mostly"} and v is not None}
     asked = ", ".join(f"{name.removesuffix('_value')} {limit}" for name, limit in limits.items())
-    return f"{says or config['type']}: found {value}{f' in {column}' if column else ''}{f', asked {asked}' if asked else ''}"
+    where = f" in {column}" if column else ""
+    return f"{says or config['type']}: found {value}{where}{f', asked {asked}' if asked else ''}"
 
 
 def _exception(info: dict[str, Any]) -> str:
     if "exception_message" in info:
         return str(info["exception_message"] or "")
-    messages = [str(i["exception_message"]) for i in info.values() if isinstance(i, dict) and i.get("exception_message")]
+    messages = [
+        str(i["exception_message"]) for i in info.values() if isinstance(i, dict) and i.get("exception_message")
+    ]
     return messages[0] if messages else ""
 
 
@@ -128,4 +132,4 @@ def _without_nan(value: Any) -> Any:
         return {str(key): _without_nan(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -13,11 +13,10 @@ def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | 
 
     Raises ConfigError when configs/features has no such file, or the file no such function.
     """
-    if config.features.function is None:
+    if (path := feature_file(root, config)) is None:
         return None
-    file, _, name = config.features.function.partition(":")
-    path = root / "configs/features" / f"{file}.py"
-    spec = importlib.util.spec_from_file_location(f"configs_features_{file}", path)
+    name = str(config.features.function).partition(":")[2]
+    spec = importlib.util.spec_from_file_location(f"configs_features_{path.stem}", path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise ConfigError(f"configs/models/{config.model}.yaml: features.function needs {path}, which does not exist.")
     module = importlib.util.module_from_spec(spec)
@@ -25,3 +24,10 @@ def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | 
     if not callable(function := getattr(module, name, None)):
         raise ConfigError(f"{path}: expected a function {name}(batch), found none.")
     return function  # type: ignore[no-any-return]  # its signature is the contract in docs/models.md
+
+
+def feature_file(root: Path, config: ModelConfig) -> Path | None:
+    """Return the file of a model's feature function, None when it has none."""
+    if config.features.function is None:
+        return None
+    return root / "configs/features" / f"{config.features.function.partition(':')[0]}.py"

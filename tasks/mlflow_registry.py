@@ -1,5 +1,6 @@
 """MLflow: experiments, the registry, and the bundles' bytes. The ledger is the truth; aliases mirror it."""
 
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -81,7 +82,7 @@ def log_run(
     now = started.info.start_time
     client.log_batch(
         run_id,
-        metrics=[Metric(k, v, now, 0) for k, v in metrics.items() if v == v],
+        metrics=[Metric(k, v, now, 0) for k, v in metrics.items() if math.isfinite(v)],
         params=[Param(k, str(v)[:500]) for k, v in params.items()],
         tags=[RunTag(k, v) for k, v in tags.items()],
     )

@@ -34,7 +34,9 @@ class FolderStore:
                 os.fsync(stream.fileno())
             return _link(Path(stream.name), target)
         except OSError as error:
-            raise ServerError(f"Cannot write to the store at {self.root}: {error.strerror}. Free or unlock it.") from None
+            raise ServerError(
+                f"Cannot write to the store at {self.root}: {error.strerror}. Free or unlock it."
+            ) from None
 
     def get(self, key: str) -> bytes | None:
         """Return the bytes under key, None when there are none."""

@@ -32,8 +32,8 @@ PLAN = plan_profile(pd.concat(REFERENCE), KINDS)
 DAYS = [profile_batch(PLAN, frame) for frame in REFERENCE]
 
 
-def tonight(**columns: object) -> Profile:
-    return profile_batch(PLAN, day(77).assign(**columns))
+def tonight(**columns: pd.Series) -> Profile:
+    return profile_batch(PLAN, day(72).assign(**columns))
 
 
 def test_an_ordinary_night_is_quiet_and_says_against_what() -> None:
@@ -45,7 +45,7 @@ def test_an_ordinary_night_is_quiet_and_says_against_what() -> None:
 
 
 def test_a_unit_error_alarms_and_is_named_first() -> None:
-    verdict = judge_inputs(PLAN, DAYS, tonight(miles=day(77).miles * 1.6), 30)
+    verdict = judge_inputs(PLAN, DAYS, tonight(miles=day(72).miles * 1.6), 30)
     assert verdict.alarm
     first = verdict.columns[0]
     assert first.name == "miles"
@@ -55,7 +55,7 @@ def test_a_unit_error_alarms_and_is_named_first() -> None:
 
 
 def test_ten_percent_of_mass_moved_to_one_category_alarms() -> None:
-    carrier = day(77).carrier
+    carrier = day(72).carrier
     moved = np.arange(300) % 10 == 0
     to_new = judge_inputs(PLAN, DAYS, tonight(carrier=carrier.mask(moved, "F9")), 30)
     assert to_new.alarm
@@ -65,7 +65,7 @@ def test_ten_percent_of_mass_moved_to_one_category_alarms() -> None:
 
 
 def test_more_nulls_alarm() -> None:
-    holes = day(77).miles.where(np.arange(300) % 10 != 0)
+    holes = day(72).miles.where(np.arange(300) % 10 != 0)
     verdict = judge_inputs(PLAN, DAYS, tonight(miles=holes), 30)
     assert verdict.alarm
     assert (verdict.columns[0].name, verdict.columns[0].what) == ("miles", "share of nulls")
@@ -135,7 +135,7 @@ def test_too_few_days_are_not_judged() -> None:
 
 
 def test_days_without_a_value_and_columns_without_a_plan_are_survived() -> None:
-    frame = day(77).assign(miles=np.nan, carrier=pd.Series([None] * 300, dtype="str"))
+    frame = day(72).assign(miles=np.nan, carrier=pd.Series([None] * 300, dtype="str"))
     verdict = judge_inputs(PLAN, DAYS[:12], profile_batch(PLAN, frame), 10)
     assert verdict.alarm
     assert {column.what for column in verdict.columns[:2]} == {"share of nulls"}

@@ -66,7 +66,7 @@ def test_an_alarm_says_when_and_by_how_much() -> None:
     verdict = judge(np.random.default_rng(4).normal(0.3, 0.01, 60), [0.3] + [0.5] * 8)
     assert verdict.alarm
     assert verdict.sentence.startswith("Late losses alarm on night 9: CUSUM ")
-    assert "loss 0.5 against a median of 0.3" in verdict.sentence
+    assert "loss 0.5 against a median of 0.2985 on 60 reference nights" in verdict.sentence
     assert verdict.sentence.endswith(f"nights, first {verdict.alarm_nights[0]}.")
 
 

@@ -66,9 +66,7 @@ def test_the_rule_that_decides(retrain: bool, rule: str, facts: dict[str, Any], 
 
 
 @pytest.mark.parametrize(("rule", "facts", "said"), BLOCKS)
-def test_what_stops_a_retrain_says_so_and_that_nothing_was_asked(
-    rule: str, facts: dict[str, Any], said: str
-) -> None:
+def test_what_stops_a_retrain_says_so_and_that_nothing_was_asked(rule: str, facts: dict[str, Any], said: str) -> None:
     decision = decide(replace(QUIET, **facts), POLICY)
     assert (decision.retrain, decision.rule) == (False, rule)
     assert decision.sentence.startswith("No retrain on 2013-05-23: ")
@@ -77,9 +75,7 @@ def test_what_stops_a_retrain_says_so_and_that_nothing_was_asked(
 
 
 @pytest.mark.parametrize(("rule", "facts", "said"), BLOCKS)
-def test_a_wish_that_is_stopped_is_named_beside_what_stopped_it(
-    rule: str, facts: dict[str, Any], said: str
-) -> None:
+def test_a_wish_that_is_stopped_is_named_beside_what_stopped_it(rule: str, facts: dict[str, Any], said: str) -> None:
     for wish, words in (
         (LOSSES, "although late losses alarmed on 2"),
         ({"model_age_days": 60}, "60 days old"),

@@ -1,0 +1,47 @@
+"""A date's rows from a snapshot, with the suite's verdict: the one way in for training, scoring and tracing."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from plimsoll.assembly import read_assembled
+from plimsoll.model_config import ModelConfig
+from plimsoll.snapshot import Snapshot
+from plimsoll.validation import Verdict
+from tasks.expectations import frame_source, judge_frame
+from tasks.features import feature_file, load_feature_function
+from tasks.landing import ALL
+from tasks.workspace import Workspace
+
+UNDIVIDED = ""  # the one "date" of a table without a time axis
+
+
+def batch_partition(config: ModelConfig, date: str) -> str:
+    """Return the partition that holds a batch date: itself, or the undivided table."""
+    return date if config.source.kind == "dates" else UNDIVIDED
+
+
+def reassemble(workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str) -> pd.DataFrame:
+    """Return a date's assembled rows from a snapshot."""
+    function = load_feature_function(workspace.root, config)
+    return read_assembled(workspace.store, snapshot, config, function, date)
+
+
+def assemble_batch(
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str
+) -> tuple[pd.DataFrame, Verdict]:
+    """Return a date's assembled rows from a snapshot and the suite's verdict on them."""
+    frame = reassemble(workspace, config, snapshot, date)
+    path: Path | None = feature_file(workspace.root, config)
+    source = frame_source(_files(snapshot, date), path)
+    return frame, judge_frame(workspace.store, workspace.root, config.model, frame, source)
+
+
+def _files(snapshot: Snapshot, date: str) -> list[str]:
+    """Return the digests of the files that a date's rows come from: its own, its neighbours', undivided tables."""
+    tables = (files for table, files in sorted(snapshot.tables.items()) if table != "outcome")
+    return [ref.digest for files in tables for ref in files if _near(ref.name, date)]
+
+
+def _near(name: str, date: str) -> bool:
+    return name == ALL or not date or abs((pd.Timestamp(name) - pd.Timestamp(date)).days) <= 1
