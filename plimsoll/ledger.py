@@ -20,6 +20,7 @@ Kind = Literal[
     "promotion_requested",
     "approved",
     "rejected",
+    "approval_refused",
     "promoted",
     "rolled_back",
     "retired",

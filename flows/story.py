@@ -1,0 +1,88 @@
+"""Ledger, records and traces in words, for the terminal."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flows.output import print_facts, print_table, say
+from plimsoll.ledger import Entry
+
+NIGHTLY = frozenset({"batch_committed", "drift_decided"})
+SHORT = 12
+
+
+def history_rows(entries: Sequence[Entry], everything: bool) -> list[list[Any]]:
+    """Return the rows of a history table; quiet nights are left out unless everything is asked."""
+    kept = [e for e in entries if everything or e.kind not in NIGHTLY or _loud(e)]
+    return [[e.n, e.as_of, e.kind.replace("_", " "), e.by, describe(e)] for e in kept]
+
+
+def _loud(entry: Entry) -> bool:
+    return entry.kind == "drift_decided" and bool(entry.facts["decision"]["retrain"])
+
+
+def describe(entry: Entry) -> str:
+    """Return an entry's facts as one line."""
+    facts = entry.facts
+    if entry.kind == "trained":
+        return f"v{facts['version']} on {facts['rows']:,} rows through {facts['trained_through'] or 'all'}; {facts['cause']}"
+    if entry.kind in {"gates_passed", "gates_failed"}:
+        return f"v{facts['version']}: " + "; ".join(gate["sentence"] for gate in facts["gates"])
+    if entry.kind == "promotion_requested":
+        return f"v{facts['version']}, asked by {facts['requested_by']}"
+    if entry.kind == "rolled_back":
+        return f"back to v{facts['version']} from v{facts['from']}{': ' + facts['reason'] if facts['reason'] else ''}"
+    if entry.kind in {"batch_rejected", "retrain_started"}:
+        return f"{facts['date']}: {facts.get('reason') or facts.get('cause')}"
+    if entry.kind == "drift_decided":
+        return str(facts["decision"]["sentence"])
+    if entry.kind == "batch_committed":
+        return f"{facts['date']}: {facts['rows']:,} rows by {', '.join(f'v{v} ({r})' for v, r in facts['versions'].items())}"
+    said = facts.get("comment") or facts.get("reason") or ""
+    return f"v{facts.get('version', '?')}{': ' + said if said else ''}"
+
+
+def run_rows(records: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    """Return the rows of a table of run records."""
+    return [_run_row(record) for record in records]
+
+
+def _run_row(record: dict[str, Any]) -> list[Any]:
+    code, end = record["code"], record["end"]
+    commit = (code["commit"] or code["tree"])[:8] + ("+changes" if code["diff"] else "")
+    if end is None:
+        return [record["run_id"], record["model"], record["as_of"], commit, "", "cut off, or running"]
+    snapshot = end["snapshots"][-1][:SHORT] if end["snapshots"] else ""
+    result = f"{end['result']}: {end['sentence']}" if end["sentence"] else end["result"]
+    return [record["run_id"], record["model"], record["as_of"], commit, snapshot, result]
+
+
+def print_trace(found: dict[str, Any]) -> None:
+    """Write a trace for a person."""
+    prediction, version, approval = found["prediction"], found["version"], found["approval"]
+    outcome = found["outcome"]["outcome"]
+    say(
+        f"{prediction['key']} on {prediction['date']}: {prediction['model']} v{version['version']} said {prediction['score']:.4f}"
+    )
+    happened = "not known yet, or there will be none" if outcome is None else f"{outcome:g}"
+    print_facts({"what happened": f"{happened} ({found['outcome']['meaning']})"})
+    for other in found["also_scored"]:
+        print_facts({"in its shadow": f"v{other['version']} ({other['role']}) said {other['score']:.4f}"})
+    if found["reasons"]:
+        rows = [[r["feature"], r["value"], f"{r['contribution']:+.3f}"] for r in found["reasons"]]
+        print_table("Why this score (SHAP, log-odds or units of the outcome)", ["feature", "value", "push"], rows)
+    _part("Model", {**version})
+    _part("Approval", approval or {"by": "nobody: it was never approved"})
+    _part("Trained by", found["training_run"])
+    _part("Batch", found["batch"])
+    _part("Scored by", found["scoring_run"])
+
+
+def _part(title: str, facts: dict[str, Any]) -> None:
+    say(f"\n{title}")
+    print_facts({name.replace("_", " "): _words(value) for name, value in facts.items()})
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{name} {inner}" for name, inner in value.items())
+    return "\n".join(str(item) for item in value) if isinstance(value, list) else str(value)

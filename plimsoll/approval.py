@@ -1,0 +1,200 @@
+"""Approval: a person's decision about fixed evidence. It is void when a digest changes and it expires by itself.
+
+Nothing here waits and nothing here remembers: a request, its decision and every refusal are ledger entries.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from plimsoll.ledger import Entry
+from plimsoll.model_config import Approval
+
+Decision = Literal["approve", "reject"]
+RequestState = Literal["waiting", "approved", "rejected", "expired", "void", "unknown"]
+POLICY = "policy"  # who decides where approval.policy is automatic
+GONE = ""  # the digest of evidence that is no longer there
+
+
+@dataclass(frozen=True)
+class Request:
+    """One promotion request: a version, the digests that it was judged by, and the policy of that day."""
+
+    n: int  # its ledger entry
+    model: str
+    version: int
+    as_of: str
+    requested_by: str
+    expires_at: datetime
+    policy: Approval
+    evidence: Mapping[str, str]
+    summary: Mapping[str, Any]
+    run: str  # id of the training run
+
+    @property
+    def name(self) -> str:
+        """The version in words."""
+        return f"{self.model} v{self.version}"
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a request stands, in one word and one sentence."""
+
+    state: RequestState
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a decision was not accepted; rule is the stable slug of the rule that refused."""
+
+    rule: str
+    sentence: str
+
+
+def find_request(entries: Sequence[Entry], version: int) -> Request | None:
+    """Return the latest promotion request of a version, None when there is none."""
+    asked = [e for e in entries if e.kind == "promotion_requested" and e.facts["version"] == version]
+    return _request(asked[-1]) if asked else None
+
+
+def find_decision(entries: Sequence[Entry], request: Request) -> Entry | None:
+    """Return the entry that decided a request, None while it is open."""
+    about = (e for e in entries if e.kind in ("approved", "rejected") and e.n > request.n)
+    return next((e for e in about if e.facts["version"] == request.version), None)
+
+
+def changed_evidence(request: Request, current: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Return the names of evidence whose digest is no longer that of the request; None means not looked at."""
+    return () if current is None else tuple(n for n, d in sorted(request.evidence.items()) if current.get(n) != d)
+
+
+def request_status(
+    entries: Sequence[Entry], request: Request, now: datetime, current_evidence: Mapping[str, str] | None = None
+) -> Status:
+    """Return where a request stands: a decision outranks its expiry, expiry outranks changed evidence."""
+    if decided := find_decision(entries, request):
+        state: RequestState = "approved" if decided.kind == "approved" else "rejected"
+        return Status(state, f"{request.name} was {state} by {decided.by} on {_minute(decided.recorded_at)}.")
+    if now >= request.expires_at:
+        when = _at(request.expires_at)
+        return Status("expired", f"The request for {request.name} expired on {when}. {_again(request)}")
+    if changed := changed_evidence(request, current_evidence):
+        what = _listed(changed)
+        return Status("void", f"The request for {request.name} is void: {what} changed since then. {_again(request)}")
+    return Status("waiting", f"{request.name} waits for a decision until {_at(request.expires_at)}.")
+
+
+def check_decision(
+    entries: Sequence[Entry],
+    request: Request,
+    who: str,
+    approvers: Sequence[str],
+    policy: Approval,
+    now: datetime,
+    current_evidence: Mapping[str, str] | None,
+    decision: Decision = "approve",
+) -> Refusal | None:
+    """Return why this person's decision cannot be accepted now, None when it can.
+
+    Requesters may not approve their own request where the policy says so; they may withdraw it by rejecting.
+    """
+    status = request_status(entries, request, now, current_evidence)
+    if status.state != "waiting":
+        rule = "decided" if status.state in ("approved", "rejected") else status.state
+        said = f"Already decided: {status.sentence}" if rule == "decided" else status.sentence
+        return Refusal(rule, said)
+    if policy.policy == "automatic" and who == POLICY:
+        return None
+    name = approver_named(who, approvers)
+    if name is None:
+        return Refusal("unknown_approver", unknown_approver(request.model, who, approvers))
+    own = name.casefold() == request.requested_by.strip().casefold()
+    if decision == "approve" and policy.not_requester and own:
+        others = [other for other in approvers if other != name]
+        may = f"Ask {' or '.join(others)}" if others else "Add another approver to configs/approvers.yaml"
+        return Refusal("own_request", f"{name} requested {request.name} and may not approve it alone. {may}.")
+    return None
+
+
+def unknown_approver(model: str, who: str, approvers: Sequence[str]) -> str:
+    """Return the sentence for someone who may not decide about a model, listing who may."""
+    stated = f"{who.strip()!r}" if who.strip() else "Nobody"
+    may = f"May decide: {', '.join(approvers)}" if approvers else "Nobody may yet"
+    return f"{stated} may not decide about {model}. {may} (configs/approvers.yaml)."
+
+
+def approver_named(who: str, approvers: Sequence[str]) -> str | None:
+    """Return the approver that a typed name means, None when it means nobody."""
+    return next((name for name in approvers if name.casefold() == who.strip().casefold()), None)
+
+
+def refusals_of(entries: Sequence[Entry], request: Request, flow_run: str) -> list[Entry]:
+    """Return the refusals of a request that one Prefect run led to, oldest first."""
+    refused = (e for e in entries if e.kind == "approval_refused" and e.n > request.n)
+    return [e for e in refused if e.facts["request"] == request.n and e.facts["prefect_run"] == flow_run]
+
+
+def owed_promotion(entries: Sequence[Entry], request: Request) -> Entry | None:
+    """Return the approval that no promotion has followed (a process died between the two), else None.
+
+    Any later move of the champion settles it: an old approval never overtakes a newer decision.
+    """
+    decided = find_decision(entries, request)
+    if decided is None or decided.kind != "approved":
+        return None
+    moved = any(e.kind in ("promoted", "rolled_back") and e.n > decided.n for e in entries)
+    return None if moved else decided
+
+
+def champion_of(entries: Sequence[Entry]) -> int | None:
+    """Return the version that the ledger's last move made champion."""
+    moves = [int(e.facts["version"]) for e in entries if e.kind in ("promoted", "rolled_back")]
+    return moves[-1] if moves else None
+
+
+def open_requests(entries: Sequence[Entry], now: datetime) -> list[Request]:
+    """Return the requests that wait for a decision, oldest first; their evidence is not looked at."""
+    versions = dict.fromkeys(int(e.facts["version"]) for e in entries if e.kind == "promotion_requested")
+    found = [request for version in versions if (request := find_request(entries, version))]
+    return [request for request in found if request_status(entries, request, now).state == "waiting"]
+
+
+def _request(entry: Entry) -> Request:
+    facts = entry.facts
+    return Request(
+        n=entry.n,
+        model=entry.model,
+        version=int(facts["version"]),
+        as_of=entry.as_of,
+        requested_by=str(facts["requested_by"]),
+        expires_at=_utc(facts["expires_at"]),
+        policy=Approval.model_validate(facts["policy"]),
+        evidence=facts["evidence"],
+        summary=facts.get("summary", {}),
+        run=str(facts.get("run", "")),
+    )
+
+
+def _utc(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _at(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _minute(text: str) -> str:
+    return _at(_utc(text))
+
+
+def _listed(names: Sequence[str]) -> str:
+    words = [name.replace("_", " ") for name in names]
+    return f"the {' and the '.join(words)}"
+
+
+def _again(request: Request) -> str:
+    return f"Train it again to ask anew: plimsoll train {request.model}"

@@ -1,0 +1,83 @@
+"""The evidence of a promotion request as markdown: what an approver reads above the form."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from plimsoll.approval import Request
+
+SHORT = 12  # digits of a digest
+
+
+def evidence_markdown(
+    request: Request, champion: int | None, approvers: Sequence[str], page: str, refusal: str = ""
+) -> str:
+    """Return what an approver reads: the last refusal, gates, metrics beside the champion's, and digests.
+
+    champion is the champion now; a warning says so when the version was judged against another one.
+    """
+    parts = [
+        f"> ### Not accepted\n> {refusal}" if refusal else "",
+        f"## Shall {request.name} become champion?",
+        _warning(request, champion),
+        _deadline(request, approvers),
+        _gates(request.summary),
+        _metrics(request),
+        _left_out(request.summary),
+        _digests(request),
+        f"[Full page]({page})",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _warning(request: Request, champion: int | None) -> str:
+    judged = (request.summary.get("champion") or {}).get("version")
+    if judged == champion:
+        return ""
+    against = f"against v{judged}" if judged else "without a champion to compare with"
+    return (
+        f"> **The champion is v{champion} now**, and {request.name} was judged {against}. Training again compares them."
+    )
+
+
+def _deadline(request: Request, approvers: Sequence[str]) -> str:
+    own = request.requested_by.strip().casefold()
+    may = [name for name in approvers if not (request.policy.not_requester and name.casefold() == own)]
+    until = f"{request.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"Asked by **{request.requested_by}** · expires **{until}** · may approve: **{', '.join(may) or 'nobody'}**"
+
+
+def _gates(summary: Mapping[str, Any]) -> str:
+    return "\n".join(f"- passed: {sentence}" for sentence in summary.get("gates", ()))
+
+
+def _metrics(request: Request) -> str:
+    summary = request.summary
+    champion = summary.get("champion") or {}
+    rival = champion.get("metrics") or {}
+    rival_name = f"champion v{champion['version']}" if champion else "no champion"
+    rows = [f"| {name} | {_number(value)} | {_number(rival.get(name))} |" for name, value in _of(summary, "metrics")]
+    if not rows:
+        return ""
+    judged = summary.get("judged_on") or {}
+    where = f"On {judged['rows']:,} rows from {judged['from']} to {judged['to']}, " if judged else ""
+    head = f"{where}trained on {summary['rows']:,} rows:" if summary.get("rows") else where
+    return "\n".join([head, "", f"| | {request.name} | {rival_name} |", "|---|---|---|", *rows])
+
+
+def _left_out(summary: Mapping[str, Any]) -> str:
+    days = [f"- {date}: {reason}" for date, reason in _of(summary, "excluded_dates")]
+    return "\n".join(["Left out by validation:", "", *days]) if days else ""
+
+
+def _digests(request: Request) -> str:
+    shown = [f"{name.replace('_', ' ')} `{digest[:SHORT]}`" for name, digest in sorted(request.evidence.items())]
+    return f"Bound to {', '.join(shown)}: if one of them changes, an approval is void."
+
+
+def _of(summary: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
+    return list((summary.get(name) or {}).items())
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else "—"

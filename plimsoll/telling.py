@@ -1,0 +1,127 @@
+"""The words of a model's story: a headline, a reason and links for every chapter."""
+
+from dataclasses import dataclass
+
+from plimsoll.axes import short_date
+from plimsoll.ledger import Entry
+from plimsoll.page import Child, Html, digest, el, join, link, more
+from plimsoll.story import Chapter, ModelStory, who
+
+RULES = {  # rule → what one night, and what many nights, are called
+    "nothing": ("Quiet night", "{} quiet nights"),
+    "input_drift_informs": ("Inputs drifted; that informs, it does not retrain", "{} nights of input drift, which informs"),
+    "batch_rejected": ("No judgement on broken data", "{} nights without a judgement: broken data"),
+    "batch_missing": ("No judgement: the batch is missing", "{} nights without a batch"),
+    "in_flight": ("No retrain: one is already running", "{} nights while a retrain ran"),
+    "awaiting_approval": ("No retrain: a version waits for a person", "{} nights while a version waited for a person"),
+    "cooldown": ("No retrain: cooldown after the last one", "{} nights of cooldown after the last retrain"),
+    "monthly_budget": ("No retrain: the month's budget is spent", "{} nights with the month's budget spent"),
+    "late_losses": ("Retrain: late losses have risen", "{} retrains for late losses"),
+    "maximum_age": ("Retrain: the model has reached its maximum age", "{} retrains for age"),
+}
+EVENTS = {
+    "trained": ("calm", "Version {version} trained"),
+    "gates_passed": ("good", "Version {version} passed every gate"),
+    "gates_failed": ("bad", "Version {version} refused by the gates"),
+    "promotion_requested": ("wait", "Version {version} asks to be champion"),
+    "approved": ("good", "Version {version} approved"),
+    "rejected": ("bad", "Version {version} rejected"),
+    "promoted": ("champion", "Version {version} is champion"),
+    "rolled_back": ("champion", "Rolled back to version {version}"),
+    "retired": ("calm", "Version {version} retired"),
+    "retrain_started": ("calm", "Retrain started"),
+    "batch_rejected": ("bad", "Batch of {date} rejected"),
+}
+MINOR = frozenset({"trained", "gates_passed", "retrain_started"})
+
+
+@dataclass(frozen=True)
+class Words:
+    """A chapter as it is read."""
+
+    tone: str
+    title: str
+    why: Child
+    minor: bool
+    links: tuple[Html, ...]
+
+
+def tell(story: ModelStory, chapter: Chapter) -> Words:
+    """Return the words of one chapter."""
+    if chapter.first.kind != "drift_decided":
+        return _tell_event(story, chapter.first)
+    decision = chapter.last.facts["decision"]
+    one, many = RULES.get(decision["rule"], (decision["rule"], f"{{}} nights: {decision['rule']}"))
+    drifted = any((e.facts.get("inputs") or {}).get("alarm") for e in chapter.entries)
+    tone = "wait" if decision["retrain"] else "note" if drifted else "calm"
+    links = _evidently(story, chapter)
+    if len(chapter.entries) == 1:
+        quiet = decision["rule"] == "nothing"
+        return Words(tone, one, decision["sentence"], quiet, links)
+    nights = [el("li", el("span", _night_words(entry))) for entry in chapter.entries]
+    between = f"{short_date(chapter.first.as_of)} to {short_date(chapter.last.as_of)}. "
+    why = join(between, more("What was decided each night", el("ul", *nights)))
+    return Words(tone, many.format(len(chapter.entries)), why, decision["rule"] == "nothing", links)
+
+
+def _night_words(entry: Entry) -> str:
+    inputs = entry.facts.get("inputs") or {}
+    seen = f" {inputs['sentence']}" if inputs.get("alarm") else ""
+    return f"{entry.facts['decision']['sentence']}{seen}"
+
+
+def _tell_event(story: ModelStory, entry: Entry) -> Words:
+    tone, title = EVENTS.get(entry.kind, ("calm", entry.kind))
+    about = {"version": entry.facts.get("version", ""), "date": entry.facts.get("date", "")}
+    return Words(tone, title.format(**about), _reason(entry), entry.kind in MINOR, _links(story, entry))
+
+
+def _reason(entry: Entry) -> Child:
+    facts = entry.facts
+    if entry.kind == "trained":
+        return f"On {facts['rows']:,} rows{_through(facts.get('trained_through', ''))}, {facts.get('cause', '')}".rstrip(", ")
+    if entry.kind in ("gates_passed", "gates_failed"):
+        told = [g["sentence"] for g in facts.get("gates", []) if entry.kind == "gates_passed" or not g["passed"]]
+        return "; ".join(told)
+    if entry.kind == "promotion_requested":
+        return join("Evidence: gate report ", digest(str((facts.get("evidence") or {}).get("gate_report", ""))))
+    if entry.kind == "retrain_started":
+        return ""
+    return str(facts.get("reason") or facts.get("comment") or facts.get("note") or "")
+
+
+def _through(date: str) -> str:
+    return f" through {date}" if date else ""
+
+
+def _links(story: ModelStory, entry: Entry) -> tuple[Html, ...]:
+    if entry.kind == "batch_rejected":
+        return page_link(story, validation_page_path(story.model, entry), "What validation found")
+    if entry.kind in ("promotion_requested", "gates_failed", "approved"):
+        return page_link(story, f"{story.model}/v{entry.facts['version']}.html", "Evidence")
+    return ()
+
+
+def _evidently(story: ModelStory, chapter: Chapter) -> tuple[Html, ...]:
+    found: list[Html] = []
+    for entry in chapter.entries:
+        path = str(entry.facts.get("report") or "")
+        found += page_link(story, path, f"Evidently report of {short_date(str(entry.facts['date']))}")
+    return tuple(found)
+
+
+def page_link(story: ModelStory, path: str, label: str) -> tuple[Html, ...]:
+    """Return a link from a model's page to another page under reports/, nothing when that is not there."""
+    return (link(f"../{path}", label),) if path in story.pages else ()
+
+
+def validation_page_path(model: str, batch: Entry) -> str:
+    """Return where the page about a batch's validation is kept, under reports/."""
+    return f"data_docs/{model}/{batch.facts['date']}-{str(batch.facts.get('validation', ''))[:8]}.html"
+
+
+def byline(chapter: Chapter) -> str:
+    """Return who wrote the last entry of a chapter, and where in the ledger it stands."""
+    first, last = chapter.first, chapter.last
+    numbers = f"entry {last.n}" if first is last else f"entries {first.n} to {last.n}"
+    return f"By {who(last.by)}, {numbers}"

@@ -1,0 +1,250 @@
+"""Charts as inline SVG, drawn twice: wide for a desk, narrow for a phone, so that text is readable on both.
+
+Colour tells series apart, and so do labels and strokes: nothing is said by colour alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+from plimsoll.axes import (
+    Scale,
+    date_ticks,
+    keep_apart,
+    lanes,
+    ordinal,
+    round_ticks,
+    short_date,
+    text_width,
+    tick_labels,
+)
+from plimsoll.page import Html, Tone, el, join
+
+Role = Literal["champion", "challenger", "previous", "plain"]
+Point = tuple[str, float | None]
+COLOURS = 6
+MAX_DOTS = 120  # with more nights the line itself is texture enough
+
+
+@dataclass(frozen=True)
+class Line:
+    """Values by ISO date; a missing date or value is a gap. Lines of one name share a colour and one label."""
+
+    name: str
+    points: tuple[Point, ...]
+    colour: int = 0
+    role: Role = "plain"
+
+    @property
+    def known(self) -> list[tuple[str, float]]:
+        """The points that have a value."""
+        return [(date, value) for date, value in self.points if value is not None]
+
+
+@dataclass(frozen=True)
+class Marker:
+    """An event on a date."""
+
+    date: str
+    label: str
+    tone: Tone = "calm"
+
+
+@dataclass(frozen=True)
+class TimeChart:
+    """What a chart over dates shows."""
+
+    title: str
+    unit: str  # what the upright axis counts
+    lines: tuple[Line, ...]
+    threshold: tuple[Point, ...] = ()  # a load line that may change from night to night
+    markers: tuple[Marker, ...] = ()
+    alarms: frozenset[str] = frozenset()  # dates whose points are over the load line
+    from_zero: bool = False
+    clip: float | None = None  # values above are drawn at the upper edge with their number
+
+
+@dataclass(frozen=True)
+class _Form:
+    name: str
+    width: int
+    height: int
+    font: float
+    left: int
+    right: int
+    ticks: int
+    lanes: int
+
+
+WIDE = _Form("wide", 1080, 330, 13, 52, 74, 12, 4)
+NARROW = _Form("narrow", 390, 320, 11.5, 40, 34, 5, 5)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    form: _Form
+    x: Scale
+    y: Scale
+    ticks: list[float]
+    top: float
+
+
+def time_chart(chart: TimeChart) -> Html:
+    """Return a figure over dates with its key, or a sentence while there is nothing to draw."""
+    if not any(line.known for line in chart.lines):
+        return el("p", f"{chart.title}: no night has a value yet.", class_="empty")
+    return el("figure", *(_draw(chart, form) for form in (WIDE, NARROW)), _key(chart))
+
+
+def _draw(chart: TimeChart, form: _Form) -> Html:
+    dates = sorted({date for line in chart.lines for date, _ in line.points} | {date for date, _ in chart.threshold})
+    shown = [m for m in chart.markers if dates[0] <= m.date <= dates[-1]]
+    days = (ordinal(dates[0]), ordinal(dates[-1]))
+    pad = 0.5 if days[0] < days[1] else 1.5
+    x = Scale(days[0] - pad, days[1] + pad, form.left, form.width - form.right)
+    rows = _place(shown, x, form)
+    top = form.font * 1.5 + 17 * (1 + max((row for row, _ in rows if row is not None), default=-1))
+    ticks = _value_ticks(chart)
+    frame = _Frame(form, x, Scale(ticks[0], ticks[-1], form.height - form.font * 2.2, top), ticks, top)
+    parts = [
+        _axes(chart, frame, dates),
+        _events(shown, rows, frame),
+        _threshold(chart, frame),
+        *(_trace(line, chart, frame) for line in chart.lines),
+        _tags(chart, frame),
+    ]
+    label = f"{chart.title}, {short_date(dates[0], year=True)} to {short_date(dates[-1], year=True)}"
+    box = f"0 0 {form.width} {form.height}"
+    return el(
+        "svg", el("title", label), *parts, class_=f"chart {form.name}", viewBox=box, role="img", font_size=form.font
+    )
+
+
+def _value_ticks(chart: TimeChart) -> list[float]:
+    points = chain(chart.threshold, *(line.points for line in chart.lines))
+    values = [value for _, value in points if value is not None]
+    high = max(values) if chart.clip is None else min(max(values), chart.clip)
+    return round_ticks(0.0 if chart.from_zero else min(values), high)
+
+
+def _axes(chart: TimeChart, frame: _Frame, dates: Sequence[str]) -> Html:
+    form, end = frame.form, frame.form.width - frame.form.right
+    parts = [el("text", chart.unit, x=0, y=round(frame.top - form.font * 0.8, 1))]
+    for tick, label in zip(frame.ticks, tick_labels(frame.ticks), strict=True):
+        y = frame.y(tick)
+        parts.append(el("line", x1=form.left, x2=end, y1=y, y2=y, class_="grid"))
+        parts.append(el("text", label, x=form.left - 8, y=y + 4, text_anchor="end"))
+    base = frame.y(frame.ticks[0])
+    for date, label in date_ticks(dates[0], dates[-1], form.ticks):
+        x = frame.x(ordinal(date))
+        parts.append(el("line", x1=x, x2=x, y1=base, y2=base + 5, class_="grid"))
+        parts.append(el("text", label, x=x, y=form.height - 5, text_anchor="middle"))
+    return el("g", *parts)
+
+
+def _place(markers: Sequence[Marker], x: Scale, form: _Form) -> list[tuple[int | None, str]]:
+    """Return the row and the side of each marker's label; no row where it would cover another."""
+    spans, sides = [], []
+    for marker in markers:
+        at, width = x(ordinal(marker.date)), text_width(marker.label, form.font) + 12
+        fits = at + width <= form.width
+        spans.append((at, at + width) if fits else (at - width, at))
+        sides.append("start" if fits else "end")
+    return list(zip(lanes(spans, form.lanes), sides, strict=True))
+
+
+def _events(markers: Sequence[Marker], rows: Sequence[tuple[int | None, str]], frame: _Frame) -> Html:
+    parts = []
+    for marker, (row, side) in zip(markers, rows, strict=True):
+        x, y = frame.x(ordinal(marker.date)), 12 + 17 * (row or 0)
+        start = y - 9 if row is not None else frame.top
+        line = el("line", x1=x, x2=x, y1=start, y2=frame.y(frame.ticks[0]), class_="event")
+        shift = 5 if side == "start" else -5
+        text = el("text", marker.label, x=x + shift, y=y, text_anchor=side) if row is not None else None
+        title = el("title", f"{short_date(marker.date, year=True)}: {marker.label}")
+        parts.append(el("g", title, line, text, class_=marker.tone))
+    return el("g", *parts, class_="events")
+
+
+def _threshold(chart: TimeChart, frame: _Frame) -> Html:
+    """Draw the load line as steps: it changes with the champion."""
+    return join(*(el("path", d=_steps(run, frame), class_="loadline") for run in _runs(chart.threshold)))
+
+
+def _steps(run: Sequence[tuple[str, float]], frame: _Frame) -> str:
+    path, half = "", 0.5
+    for at, (date, value) in enumerate(run):
+        day, y = ordinal(date), frame.y(value)
+        path += f"{'L' if at else 'M'}{frame.x(day - half)} {y}L{frame.x(day + half)} {y}"
+    return path
+
+
+def _runs(points: Iterable[Point]) -> list[list[tuple[str, float]]]:
+    """Return points cut where a date or a value is missing."""
+    runs: list[list[tuple[str, float]]] = []
+    before = None
+    for date, value in points:
+        if value is None:
+            continue
+        day = ordinal(date)
+        if before is None or day - before != 1:
+            runs.append([])
+        runs[-1].append((date, value))
+        before = day
+    return runs
+
+
+def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
+    parts = []
+    dots = len(line.points) <= MAX_DOTS and frame.form is WIDE
+    for run in _runs(line.points):
+        places = [(frame.x(ordinal(date)), frame.y(value)) for date, value in run]
+        if len(run) > 1:
+            parts.append(el("path", d="M" + "L".join(f"{x} {y}" for x, y in places), class_=f"trace {line.role}"))
+        for (date, value), (x, y) in zip(run, places, strict=True):
+            if over := chart.clip is not None and value > chart.clip:
+                parts.append(el("text", f"{value:.1f}", x=x, y=y - 7, text_anchor="middle", class_="over"))
+            if date in chart.alarms:
+                parts.append(_alarm(x, y, over, f"{date}: {value:.4g}"))
+            elif dots or len(run) == 1:
+                parts.append(el("circle", el("title", f"{line.name}, {date}: {value:.4g}"), cx=x, cy=y, r=2, class_="dot"))
+    return el("g", *parts, class_=f"s{line.colour % COLOURS}")
+
+
+def _alarm(x: float, y: float, over: bool, label: str) -> Html:
+    """Draw an alarm as a diamond, or as an arrow where the value is above the edge."""
+    form = f"M{x} {y - 6}L{x + 6} {y + 4}H{x - 6}Z" if over else f"M{x} {y - 6}L{x + 6} {y}L{x} {y + 6}L{x - 6} {y}Z"
+    return el("path", el("title", label), d=form, class_="alarm")
+
+
+def _tags(chart: TimeChart, frame: _Frame) -> Html:
+    """Name every line, and the load line, where it ends."""
+    ends: dict[str, tuple[float, float, str]] = {}
+    for line in chart.lines:
+        if line.name and line.known:
+            date, value = line.known[-1]
+            ends[line.name] = (frame.x(ordinal(date)), frame.y(value), f"tag s{line.colour % COLOURS}")
+    known = [(date, value) for date, value in chart.threshold if value is not None]
+    if known and frame.form is WIDE:
+        ends["load line"] = (frame.x(ordinal(known[-1][0])), frame.y(known[-1][1]), "name")
+    font = frame.form.font
+    ys = keep_apart([y for _, y, _ in ends.values()], font * 1.25, frame.top, frame.y(frame.ticks[0]))
+    tags = [
+        el("text", name, x=x + 8, y=y + font * 0.35, class_=style)
+        for (name, (x, _, style)), y in zip(ends.items(), ys, strict=True)
+    ]
+    return join(*tags)
+
+
+def _key(chart: TimeChart) -> Html:
+    """Explain strokes and shapes that the chart uses."""
+    words = {"champion": "serves as champion", "challenger": "scores as challenger", "previous": "former champion, in the shadow"}
+    used = [role for role in words if any(line.role == role for line in chart.lines)]
+    keys = [(el("path", d="M0 6H30", class_=f"trace {role} s0"), words[role]) for role in used]
+    if chart.threshold:
+        keys.append((el("path", d="M0 6H30", class_="loadline"), "load line: above it is an alarm"))
+    if chart.alarms:
+        keys.append((_alarm(15, 6, False, "alarm"), "alarm"))
+    drawn = [el("span", el("svg", shape, viewBox="0 0 30 12"), text, class_="key") for shape, text in keys]
+    return el("figcaption", *drawn) if drawn else Html("")

@@ -1,0 +1,158 @@
+"""Prefect's API: runs started, found, resumed and watched; events and artifacts sent. Never an ephemeral server."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from plimsoll.errors import ServerError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+HEALTH_SECONDS = 0.8
+POLL_SECONDS = 0.5
+
+
+class RunState(NamedTuple):
+    """Where a flow run is."""
+
+    name: str
+    message: str
+
+
+def server_answers(api_url: str) -> bool:
+    """Return whether a Prefect API answers at an address, within a second and without importing Prefect."""
+    import httpx
+
+    try:
+        return not httpx.get(f"{api_url}/health", timeout=HEALTH_SECONDS).is_server_error
+    except httpx.HTTPError:
+        return False
+
+
+def require_server(api_url: str) -> None:
+    """Raise ServerError unless a Prefect API answers at an address."""
+    if not server_answers(api_url):
+        raise ServerError(f"Expected a Prefect server at {api_url}, found none. Start one in another terminal: make up")
+
+
+def current_api_url() -> str:
+    """Return the address of the API: Prefect's own setting where a worker made one, else platform.yaml's."""
+    from prefect.settings import PREFECT_API_URL
+
+    from tasks.workspace import open_workspace
+
+    return str(PREFECT_API_URL.value() or open_workspace().platform.api_url)
+
+
+@contextmanager
+def connected(api_url: str | None = None) -> Iterator["SyncPrefectClient"]:
+    """Open a client of the running server; ServerError when none answers or it refuses."""
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    address = api_url or current_api_url()
+    require_server(address)
+    try:
+        with temporary_settings({PREFECT_API_URL: address}), get_client(sync_client=True) as client:
+            yield client
+    except httpx.HTTPStatusError as error:
+        raise ServerError(f"Prefect at {address} refused: {error.response.text[:300]}") from None
+    except httpx.HTTPError as error:
+        raise ServerError(f"Prefect at {address} does not answer: {error!r}") from None
+
+
+def start_run(
+    flow_name: str,
+    deployment_name: str,
+    parameters: Mapping[str, Any],
+    idempotency_key: str | None = None,
+    tags: Sequence[str] = (),
+    run_name: str | None = None,
+) -> str | None:
+    """Ask a worker to run a deployment and return the run's id; None when there is no such deployment.
+
+    The same idempotency key gives the same run.
+    """
+    from prefect.exceptions import ObjectNotFound
+
+    with connected() as client:
+        try:
+            deployment = client.read_deployment_by_name(f"{flow_name}/{deployment_name}")
+        except ObjectNotFound:
+            return None
+        run = client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters=dict(parameters),
+            idempotency_key=idempotency_key,
+            tags=[*deployment.tags, *tags],
+            name=run_name,
+        )
+        return str(run.id)
+
+
+def waiting_runs(flow_name: str, deployment_name: str, parameters: Mapping[str, Any]) -> list[str]:
+    """Return the ids of suspended runs of a deployment that were given some parameters, oldest first."""
+    from prefect.client.schemas.filters import DeploymentFilter, FlowFilter, FlowRunFilter
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    paused = {"state": {"type": {"any_": ["PAUSED"]}, "name": {"any_": ["Suspended"]}}}
+    with connected() as client:
+        runs = client.read_flow_runs(
+            flow_filter=FlowFilter.model_validate({"name": {"any_": [flow_name]}}),
+            deployment_filter=DeploymentFilter.model_validate({"name": {"any_": [deployment_name]}}),
+            flow_run_filter=FlowRunFilter.model_validate(paused),
+            sort=FlowRunSort.START_TIME_ASC,
+        )
+    return [str(run.id) for run in runs if parameters.items() <= run.parameters.items()]
+
+
+def resume_run(run_id: str, run_input: Mapping[str, Any]) -> None:
+    """Resume a suspended run with the form's fields; ServerError when Prefect does not accept them."""
+    with connected() as client:
+        answer = client.resume_flow_run(UUID(run_id), run_input=dict(run_input))
+    if answer.status.value != "ACCEPT":
+        reason = getattr(answer.details, "reason", None) or answer.status.value
+        raise ServerError(f"Prefect did not resume run {run_id}: {reason}")
+
+
+def wait_for_run(run_id: str, seconds: float) -> RunState:
+    """Return where a run is once it has ended or waits for a person; after some seconds, wherever it is."""
+    end = time.monotonic() + seconds
+    with connected() as client:
+        while True:
+            state = client.read_flow_run(UUID(run_id)).state
+            if state and (state.is_final() or state.name == "Suspended" or time.monotonic() > end):
+                return RunState(state.name or state.type.value, state.message or "")
+            time.sleep(POLL_SECONDS)
+
+
+def ui_url(api_url: str) -> str:
+    """Return the address of the UI that belongs to an API."""
+    return api_url.removesuffix("/").removesuffix("/api")
+
+
+def flow_run_url(run_id: str) -> str:
+    """Return the page of a run; in the classic UI, where a waiting run has a Resume button."""
+    return f"{ui_url(current_api_url())}/runs/flow-run/{run_id}"
+
+
+def emit(event: str, resource_id: str, payload: Mapping[str, Any]) -> None:
+    """Send one event and wait until the server has it."""
+    from prefect.events import Event
+
+    sent = Event.model_validate(
+        {"event": event, "resource": {"prefect.resource.id": resource_id}, "payload": dict(payload)}
+    )
+    with connected() as client:
+        client.request("POST", "/events", json=[sent.model_dump(mode="json")])
+
+
+def publish_markdown(key: str, markdown: str, description: str) -> None:
+    """Show a page of markdown beside the current run; every run with this key adds a version to it."""
+    from prefect.artifacts import create_markdown_artifact
+
+    create_markdown_artifact(markdown=markdown, key=key, description=description)

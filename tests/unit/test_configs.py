@@ -1,0 +1,86 @@
+"""Configs: every mistake is one sentence with file, field, what was found and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plimsoll.config_loading import check_config, overlay, parse_config
+from plimsoll.errors import ConfigError
+from plimsoll.model_config import ModelConfig
+from plimsoll.platform_config import PlatformConfig
+from tasks.workspace import PROJECT, open_workspace
+
+MODELS = sorted((PROJECT / "configs/models").glob("*.yaml"))
+FLIGHTS = (PROJECT / "configs/models/flight_delay.yaml").read_text()
+
+
+def refused(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(ModelConfig, text, "configs/models/x.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_every_model_config_is_valid_and_says_why_each_column_is_allowed(path: Path) -> None:
+    config = parse_config(ModelConfig, path.read_text(), path.name)
+    assert config.model == path.stem
+    assert all(len(feature.because) >= 10 for feature in config.features.columns)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("one_in_nights", "one_in_night", "unknown key drift.one_in_night. Did you mean one_in_nights?"),
+        ("kind: dates", "kind: hours", "source.kind: should be 'dates' or 'table'; found 'hours'"),
+        ("seed: 7", "seed: seven", "estimator.seed: should be a valid integer"),
+        ("model: flight_delay\n", "", "model is missing; it has no default"),
+        ("metric: auc, at_least: 0.62", "metric: rmse, at_least: 0.62", "gates ask for rmse"),
+        ("kind: xgboost", "kind: ridge", "cannot do classification"),
+        ("name: carrier,", "name: arrival_delay_minutes,", "is also a feature"),
+        ("name: carrier,", "name: origin,", "names origin twice"),
+        ("metric: auc, at_least: 0.62", "metric: auc", "a gate needs"),
+        ("quality_false_alarm_share: 0.1", "quality_false_alarm_share: 0.2", "0.05 and 0.1 only"),
+    ],
+)
+def test_a_mistake_is_named(old: str, new: str, expected: str) -> None:
+    assert old in FLIGHTS
+    message = refused(FLIGHTS.replace(old, new, 1))
+    assert expected in message
+    assert message.startswith("configs/models/x.yaml: ")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert len(refused(FLIGHTS.replace("owner:", "oner:").replace("seed: 7", "seed: x")).splitlines()) == 3
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a: [", "expected YAML"), ("- a", "expected a mapping"), ("", "mapping")])
+def test_what_is_not_a_mapping_is_said(text: str, expected: str) -> None:
+    assert expected in refused(text)
+
+
+def test_environment_variables_lie_over_the_file() -> None:
+    body = overlay({"prefect": {"port": 1, "host": "a"}}, {"PLIMSOLL_PREFECT__PORT": "4300", "OTHER": "x"}, "PLIMSOLL_")
+    assert check_config(PlatformConfig, body, "p").prefect.port == 4300
+    assert body["prefect"]["host"] == "a"
+
+
+def test_a_misspelt_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIMSOLL_PREFECT__PROT", "1")
+    with pytest.raises(ConfigError, match=r"unknown key prefect.prot. Did you mean port\?"):
+        open_workspace()
+
+
+def test_every_path_of_the_platform_lies_in_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PLIMSOLL_HOME", str(tmp_path))
+    platform = open_workspace().platform
+    text = yaml.safe_dump(platform.model_dump())
+    assert "{home}" not in text
+    assert platform.store.url == str(tmp_path / "store")
+
+
+def test_a_model_that_is_not_there_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"No model named 'flight_dely'.*Did you mean flight_delay"):
+        open_workspace().model("flight_dely")
+    with pytest.raises(ConfigError, match="No model named"):
+        open_workspace().model("../platform")
