@@ -52,10 +52,22 @@ def assemble(
     """Return a raw batch with its lookups joined, its features built and checked, and its key as one string."""
     frame = join_lookups(batch, config.source, tables)
     if function:
-        frame = function(frame)
+        frame = _build_features(frame, config, function)
     _check_features(frame, config)
     frame[KEY] = row_keys(frame, config)
     return frame
+
+
+def _build_features(frame: pd.DataFrame, config: ModelConfig, function: FeatureFunction) -> pd.DataFrame:
+    """Return frame with the team's features; a column that the function misses is a DataError."""
+    try:
+        return function(frame)
+    except KeyError as error:
+        missing = str(error.args[0])
+        raise DataError(
+            f"{config.model}: features.function {config.features.function} needs column {missing}, which the batch "
+            f"does not have.{nearest(missing, [str(c) for c in frame.columns])}"
+        ) from None
 
 
 def row_keys(frame: pd.DataFrame, config: ModelConfig) -> pd.Series:

@@ -18,6 +18,7 @@ SHAPES = {  # told apart by form as well as by colour
     "wait": "M8 4.2V8.4L10.8 10 M14 8A6 6 0 1 1 2 8A6 6 0 1 1 14 8Z",
     "note": "M8 2 14 8 8 14 2 8Z",
     "calm": "M12 8A4 4 0 1 1 4 8A4 4 0 1 1 12 8Z",
+    "champion": "M13 8A5 5 0 1 1 3 8A5 5 0 1 1 13 8Z M0 8H16",
 }
 LOAD_LINE = "M15 8A7 7 0 1 1 1 8A7 7 0 1 1 15 8Z M-4 8H20"  # Samuel Plimsoll's mark: a disc and a line
 
@@ -89,7 +90,10 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Child]], *, numbers: Ite
     sides = ["number" if at in right else None for at in range(len(heads))]
     head = el("tr", *(el("th", name, scope="col", class_=side) for name, side in zip(heads, sides, strict=True)))
     body = [
-        el("tr", *(el("td", cell, data_label=h, class_=s) for cell, h, s in zip(row, heads, sides, strict=True)))
+        el(
+            "tr",
+            *(el("td", el("div", cell), data_label=h, class_=s) for cell, h, s in zip(row, heads, sides, strict=True)),
+        )
         for row in rows
     ]
     return el("table", el("thead", head), el("tbody", *body))

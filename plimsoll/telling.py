@@ -1,15 +1,21 @@
 """The words of a model's story: a headline, a reason and links for every chapter."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from plimsoll.axes import short_date
 from plimsoll.ledger import Entry
+from plimsoll.model_story import Chapter, ModelStory, who
 from plimsoll.page import Child, Html, digest, el, join, link, more
-from plimsoll.story import Chapter, ModelStory, who
+from plimsoll.standing import Standing
 
 RULES = {  # rule → what one night, and what many nights, are called
     "nothing": ("Quiet night", "{} quiet nights"),
-    "input_drift_informs": ("Inputs drifted; that informs, it does not retrain", "{} nights of input drift, which informs"),
+    "input_drift_informs": (
+        "Inputs drifted; that informs, it does not retrain",
+        "{} nights of input drift, which informs",
+    ),
     "batch_rejected": ("No judgement on broken data", "{} nights without a judgement: broken data"),
     "batch_missing": ("No judgement: the batch is missing", "{} nights without a batch"),
     "in_flight": ("No retrain: one is already running", "{} nights while a retrain ran"),
@@ -26,6 +32,7 @@ EVENTS = {
     "promotion_requested": ("wait", "Version {version} asks to be champion"),
     "approved": ("good", "Version {version} approved"),
     "rejected": ("bad", "Version {version} rejected"),
+    "approval_refused": ("bad", "Decision about version {version} not accepted"),
     "promoted": ("champion", "Version {version} is champion"),
     "rolled_back": ("champion", "Rolled back to version {version}"),
     "retired": ("calm", "Version {version} retired"),
@@ -79,7 +86,11 @@ def _tell_event(story: ModelStory, entry: Entry) -> Words:
 def _reason(entry: Entry) -> Child:
     facts = entry.facts
     if entry.kind == "trained":
-        return f"On {facts['rows']:,} rows{_through(facts.get('trained_through', ''))}, {facts.get('cause', '')}".rstrip(", ")
+        return (
+            f"On {facts['rows']:,} rows{_through(facts.get('trained_through', ''))}, {facts.get('cause', '')}".rstrip(
+                ", "
+            )
+        )
     if entry.kind in ("gates_passed", "gates_failed"):
         told = [g["sentence"] for g in facts.get("gates", []) if entry.kind == "gates_passed" or not g["passed"]]
         return "; ".join(told)
@@ -87,7 +98,7 @@ def _reason(entry: Entry) -> Child:
         return join("Evidence: gate report ", digest(str((facts.get("evidence") or {}).get("gate_report", ""))))
     if entry.kind == "retrain_started":
         return ""
-    return str(facts.get("reason") or facts.get("comment") or facts.get("note") or "")
+    return str(facts.get("reason") or facts.get("comment") or facts.get("sentence") or "")
 
 
 def _through(date: str) -> str:
@@ -96,7 +107,7 @@ def _through(date: str) -> str:
 
 def _links(story: ModelStory, entry: Entry) -> tuple[Html, ...]:
     if entry.kind == "batch_rejected":
-        return page_link(story, validation_page_path(story.model, entry), "What validation found")
+        return page_link(story, validation_page_path(story.model, entry.facts), "What validation found")
     if entry.kind in ("promotion_requested", "gates_failed", "approved"):
         return page_link(story, f"{story.model}/v{entry.facts['version']}.html", "Evidence")
     return ()
@@ -115,9 +126,9 @@ def page_link(story: ModelStory, path: str, label: str) -> tuple[Html, ...]:
     return (link(f"../{path}", label),) if path in story.pages else ()
 
 
-def validation_page_path(model: str, batch: Entry) -> str:
+def validation_page_path(model: str, batch: Mapping[str, Any]) -> str:
     """Return where the page about a batch's validation is kept, under reports/."""
-    return f"data_docs/{model}/{batch.facts['date']}-{str(batch.facts.get('validation', ''))[:8]}.html"
+    return f"data_docs/{model}/{batch['date']}-{str(batch.get('validation', ''))[:8]}.html"
 
 
 def byline(chapter: Chapter) -> str:
@@ -125,3 +136,9 @@ def byline(chapter: Chapter) -> str:
     first, last = chapter.first, chapter.last
     numbers = f"entry {last.n}" if first is last else f"entries {first.n} to {last.n}"
     return f"By {who(last.by)}, {numbers}"
+
+
+def rejected_last(standing: Standing) -> Entry | None:
+    """Return the rejection of the latest batch, None when that batch was committed."""
+    last = standing.last("batch_committed", "batch_rejected")
+    return last if last and last.kind == "batch_rejected" else None

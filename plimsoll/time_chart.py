@@ -3,6 +3,7 @@
 Colour tells series apart, and so do labels and strokes: nothing is said by colour alone.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -12,19 +13,19 @@ from plimsoll.axes import (
     Scale,
     date_ticks,
     keep_apart,
-    lanes,
     ordinal,
     round_ticks,
     short_date,
-    text_width,
     tick_labels,
 )
-from plimsoll.page import Html, Tone, el, join
+from plimsoll.chart_events import LANE, Marker, draw_markers, place_markers
+from plimsoll.page import Html, el, join
 
 Role = Literal["champion", "challenger", "previous", "plain"]
 Point = tuple[str, float | None]
 COLOURS = 6
 MAX_DOTS = 120  # with more nights the line itself is texture enough
+OVER_GAP = 34  # between numbers at the upper edge
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,6 @@ class Line:
     def known(self) -> list[tuple[str, float]]:
         """The points that have a value."""
         return [(date, value) for date, value in self.points if value is not None]
-
-
-@dataclass(frozen=True)
-class Marker:
-    """An event on a date."""
-
-    date: str
-    label: str
-    tone: Tone = "calm"
 
 
 @dataclass(frozen=True)
@@ -75,10 +67,11 @@ class _Form:
     right: int
     ticks: int
     lanes: int
+    alarm: float
 
 
-WIDE = _Form("wide", 1080, 330, 13, 52, 74, 12, 4)
-NARROW = _Form("narrow", 390, 320, 11.5, 40, 34, 5, 5)
+WIDE = _Form("wide", 1080, 330, 13, 52, 74, 12, 4, 6)
+NARROW = _Form("narrow", 390, 320, 11.5, 40, 34, 5, 5, 4)
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,8 @@ def time_chart(chart: TimeChart) -> Html:
     """Return a figure over dates with its key, or a sentence while there is nothing to draw."""
     if not any(line.known for line in chart.lines):
         return el("p", f"{chart.title}: no night has a value yet.", class_="empty")
-    return el("figure", *(_draw(chart, form) for form in (WIDE, NARROW)), _key(chart))
+    unit = el("p", chart.unit, class_="unit")
+    return el("figure", unit, *(_draw(chart, form) for form in (WIDE, NARROW)), _key(chart))
 
 
 def _draw(chart: TimeChart, form: _Form) -> Html:
@@ -103,13 +97,14 @@ def _draw(chart: TimeChart, form: _Form) -> Html:
     days = (ordinal(dates[0]), ordinal(dates[-1]))
     pad = 0.5 if days[0] < days[1] else 1.5
     x = Scale(days[0] - pad, days[1] + pad, form.left, form.width - form.right)
-    rows = _place(shown, x, form)
-    top = form.font * 1.5 + 17 * (1 + max((row for row, _ in rows if row is not None), default=-1))
+    rows = place_markers(shown, x, form.font, form.lanes)
+    top = form.font * 0.6 + LANE * (1 + max((row for row, _ in rows if row is not None), default=-1))
     ticks = _value_ticks(chart)
+    top += form.font if _highest(chart) > ticks[-1] else 0  # room for the numbers at the edge
     frame = _Frame(form, x, Scale(ticks[0], ticks[-1], form.height - form.font * 2.2, top), ticks, top)
     parts = [
-        _axes(chart, frame, dates),
-        _events(shown, rows, frame),
+        _axes(frame, dates),
+        draw_markers(shown, rows, x, top, form.height - form.font * 2.2),
         _threshold(chart, frame),
         *(_trace(line, chart, frame) for line in chart.lines),
         _tags(chart, frame),
@@ -122,15 +117,22 @@ def _draw(chart: TimeChart, form: _Form) -> Html:
 
 
 def _value_ticks(chart: TimeChart) -> list[float]:
+    values, high = _values(chart), _highest(chart)
+    return round_ticks(0.0 if chart.from_zero else min(values), high if chart.clip is None else min(high, chart.clip))
+
+
+def _highest(chart: TimeChart) -> float:
+    return max(_values(chart))
+
+
+def _values(chart: TimeChart) -> list[float]:
     points = chain(chart.threshold, *(line.points for line in chart.lines))
-    values = [value for _, value in points if value is not None]
-    high = max(values) if chart.clip is None else min(max(values), chart.clip)
-    return round_ticks(0.0 if chart.from_zero else min(values), high)
+    return [value for _, value in points if value is not None]
 
 
-def _axes(chart: TimeChart, frame: _Frame, dates: Sequence[str]) -> Html:
+def _axes(frame: _Frame, dates: Sequence[str]) -> Html:
     form, end = frame.form, frame.form.width - frame.form.right
-    parts = [el("text", chart.unit, x=0, y=round(frame.top - form.font * 0.8, 1))]
+    parts = []
     for tick, label in zip(frame.ticks, tick_labels(frame.ticks), strict=True):
         y = frame.y(tick)
         parts.append(el("line", x1=form.left, x2=end, y1=y, y2=y, class_="grid"))
@@ -141,30 +143,6 @@ def _axes(chart: TimeChart, frame: _Frame, dates: Sequence[str]) -> Html:
         parts.append(el("line", x1=x, x2=x, y1=base, y2=base + 5, class_="grid"))
         parts.append(el("text", label, x=x, y=form.height - 5, text_anchor="middle"))
     return el("g", *parts)
-
-
-def _place(markers: Sequence[Marker], x: Scale, form: _Form) -> list[tuple[int | None, str]]:
-    """Return the row and the side of each marker's label; no row where it would cover another."""
-    spans, sides = [], []
-    for marker in markers:
-        at, width = x(ordinal(marker.date)), text_width(marker.label, form.font) + 12
-        fits = at + width <= form.width
-        spans.append((at, at + width) if fits else (at - width, at))
-        sides.append("start" if fits else "end")
-    return list(zip(lanes(spans, form.lanes), sides, strict=True))
-
-
-def _events(markers: Sequence[Marker], rows: Sequence[tuple[int | None, str]], frame: _Frame) -> Html:
-    parts = []
-    for marker, (row, side) in zip(markers, rows, strict=True):
-        x, y = frame.x(ordinal(marker.date)), 12 + 17 * (row or 0)
-        start = y - 9 if row is not None else frame.top
-        line = el("line", x1=x, x2=x, y1=start, y2=frame.y(frame.ticks[0]), class_="event")
-        shift = 5 if side == "start" else -5
-        text = el("text", marker.label, x=x + shift, y=y, text_anchor=side) if row is not None else None
-        title = el("title", f"{short_date(marker.date, year=True)}: {marker.label}")
-        parts.append(el("g", title, line, text, class_=marker.tone))
-    return el("g", *parts, class_="events")
 
 
 def _threshold(chart: TimeChart, frame: _Frame) -> Html:
@@ -197,24 +175,30 @@ def _runs(points: Iterable[Point]) -> list[list[tuple[str, float]]]:
 
 def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
     parts = []
-    dots = len(line.points) <= MAX_DOTS and frame.form is WIDE
+    dots, said = len(line.points) <= MAX_DOTS and frame.form is WIDE, -math.inf
     for run in _runs(line.points):
         places = [(frame.x(ordinal(date)), frame.y(value)) for date, value in run]
         if len(run) > 1:
             parts.append(el("path", d="M" + "L".join(f"{x} {y}" for x, y in places), class_=f"trace {line.role}"))
         for (date, value), (x, y) in zip(run, places, strict=True):
-            if over := chart.clip is not None and value > chart.clip:
-                parts.append(el("text", f"{value:.1f}", x=x, y=y - 7, text_anchor="middle", class_="over"))
+            over = value > frame.ticks[-1]
+            if over and x - said > OVER_GAP:
+                parts.append(el("text", f"{value:.1f}", x=x, y=y - 9, text_anchor="middle", class_="over"))
+                said = x
             if date in chart.alarms:
-                parts.append(_alarm(x, y, over, f"{date}: {value:.4g}"))
+                parts.append(_alarm(x, y, over, f"{date}: {value:.4g}", frame.form.alarm))
             elif dots or len(run) == 1:
-                parts.append(el("circle", el("title", f"{line.name}, {date}: {value:.4g}"), cx=x, cy=y, r=2, class_="dot"))
+                parts.append(
+                    el("circle", el("title", f"{line.name}, {date}: {value:.4g}"), cx=x, cy=y, r=2, class_="dot")
+                )
     return el("g", *parts, class_=f"s{line.colour % COLOURS}")
 
 
-def _alarm(x: float, y: float, over: bool, label: str) -> Html:
+def _alarm(x: float, y: float, over: bool, label: str, r: float) -> Html:
     """Draw an alarm as a diamond, or as an arrow where the value is above the edge."""
-    form = f"M{x} {y - 6}L{x + 6} {y + 4}H{x - 6}Z" if over else f"M{x} {y - 6}L{x + 6} {y}L{x} {y + 6}L{x - 6} {y}Z"
+    form = (
+        f"M{x} {y - r}L{x + r} {y + r * 0.7}H{x - r}Z" if over else f"M{x} {y - r}L{x + r} {y}L{x} {y + r}L{x - r} {y}Z"
+    )
     return el("path", el("title", label), d=form, class_="alarm")
 
 
@@ -239,12 +223,16 @@ def _tags(chart: TimeChart, frame: _Frame) -> Html:
 
 def _key(chart: TimeChart) -> Html:
     """Explain strokes and shapes that the chart uses."""
-    words = {"champion": "serves as champion", "challenger": "scores as challenger", "previous": "former champion, in the shadow"}
+    words = {
+        "champion": "serves as champion",
+        "challenger": "scores as challenger",
+        "previous": "former champion, in the shadow",
+    }
     used = [role for role in words if any(line.role == role for line in chart.lines)]
     keys = [(el("path", d="M0 6H30", class_=f"trace {role} s0"), words[role]) for role in used]
     if chart.threshold:
         keys.append((el("path", d="M0 6H30", class_="loadline"), "load line: above it is an alarm"))
     if chart.alarms:
-        keys.append((_alarm(15, 6, False, "alarm"), "alarm"))
+        keys.append((_alarm(15, 6, False, "alarm", WIDE.alarm), "alarm"))
     drawn = [el("span", el("svg", shape, viewBox="0 0 30 12"), text, class_="key") for shape, text in keys]
     return el("figcaption", *drawn) if drawn else Html("")

@@ -55,7 +55,7 @@ class Outcome:
     sentence: str
 
 
-class _Refused(ApprovalError):
+class _RefusedError(ApprovalError):
     """A decision that was refused, with the rule that refused it."""
 
     def __init__(self, rule: str, sentence: str) -> None:
@@ -126,7 +126,7 @@ def submit_decision(
         entry = append(
             workspace.store, model, kind, facts=facts, as_of=day, recorded_at=utc_now(), by=name, guard=guard
         )
-    except _Refused as refused:
+    except _RefusedError as refused:
         facts |= {"decision": decision, "rule": refused.rule, "sentence": str(refused)}
         append(workspace.store, model, "approval_refused", facts=facts, as_of=day, recorded_at=utc_now(), by=name)
         return Outcome(False, str(refused))
@@ -199,7 +199,7 @@ def _guard(
     def refuse(entries: Sequence[Entry]) -> None:
         refusal = check_decision(entries, request, who, approvers, request.policy, _now(), evidence, decision)
         if refusal:
-            raise _Refused(refusal.rule, refusal.sentence)
+            raise _RefusedError(refusal.rule, refusal.sentence)
 
     return refuse
 

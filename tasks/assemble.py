@@ -39,8 +39,10 @@ def assemble_batch(
 
 def _files(snapshot: Snapshot, date: str) -> list[str]:
     """Return the digests of the files that a date's rows come from: its own, its neighbours', undivided tables."""
-    tables = (files for table, files in sorted(snapshot.tables.items()) if table != "outcome")
-    return [ref.digest for files in tables for ref in files if _near(ref.name, date)]
+    own = snapshot.file("batch", date)
+    lookups = (files for table, files in sorted(snapshot.tables.items()) if table not in ("batch", "outcome"))
+    near = [ref.digest for files in lookups for ref in files if _near(ref.name, date)]
+    return [own.digest, *near] if own else near
 
 
 def _near(name: str, date: str) -> bool:

@@ -149,7 +149,7 @@ def _facts(
 ) -> RetrainFacts:
     today = dt.date.fromisoformat(date)
     started = [dt.date.fromisoformat(e.as_of) for e in standing.of_kind("retrain_started")]
-    through = bundle.trained_through if bundle else ""
+    trained = next((v.trained for v in standing.versions if bundle and v.bundle == bundle.digest), None)
     flags = tuple(s > chart.threshold for _, _, s in chart.path) if chart and chart.threshold else ()
     return RetrainFacts(
         date=date,
@@ -157,7 +157,7 @@ def _facts(
         batch_reason=str(batch.facts.get("reason", "")),
         input_alarm=bool(inputs and inputs.alarm),
         quality_alarms=flags[-run.config.retrain.persistence_of :],
-        model_age_days=(today - dt.date.fromisoformat(through)).days if through else 0,
+        model_age_days=(today - dt.date.fromisoformat(trained.as_of)).days if trained else 0,
         days_since_last_retrain=(today - started[-1]).days if started else None,
         retrains_last_30_days=sum((today - day).days < 30 for day in started),
         in_flight=_in_flight(standing),

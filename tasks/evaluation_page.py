@@ -4,14 +4,53 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from plimsoll.bundle import Bundle
+from plimsoll.candidate_page import Candidate, render_candidate
+from plimsoll.estimators import Boosted
+from plimsoll.snapshot import load_snapshot
 from tasks.candidates import Report, page_path
+from tasks.pages import write_page
 from tasks.records import Run
 
 
 @task(cache_policy=NO_CACHE)
 def publish_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> str:
     """Write the candidate's page and return its path."""
-    path = page_path(run, version)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("<!doctype html>")
-    return str(path)
+    html = render_candidate(gather_candidate(run, version, bundle, report))
+    return str(write_page(page_path(run, version), html))
+
+
+def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> Candidate:
+    """Return what the page about a version shows, from its run."""
+    start, outputs, snapshot = run.start, run.outputs, run.snapshots[-1]
+    return Candidate(
+        config=run.config,
+        version=version,
+        report=report.to_json(),
+        run=run.id,
+        as_of=run.as_of,
+        requested_by=str(start.parameters.get("requested_by", "")),
+        cause=str(start.parameters.get("cause", "")),
+        dates=load_snapshot(run.store, snapshot).dates,
+        rows=int(outputs["rows"]),
+        quarantined=int(outputs.get("quarantined_rows", 0)),
+        digests={
+            "snapshot": snapshot,
+            "bundle": bundle.digest,
+            "gate report": str(outputs.get("gate_report", "")),
+            "config": start.config,
+        },
+        code=start.code,
+        environment=start.environment,
+        mlflow_run=str(outputs.get("mlflow_run", "")),
+        importance=_importance(bundle),
+    )
+
+
+def _importance(bundle: Bundle) -> dict[str, float]:
+    """Return each feature's share of the gain of all splits; only trees have one."""
+    if not isinstance(bundle.fitted, Boosted):
+        return {}
+    gains = bundle.fitted.booster.get_score(importance_type="total_gain")
+    total = sum(gains.values()) or 1.0
+    names = dict(zip((f"f{n}" for n in range(len(bundle.encoder.columns))), bundle.encoder.columns, strict=True))
+    return {names.get(name, name): gain / total for name, gain in gains.items()}

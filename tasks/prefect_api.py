@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HEALTH_SECONDS = 0.8
 POLL_SECONDS = 0.5
+PAGE = 200  # the most that one answer of the API holds
 
 
 class RunState(NamedTuple):
@@ -106,6 +107,7 @@ def waiting_runs(flow_name: str, deployment_name: str, parameters: Mapping[str, 
             deployment_filter=DeploymentFilter.model_validate({"name": {"any_": [deployment_name]}}),
             flow_run_filter=FlowRunFilter.model_validate(paused),
             sort=FlowRunSort.START_TIME_ASC,
+            limit=PAGE,
         )
     return [str(run.id) for run in runs if parameters.items() <= run.parameters.items()]
 

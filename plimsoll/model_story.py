@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from plimsoll.approval import Request, open_requests
 from plimsoll.ledger import Entry
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.standing import Standing
@@ -21,6 +23,7 @@ class ModelStory:
     owner: str
     task: str  # classification or regression
     standing: Standing
+    now: datetime  # requests expire by the wall clock
     quality: Mapping[int, tuple[NightlyQuality, ...]] = field(default_factory=dict)  # late losses by version
     reports: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # gate report by version
     pages: frozenset[str] = frozenset()  # pages that exist, as paths under reports/
@@ -34,6 +37,11 @@ class ModelStory:
     def events(self) -> list[Entry]:
         """Everything worth telling apart from drift decisions, in order."""
         return [e for e in self.standing.entries if e.kind not in UNTOLD and e.kind != "drift_decided"]
+
+    @cached_property
+    def requests(self) -> list[Request]:
+        """The requests that wait for a person."""
+        return open_requests(self.standing.entries, self.now)
 
     @cached_property
     def nightly(self) -> list[Entry]:
@@ -85,18 +93,6 @@ def _alike(one: Entry, other: Entry) -> bool:
         return False
     mine, theirs = one.facts["decision"], other.facts["decision"]
     return not mine["retrain"] and not theirs["retrain"] and mine["rule"] == theirs["rule"]
-
-
-def waiting(standing: Standing) -> list[Entry]:
-    """Return the open requests: asked, neither approved nor rejected since."""
-    requests = {int(e.facts["version"]): e for e in standing.of_kind("promotion_requested")}
-    open_now = [v.number for v in standing.versions if v.state == "requested"]
-    decided = {(int(e.facts["version"]), e.n) for e in standing.of_kind("approved", "rejected")}
-    return [
-        requests[number]
-        for number in open_now
-        if number in requests and not any(v == number and n > requests[number].n for v, n in decided)
-    ]
 
 
 def approval_of(standing: Standing, version: int) -> Entry | None:

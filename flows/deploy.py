@@ -1,0 +1,158 @@
+"""deploy: one deployment per model and flow, with its schedule; run again, it changes nothing."""
+
+import importlib
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from plimsoll.model_config import ModelConfig
+from tasks.prefect_api import connected, ui_url
+from tasks.servers import telemetry_off
+from tasks.workspace import PREFIX, Workspace
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.flows import Flow
+
+Kind = Literal["train", "promote", "score", "check"]
+FLOWS: tuple[tuple[str, Kind], ...] = (
+    ("flows.train_model.train_model", "train"),
+    ("flows.promote_model.promote_model", "promote"),
+    ("flows.score_batch.score_batch", "score"),
+    ("flows.check_drift.check_drift", "check"),
+)
+SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL")
+
+
+class Deployed(NamedTuple):
+    """One deployment: its name, its cron line (UTC, empty without a schedule) and its page."""
+
+    name: str
+    cron: str
+    url: str
+
+
+def deploy(workspace: Workspace, flows: Sequence[tuple[str, Kind]] = FLOWS) -> list[Deployed]:
+    """Create or update the work pool and every model's deployments of a table of flows.
+
+    A deployment that is as it should be is left alone, so that its planned runs and a schedule that
+    someone paused stay as they are.
+    """
+    api_url = workspace.platform.api_url
+    with connected(api_url) as client:
+        ensure_pool(client, workspace.platform.prefect.work_pool)
+        return [
+            _apply(client, workspace, workspace.model(model), path, kind)
+            for model in workspace.models
+            for path, kind in flows
+        ]
+
+
+def ensure_pool(client: "SyncPrefectClient", name: str) -> None:
+    """Create a process work pool unless a pool of that name exists."""
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectNotFound
+    from prefect.workers.process import ProcessWorker
+
+    try:
+        client.read_work_pool(name)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
+
+
+def job_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a run is given: this project's settings, never a secret."""
+    settings = {k: v for k, v in environ.items() if k.startswith(PREFIX) and not is_secret(k, v)}
+    return {**settings, f"{PREFIX}DISPATCH": "deployment", **telemetry_off()}
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Return whether a variable may hold a secret: by its name, or a password inside an address."""
+    return any(word in name.upper() for word in SECRET_WORDS) or ("://" in value and "@" in value)
+
+
+def _apply(client: "SyncPrefectClient", workspace: Workspace, config: ModelConfig, path: str, kind: Kind) -> Deployed:
+    flow = _load(path)
+    wanted = _wanted(workspace, config, flow, path, kind)
+    cron = _cron(config, kind)
+    there = _existing(client, f"{flow.name}/{config.model}")
+    same = there is not None and _same(there, wanted, cron)
+    deployment_id = there.id if there and same else _create(client, flow, wanted, cron, there)
+    page = f"{ui_url(workspace.platform.api_url)}/deployments/deployment/{deployment_id}"
+    return Deployed(f"{flow.name}/{config.model}", cron or "", page)
+
+
+def _load(path: str) -> "Flow[..., Any]":
+    module, _, name = path.rpartition(".")
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
+    return flow
+
+
+def _wanted(workspace: Workspace, config: ModelConfig, flow: "Flow[..., Any]", path: str, kind: Kind) -> dict[str, Any]:
+    """Return the fields of a deployment, as the client takes them."""
+    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+    from prefect.utilities.callables import parameter_schema
+
+    # a suspended request holds no slot, and several may wait at once: promote has no limit
+    alone = kind != "promote"
+    options = ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+    return {
+        "name": config.model,
+        "entrypoint": path,  # dotted: a path would leave its folder on sys.path
+        # without a pull step the worker copies the whole project folder, .venv included, for every run
+        "pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(workspace.root)}}],
+        "parameters": {"model": config.model},
+        "parameter_openapi_schema": parameter_schema(flow.fn).model_dump_for_openapi(),
+        "enforce_parameter_schema": True,
+        "description": f"{_first_line(flow)}\n\n**{config.model}**: {config.purpose.strip()}",
+        "tags": [config.model, config.owner],
+        "work_pool_name": workspace.platform.prefect.work_pool,
+        "job_variables": {"env": job_environment(os.environ), "working_dir": str(workspace.root)},
+        "concurrency_limit": 1 if alone else None,
+        "concurrency_options": options if alone else None,
+    }
+
+
+def _first_line(flow: "Flow[..., Any]") -> str:
+    return (inspect.getdoc(flow.fn) or flow.name).splitlines()[0]
+
+
+def _cron(config: ModelConfig, kind: Kind) -> str | None:
+    return None if kind == "promote" else getattr(config.schedule, kind)
+
+
+def _existing(client: "SyncPrefectClient", name: str) -> "DeploymentResponse | None":
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+
+
+def _same(there: "DeploymentResponse", wanted: Mapping[str, Any], cron: str | None) -> bool:
+    limit = there.global_concurrency_limit
+    found = {name: getattr(there, name) for name in wanted if name != "concurrency_limit"}
+    found["concurrency_limit"] = limit.limit if limit else None
+    return found == wanted and [getattr(s.schedule, "cron", None) for s in there.schedules] == ([cron] if cron else [])
+
+
+def _create(
+    client: "SyncPrefectClient",
+    flow: "Flow[..., Any]",
+    wanted: Mapping[str, Any],
+    cron: str | None,
+    there: "DeploymentResponse | None",
+) -> Any:
+    """Write a deployment with its schedule; a schedule that was paused by hand stays paused."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule
+
+    paused = there is not None and any(not schedule.active for schedule in there.schedules)
+    schedules = (
+        [DeploymentScheduleCreate(schedule=CronSchedule(cron=cron, timezone="UTC"), active=not paused)] if cron else []
+    )
+    return client.create_deployment(flow_id=client.create_flow(flow), schedules=schedules, **wanted)

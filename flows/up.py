@@ -1,0 +1,45 @@
+"""up: Prefect, MLflow, the reports and a worker, until Ctrl-C."""
+
+from functools import partial
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.deploy import deploy
+from tasks.prefect_api import ui_url
+from tasks.processes import fleet
+from tasks.servers import drain, local_servers, prefect_worker
+from tasks.workspace import Workspace
+
+
+def up(workspace: Workspace) -> None:
+    """Start every local server, deploy every model, start a worker, and wait until asked to stop.
+
+    Raises ServerError when a server does not start or ends by itself; all others are stopped then.
+    """
+    console = Console()
+    with fleet(workspace.home, partial(drain, workspace.platform.api_url)) as ships:
+        console.print("Starting Prefect, MLflow and the reports; the first start takes half a minute.")
+        ships.start(*local_servers(workspace))
+        deployed = deploy(workspace)
+        ships.start(prefect_worker(workspace))
+        console.print(addresses(workspace))
+        console.print(f"{len(deployed)} deployments are up, a worker runs them. Ctrl-C stops everything.")
+        ships.watch()
+    console.print("Stopped.")
+
+
+def addresses(workspace: Workspace) -> Table:
+    """Return the table of what answers where."""
+    config = workspace.platform
+    ui = ui_url(config.api_url)
+    mlflow = config.mlflow.tracking_uri
+    table = Table("what", "where", title="Plimsoll is up")
+    table.add_row("Prefect: schedules, runs, logs", ui)
+    table.add_row("Prefect, classic: approvals (Resume button)", f"{ui}/dashboard")
+    table.add_row(
+        "MLflow: experiments, versions", mlflow if "http" in mlflow else f"http://127.0.0.1:{config.mlflow.port}"
+    )
+    table.add_row("Reports", f"http://127.0.0.1:{config.reports_port}/")
+    table.add_row("Logs", str(workspace.home / "logs"))
+    return table

@@ -1,0 +1,108 @@
+"""The charts of a model's page: nightly losses, input drift, loss of quality."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from plimsoll.axes import is_date
+from plimsoll.chart_events import Marker
+from plimsoll.model_story import ModelStory
+from plimsoll.outcomes import NightlyQuality
+from plimsoll.page import Html, Tone, section
+from plimsoll.time_chart import Line, Point, Role, TimeChart, time_chart
+
+CLIP_AT = 4.0  # load lines; a night of broken data must not flatten all the others
+ROLES: dict[str, Role] = {"champion": "champion", "challenger": "challenger", "previous": "previous"}
+LOSS = {"classification": "mean log loss", "regression": "mean absolute error"}
+MARKED: dict[str, tuple[str, Tone]] = {
+    "promoted": ("v{version} champion", "good"),
+    "rolled_back": ("back to v{version}", "bad"),
+    "retrain_started": ("retrain", "wait"),
+    "batch_rejected": ("batch rejected", "bad"),
+}
+
+
+def quality_section(story: ModelStory) -> Html:
+    """Return the section about nightly losses, one colour per version, one stroke per role."""
+    unit = LOSS.get(story.task, "loss")
+    lines = [
+        line
+        for colour, (version, nights) in enumerate(sorted(story.quality.items()))
+        for line in _by_role(story, version, colour, [n for n in nights if is_date(n.date)])
+    ]
+    chart = TimeChart("Quality by night", unit, tuple(lines), markers=_markers(story))
+    lead = f"The {unit} of each night, once its outcomes came; lower is better. Versions are judged on the same rows."
+    return section("Quality", time_chart(chart), lead=lead)
+
+
+def _by_role(story: ModelStory, version: int, colour: int, nights: Sequence[NightlyQuality]) -> list[Line]:
+    """Return a version's losses as one line per stretch in one role; a stretch starts where the last one ended."""
+    stretches: list[tuple[Role, list[Point]]] = []
+    for night in nights:
+        role = _role(story.roles.get((version, night.date)))
+        if not stretches or stretches[-1][0] != role:
+            stretches.append((role, stretches[-1][1][-1:] if stretches else []))
+        stretches[-1][1].append((night.date, night.loss))
+    return [Line(f"v{version}", tuple(points), colour, role) for role, points in stretches]
+
+
+def _role(name: str | None) -> Role:
+    return ROLES.get(name or "", "plain")
+
+
+def _markers(story: ModelStory) -> tuple[Marker, ...]:
+    found = []
+    for entry in story.standing.of_kind(*MARKED):
+        label, tone = MARKED[entry.kind]
+        if is_date(entry.as_of):
+            found.append(Marker(entry.as_of, label.format(version=entry.facts.get("version")), tone))
+    return tuple(dict.fromkeys(found))
+
+
+def input_section(story: ModelStory) -> Html:
+    """Return the section about the input statistic against its load line."""
+    nights = [(str(e.facts["date"]), e.facts.get("version"), e.facts.get("inputs") or {}) for e in story.nightly]
+    chart = _against_load_line(story, nights)
+    chart = replace(chart, title="Input drift", unit="statistic", clip=CLIP_AT * _highest(chart.threshold))
+    lead = (
+        "How strange each night's inputs are beside the reference days of the champion. A night over the load line "
+        "alarms; that informs and does not retrain."
+    )
+    return section("Input drift", time_chart(chart), lead=lead)
+
+
+def late_section(story: ModelStory) -> Html:
+    """Return the section about the rank-CUSUM of late losses against its load line."""
+    said = ((e.facts.get("version"), e.facts.get("quality") or {}) for e in story.nightly)
+    nights = [(str(quality["path"][-1][0]), version, quality) for version, quality in said if quality.get("path")]
+    chart = replace(_against_load_line(story, nights), title="Loss of quality", unit="CUSUM of nightly losses")
+    lead = (
+        "The sum rises while nights are worse than the reference nights. Enough nights over the load line ask for a "
+        "retrain. It starts again with each champion."
+    )
+    return section("Loss of quality", time_chart(chart), lead=lead)
+
+
+def _against_load_line(story: ModelStory, nights: Sequence[tuple[str, Any, Mapping[str, Any]]]) -> TimeChart:
+    """Return a chart of the nights' statistics, one line per champion, over (date, version, verdict)."""
+    known = {(d, v): said for d, v, said in nights if is_date(d) and said.get("statistic") is not None}
+    versions = list(dict.fromkeys(version for _, version in known))
+    order = sorted(story.quality) or versions
+    lines = [Line("", _statistics(known, v), order.index(v) if v in order else 0) for v in versions]
+    return TimeChart(
+        title="",
+        unit="",
+        lines=tuple(lines),
+        threshold=tuple(sorted({date: float(said["threshold"]) for (date, _), said in known.items()}.items())),
+        markers=_markers(story),
+        alarms=frozenset(date for (date, _), said in known.items() if said.get("alarm")),
+        from_zero=True,
+    )
+
+
+def _statistics(known: Mapping[tuple[str, Any], Mapping[str, Any]], version: Any) -> tuple[Point, ...]:
+    return tuple((date, float(said["statistic"])) for (date, v), said in known.items() if v == version)
+
+
+def _highest(threshold: Sequence[Point]) -> float:
+    return max((value for _, value in threshold if value is not None), default=1.0)

@@ -1,0 +1,59 @@
+"""The pages about models: one each, and one that lists them, drawn anew from ledger and late losses."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from plimsoll.model_story import ModelStory
+from plimsoll.outcomes import NightlyQuality
+from plimsoll.overview_page import render_overview
+from plimsoll.standing import Standing
+from plimsoll.store import Store, get_json
+from plimsoll.timeline_page import render_timeline
+from tasks.champion import standing_of
+from tasks.outcomes_feed import late_losses
+from tasks.pages import write_page, written_pages
+from tasks.workspace import Workspace
+
+
+def publish_index(workspace: Workspace, model_names: Sequence[str] | None = None) -> Path:
+    """Write reports/<model>/index.html of the named models, or of all, and reports/index.html; return the last.
+
+    The list always shows every model with a config. Pages are linked when they exist, so call this after
+    whatever writes them.
+    """
+    stories = {name: read_story(workspace, name) for name in workspace.models}
+    for name in stories if model_names is None else model_names:
+        write_page(workspace.reports / name / "index.html", render_timeline(stories[name]))
+    return write_page(workspace.reports / "index.html", render_overview(list(stories.values())))
+
+
+def read_story(workspace: Workspace, name: str) -> ModelStory:
+    """Return all that a model's page shows."""
+    config, standing = workspace.model(name), standing_of(workspace, name)
+    return ModelStory(
+        model=name,
+        purpose=config.purpose.strip(),
+        owner=config.owner,
+        task=config.task,
+        standing=standing,
+        now=datetime.now(UTC),
+        quality=_quality(workspace, standing),
+        reports=_reports(workspace.store, standing),
+        pages=written_pages(workspace),
+    )
+
+
+def _quality(workspace: Workspace, standing: Standing) -> dict[int, tuple[NightlyQuality, ...]]:
+    """Return late losses by version, of every version that scored, as of the last business date of the ledger."""
+    if not standing.entries:
+        return {}
+    config, as_of = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
+    nights = {v.number: tuple(late_losses(workspace, config, standing, v.number, as_of)) for v in standing.versions}
+    return {number: found for number, found in nights.items() if found}
+
+
+def _reports(store: Store, standing: Standing) -> dict[int, dict[str, Any]]:
+    judged = standing.of_kind("gates_passed", "gates_failed")
+    return {int(entry.facts["version"]): get_json(store, entry.facts["gate_report"]) for entry in judged}

@@ -1,0 +1,20 @@
+"""Pages on disk: each is there whole or not at all."""
+
+from pathlib import Path
+
+from tasks.workspace import Workspace
+
+
+def write_page(path: Path, html: str) -> Path:
+    """Write a page through a partial file and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(html, encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def written_pages(workspace: Workspace) -> frozenset[str]:
+    """Return the pages under reports/ that exist, as relative paths."""
+    root = workspace.reports
+    return frozenset(path.relative_to(root).as_posix() for path in root.rglob("*.html"))
