@@ -24,14 +24,11 @@ Who = Annotated[str, typer.Option("--as", help="Your name in configs/approvers.y
 
 
 @app.command()
-def demo(
-    until: Annotated[str, typer.Option(help="Stop after this chapter; `plimsoll demo --until list` names them.")] = "",
-    as_json: Json = False,
-) -> None:
+def demo(as_json: Json = False) -> None:
     """Tell the whole story on real flights: train, score, a broken feed, a season, a retrain, a rollback."""
     from flows.demo import run_demo
 
-    run_demo(until, as_json)
+    run_demo(as_json)
 
 
 @app.command()

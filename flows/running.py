@@ -6,13 +6,6 @@ from typing import Any
 from plimsoll.errors import DataError, PlimsollError, ServerError
 from tasks.workspace import Workspace
 
-QUIET_PREFECT = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-}
-
 
 def run_flow(workspace: Workspace, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Run a flow as the platform config says and return its result.
@@ -28,13 +21,15 @@ def run_flow(workspace: Workspace, name: str, parameters: dict[str, Any]) -> dic
 def use_server(workspace: Workspace) -> None:
     """Point Prefect at the configured server; ServerError when none answers."""
     from tasks.prefect_api import require_server
+    from tasks.servers import quiet_console, telemetry_off
 
     require_server(workspace.platform.api_url)
-    os.environ.update(QUIET_PREFECT)
+    os.environ.update({**telemetry_off(), **quiet_console()})
     os.environ["PREFECT_API_URL"] = workspace.platform.api_url
 
 
-def _run_here(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def run_here(name: str, parameters: dict[str, Any]) -> tuple[Any, Any]:
+    """Run a flow in this process and return its state and its result, which may be an exception."""
     import importlib
 
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -42,14 +37,18 @@ def _run_here(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     flow = getattr(importlib.import_module(f"flows.{name}"), name)
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # joining its thread costs 0.9 s a flow
         state = flow(**parameters, return_state=True)
-    result = state.result(raise_on_failure=False)
+    return state, None if state.name == "Rejected" else state.result(raise_on_failure=False)
+
+
+def _run_here(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    state, result = run_here(name, parameters)
     if isinstance(result, PlimsollError):
         raise result
     if isinstance(result, BaseException):
         raise PlimsollError(f"{name} failed: {type(result).__name__}: {result}") from result
     if state.name == "Rejected":
         raise DataError(str(state.message))
-    return dict(result or {})
+    return {"sentence": state.message, **(result or {})}
 
 
 def _run_deployment(name: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def describe(entry: Entry) -> str:
     """Return an entry's facts as one line."""
     facts = entry.facts
     if entry.kind == "trained":
-        return f"v{facts['version']} on {facts['rows']:,} rows through {facts['trained_through'] or 'all'}; {facts['cause']}"
+        through = facts["trained_through"] or "all"
+        return f"v{facts['version']} on {facts['rows']:,} rows through {through}; {facts['cause']}"
     if entry.kind in {"gates_passed", "gates_failed"}:
         return f"v{facts['version']}: " + "; ".join(gate["sentence"] for gate in facts["gates"])
     if entry.kind == "promotion_requested":
@@ -36,7 +37,8 @@ def describe(entry: Entry) -> str:
     if entry.kind == "drift_decided":
         return str(facts["decision"]["sentence"])
     if entry.kind == "batch_committed":
-        return f"{facts['date']}: {facts['rows']:,} rows by {', '.join(f'v{v} ({r})' for v, r in facts['versions'].items())}"
+        versions = ", ".join(f"v{version} ({role})" for version, role in facts["versions"].items())
+        return f"{facts['date']}: {facts['rows']:,} rows by {versions}"
     said = facts.get("comment") or facts.get("reason") or ""
     return f"v{facts.get('version', '?')}{': ' + said if said else ''}"
 
@@ -60,9 +62,8 @@ def print_trace(found: dict[str, Any]) -> None:
     """Write a trace for a person."""
     prediction, version, approval = found["prediction"], found["version"], found["approval"]
     outcome = found["outcome"]["outcome"]
-    say(
-        f"{prediction['key']} on {prediction['date']}: {prediction['model']} v{version['version']} said {prediction['score']:.4f}"
-    )
+    said = f"{prediction['model']} v{version['version']} said {prediction['score']:.4f}"
+    say(f"{prediction['key']} on {prediction['date']}: {said}")
     happened = "not known yet, or there will be none" if outcome is None else f"{outcome:g}"
     print_facts({"what happened": f"{happened} ({found['outcome']['meaning']})"})
     for other in found["also_scored"]:

@@ -18,6 +18,8 @@ def up(workspace: Workspace) -> None:
     Raises ServerError when a server does not start or ends by itself; all others are stopped then.
     """
     console = Console()
+    for name in workspace.models:
+        workspace.model(name)  # a mistake in a config is better said now than in half a minute
     with fleet(workspace.home, partial(drain, workspace.platform.api_url)) as ships:
         console.print("Starting Prefect, MLflow and the reports; the first start takes half a minute.")
         ships.start(*local_servers(workspace))

@@ -57,7 +57,9 @@ def is_date(text: str) -> bool:
 
 
 def short_date(date: str, *, year: bool = False) -> str:
-    """Return an ISO date as people write it, `1 Mar` or `1 Mar 2013`."""
+    """Return an ISO date as people write it, `1 Mar` or `1 Mar 2013`; other text stays as it is."""
+    if not is_date(date):
+        return date
     day = dt.date.fromisoformat(date)
     return f"{day.day} {MONTHS[day.month - 1]}" + (f" {day.year}" if year else "")
 

@@ -51,6 +51,7 @@ class Candidate:
     code: CodeVersion
     environment: Environment
     mlflow_run: str = ""
+    champion_trained_through: str = ""
     importance: Mapping[str, float] = field(default_factory=dict)  # share of gain by feature
 
 
@@ -74,7 +75,7 @@ def render_candidate(candidate: Candidate) -> str:
         kicker=join(link("../index.html", "All models"), link("index.html", config.model)),
         lead=config.purpose,
         aside=el("p", f"Owned by {config.owner}", class_="soft"),
-        foot=f"Written by run {candidate.run}. What became of this version stands on the page of {config.model}.",
+        foot=join(f"Written by run {candidate.run}. What became of it: ", link("index.html", config.model)),
     )
 
 
@@ -86,7 +87,7 @@ def _tiles(candidate: Candidate) -> Html:
     span = f"{dates[0]} to {dates[-1]}" if dates and is_date(dates[0]) else "dealt by key, no time axis"
     return tiles(
         [
-            ("Gates", verdict, "no promotion is possible" if failed else "a person decides"),
+            ("Gates", verdict, "no promotion is possible" if failed else _who_decides(candidate.config)),
             ("Judged on", f"{judged['rows']:,} rows", span),
             ("Asked by", candidate.requested_by, f"as of {candidate.as_of}"),
             (
@@ -96,6 +97,10 @@ def _tiles(candidate: Candidate) -> Html:
             ),
         ]
     )
+
+
+def _who_decides(config: ModelConfig) -> str:
+    return "a person decides" if config.approval.policy == "person" else "it is promoted by policy"
 
 
 def _champion(candidate: Candidate) -> str:
@@ -139,7 +144,18 @@ def _metrics(candidate: Candidate) -> Html:
         for name, value in mine.items()
     ]
     shown = table(heads, rows, numbers=(1, 2, 3), empty="Nothing was measured.")
-    return section("Measures", shown, lead="Both on the same later rows, which neither was trained on.")
+    return section("Measures", shown, lead=_fairness(candidate))
+
+
+def _fairness(candidate: Candidate) -> Child:
+    """Say what the comparison is worth: a champion that was trained on the judging days has seen the answers."""
+    dates, through = candidate.report["candidate"]["dates"], candidate.champion_trained_through
+    if not _champion(candidate):
+        return "On rows that it was not trained on."
+    if through and dates and dates[0] <= through:
+        said = f"The champion was trained through {through} and has seen rows that it is judged on here."
+        return badge("wait", said)
+    return "Both on the same rows, which neither was trained on."
 
 
 def _gain(name: str, mine: float | None, rival: float | None) -> Child:
@@ -148,7 +164,9 @@ def _gain(name: str, mine: float | None, rival: float | None) -> Child:
     gain = mine - rival if name in HIGHER_IS_BETTER else rival - mine
     if abs(gain) < 5e-5:
         return "equal"
-    return badge("good" if gain > 0 else "bad", f"{mine - rival:+.4f} {'better' if gain > 0 else 'worse'}")
+    return badge(
+        "good" if gain > 0 else "bad", f"{mine - rival:+.4f} {'better' if gain > 0 else 'worse'}".replace("-", "−")
+    )
 
 
 def _losses(candidate: Candidate) -> Html:
@@ -162,7 +180,7 @@ def _losses(candidate: Candidate) -> Html:
             name,
             tuple(p for p in part["loss_by_day"].items() if is_date(p[0])),
             colour,
-            "plain" if colour else "champion",
+            "plain" if colour else "main",
         )
         for name, part, colour in parts
         if part

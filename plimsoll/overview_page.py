@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from plimsoll.model_story import ModelStory
-from plimsoll.page import Child, Html, badge, el, join, link, render_page, section, table
+from plimsoll.page import Child, Html, badge, day, el, join, link, render_page, section, table
 from plimsoll.telling import rejected_last
 
 HEADS = ["Model", "State", "Champion", "Last good batch", "Last night checked", "Ledger"]
@@ -28,13 +28,13 @@ def _row(story: ModelStory) -> list[Child]:
     standing = story.standing
     moved, batch = standing.last("promoted", "rolled_back"), standing.last("batch_committed")
     purpose = el("div", story.purpose, class_="soft")
-    since = el("div", f"since {moved.as_of}", class_="soft") if moved else None
+    since = el("div", "since ", day(moved.as_of), class_="soft") if moved else None
     return [
         join(el("strong", link(f"{story.model}/index.html", story.model)), purpose),
         _state(story),
         join(f"v{standing.champion}", since) if standing.champion else "–",
-        batch.facts["date"] if batch else "–",
-        story.nightly[-1].facts["date"] if story.nightly else "–",
+        day(batch.facts["date"]) if batch else "–",
+        day(story.nightly[-1].facts["date"]) if story.nightly else "–",
         f"{len(standing.entries):,}",
     ]
 

@@ -46,7 +46,11 @@ def el(tag: str, *children: Child, **attributes: Child) -> Html:
 
 def join(*children: Child, by: str = "") -> Html:
     """Return children one after another as Html."""
-    return Html(by.join(child if isinstance(child, Html) else escape(str(child)) for child in children if child))
+    return Html(
+        by.join(
+            child if isinstance(child, Html) else escape(str(child)) for child in children if child not in (None, "")
+        )
+    )
 
 
 def link(href: str, label: Child) -> Html:
@@ -75,6 +79,11 @@ def code(value: Child) -> Html:
 def digest(value: str, shown: int = 12) -> Html:
     """Return the head of a digest, the whole of it on hover."""
     return el("code", value[:shown] if value else "none", title=value or None)
+
+
+def day(date: Child) -> Html:
+    """Return a date that never breaks over two lines."""
+    return el("time", date)
 
 
 def facts(pairs: Iterable[tuple[str, Child]]) -> Html:

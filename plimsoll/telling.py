@@ -86,10 +86,9 @@ def _tell_event(story: ModelStory, entry: Entry) -> Words:
 def _reason(entry: Entry) -> Child:
     facts = entry.facts
     if entry.kind == "trained":
+        cause = str(facts.get("cause", ""))
         return (
-            f"On {facts['rows']:,} rows{_through(facts.get('trained_through', ''))}, {facts.get('cause', '')}".rstrip(
-                ", "
-            )
+            f"{facts['rows']:,} valid rows{_through(facts.get('trained_through', ''))}. {cause[:1].upper()}{cause[1:]}"
         )
     if entry.kind in ("gates_passed", "gates_failed"):
         told = [g["sentence"] for g in facts.get("gates", []) if entry.kind == "gates_passed" or not g["passed"]]
@@ -102,7 +101,7 @@ def _reason(entry: Entry) -> Child:
 
 
 def _through(date: str) -> str:
-    return f" through {date}" if date else ""
+    return f", trained through {date}" if date else ""
 
 
 def _links(story: ModelStory, entry: Entry) -> tuple[Html, ...]:

@@ -21,7 +21,7 @@ from plimsoll.axes import (
 from plimsoll.chart_events import LANE, Marker, draw_markers, place_markers
 from plimsoll.page import Html, el, join
 
-Role = Literal["champion", "challenger", "previous", "plain"]
+Role = Literal["champion", "challenger", "previous", "main", "plain"]
 Point = tuple[str, float | None]
 COLOURS = 6
 MAX_DOTS = 120  # with more nights the line itself is texture enough
@@ -98,7 +98,7 @@ def _draw(chart: TimeChart, form: _Form) -> Html:
     pad = 0.5 if days[0] < days[1] else 1.5
     x = Scale(days[0] - pad, days[1] + pad, form.left, form.width - form.right)
     rows = place_markers(shown, x, form.font, form.lanes)
-    top = form.font * 0.6 + LANE * (1 + max((row for row, _ in rows if row is not None), default=-1))
+    top = form.font + LANE * (1 + max((row for row, _ in rows if row is not None), default=-1))
     ticks = _value_ticks(chart)
     top += form.font if _highest(chart) > ticks[-1] else 0  # room for the numbers at the edge
     frame = _Frame(form, x, Scale(ticks[0], ticks[-1], form.height - form.font * 2.2, top), ticks, top)
@@ -175,7 +175,8 @@ def _runs(points: Iterable[Point]) -> list[list[tuple[str, float]]]:
 
 def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
     parts = []
-    dots, said = len(line.points) <= MAX_DOTS and frame.form is WIDE, -math.inf
+    few, said = len(line.points) <= MAX_DOTS, -math.inf
+    dots, size = few and frame.form is WIDE, frame.form.alarm if few else frame.form.alarm * 0.6
     for run in _runs(line.points):
         places = [(frame.x(ordinal(date)), frame.y(value)) for date, value in run]
         if len(run) > 1:
@@ -186,7 +187,7 @@ def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
                 parts.append(el("text", f"{value:.1f}", x=x, y=y - 9, text_anchor="middle", class_="over"))
                 said = x
             if date in chart.alarms:
-                parts.append(_alarm(x, y, over, f"{date}: {value:.4g}", frame.form.alarm))
+                parts.append(_alarm(x, y, over, f"{date}: {value:.4g}", size))
             elif dots or len(run) == 1:
                 parts.append(
                     el("circle", el("title", f"{line.name}, {date}: {value:.4g}"), cx=x, cy=y, r=2, class_="dot")

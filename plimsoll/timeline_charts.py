@@ -78,7 +78,7 @@ def late_section(story: ModelStory) -> Html:
     chart = replace(_against_load_line(story, nights), title="Loss of quality", unit="CUSUM of nightly losses")
     lead = (
         "The sum rises while nights are worse than the reference nights. Enough nights over the load line ask for a "
-        "retrain. It starts again with each champion."
+        "retrain. Each champion has a sum of its own, over every night that it has scored since its training."
     )
     return section("Loss of quality", time_chart(chart), lead=lead)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
-from plimsoll.axes import is_date, short_date
+from plimsoll.axes import short_date
 from plimsoll.ledger import Entry
 from plimsoll.model_story import Chapter, ModelStory, approval_of, chapters, metrics_of, newest_first, who
 from plimsoll.page import (
@@ -13,6 +13,7 @@ from plimsoll.page import (
     Tone,
     badge,
     code,
+    day,
     el,
     icon,
     join,
@@ -68,22 +69,22 @@ def _tiles(story: ModelStory) -> Html:
     return tiles(
         [
             ("Champion", f"Version {champion.number}" if champion else "None yet", _since(champion, moved)),
-            ("Last good batch", batch.facts["date"] if batch else "None yet", _batch_words(batch)),
-            ("Last night checked", seen.facts["date"] if seen else "None yet", _check_words(seen)),
+            ("Last good batch", day(batch.facts["date"]) if batch else "None yet", _batch_words(batch)),
+            ("Last night checked", day(seen.facts["date"]) if seen else "None yet", _check_words(seen)),
             (
                 "Waits for a person",
                 f"Version {asks[-1].version}" if asks else "Nothing",
-                f"asked on {asks[-1].as_of}" if asks else "no open request",
+                join("asked on ", day(asks[-1].as_of)) if asks else "no open request",
             ),
         ]
     )
 
 
-def _since(champion: Version | None, moved: Entry | None) -> str:
+def _since(champion: Version | None, moved: Entry | None) -> Child:
     if champion is None or moved is None:
         return "train one and approve it"
     through = champion.trained.facts.get("trained_through")
-    return f"since {moved.as_of}" + (f", trained through {through}" if through else "")
+    return join("since ", day(moved.as_of), *((", trained through ", day(through)) if through else ()))
 
 
 def _batch_words(batch: Entry | None) -> str:
@@ -113,16 +114,24 @@ def _notices(story: ModelStory) -> list[Html]:
         found.append(el("div", el("p", said), el("p", how), class_="notice"))
     if last := rejected_last(story.standing):
         stopped = f"The batch of {last.facts['date']} was rejected, nothing was scored from it."
-        found.append(el("div", el("p", badge("bad", stopped)), el("p", last.facts["reason"]), class_="notice bad"))
+        found.append(el("div", el("p", badge("bad", stopped)), el("p", last.facts["reason"]), class_="notice stop"))
     return found
 
 
 def _versions(story: ModelStory) -> Html:
     compared = COMPARED.get(story.task, ())
-    heads = ["Version", "State", "Trained through", "Rows", *(name for _, name in compared), "Decided by", "Evidence"]
+    heads = [
+        "Version",
+        "State",
+        "Trained through",
+        "Valid rows",
+        *(name for _, name in compared),
+        "Decided by",
+        "Evidence",
+    ]
     rows = [_version_row(story, v, [key for key, _ in compared]) for v in reversed(story.standing.versions)]
     lead = (
-        "On the later days that neither trained on; beside it what the champion of that time reached on the same rows."
+        "Measured on the days that judged a version; below it what the champion of that time reached on the same rows."
     )
     shown = table(heads, rows, numbers=range(3, 4 + len(compared)), empty="No version was trained yet.")
     return section("Versions", shown, lead=lead if rows else "")
@@ -137,10 +146,10 @@ def _version_row(story: ModelStory, version: Version, compared: Sequence[str]) -
     return [
         el("strong", f"v{version.number}"),
         badge(tone, said),
-        trained.get("trained_through") or "no time axis",
+        day(trained["trained_through"]) if trained.get("trained_through") else "no time axis",
         f"{trained['rows']:,}",
         *measures,
-        _decided_by(story, version.number),
+        _decided_by(story, version.number, version.state),
         join(*page) or "–",
     ]
 
@@ -151,12 +160,18 @@ def _beside(mine: float | None, rival: float | None, champion: Any) -> Child:
     return join(f"{mine:.4f}", el("div", f"v{champion} {rival:.4f}", class_="soft") if rival is not None else None)
 
 
-def _decided_by(story: ModelStory, version: int) -> str:
+def _decided_by(story: ModelStory, version: int, state: State) -> Child:
     refused = [e for e in story.standing.of_kind("rejected") if e.facts.get("version") == version]
     approved = approval_of(story.standing, version)
     if approved:
-        return f"{who(approved.by)}, {approved.as_of}"
-    return f"{who(refused[-1].by)}, {refused[-1].as_of}" if refused else "–"
+        return join(who(approved.by), ", ", day(approved.as_of))
+    return (
+        join(who(refused[-1].by), ", ", day(refused[-1].as_of))
+        if refused
+        else "the gates"
+        if state == "refused"
+        else "–"
+    )
 
 
 def _decisions(story: ModelStory) -> Html:
@@ -171,7 +186,7 @@ def _decisions(story: ModelStory) -> Html:
 
 def _item(story: ModelStory, chapter: Chapter, date: str) -> Html:
     words = tell(story, chapter)
-    when = el("div", short_date(date, year=True) if is_date(date) else date, class_="when")
+    when = el("div", short_date(date, year=True), class_="when")
     why = el("div", words.why, class_="why") if words.why else None
     recorded = f"Recorded {chapter.last.recorded_at}"
     by = el("p", el("span", byline(chapter), title=recorded), *words.links, class_="by")
@@ -198,4 +213,4 @@ def _drift_pages(story: ModelStory) -> list[str]:
 def _drift_name(path: str) -> str:
     """Return `12 Mar 2013, v1` from the name of a drift report."""
     date, _, version = path.rpartition("/drift-")[2].removesuffix(".html").rpartition("-")
-    return f"{short_date(date, year=True)}, {version}" if is_date(date) else path
+    return f"{short_date(date, year=True)}, {version}"

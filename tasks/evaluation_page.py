@@ -21,7 +21,7 @@ def publish_candidate(run: Run, version: int, bundle: Bundle, report: Report) ->
 
 def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> Candidate:
     """Return what the page about a version shows, from its run."""
-    start, outputs, snapshot = run.start, run.outputs, run.snapshots[-1]
+    start, outputs, snapshot, champion = run.start, run.outputs, run.snapshots[-1], report.champion
     return Candidate(
         config=run.config,
         version=version,
@@ -42,6 +42,7 @@ def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> 
         code=start.code,
         environment=start.environment,
         mlflow_run=str(outputs.get("mlflow_run", "")),
+        champion_trained_through=str(champion.trained.facts.get("trained_through", "")) if champion else "",
         importance=_importance(bundle),
     )
 

@@ -13,8 +13,6 @@ from plimsoll.errors import IntegrityError, ServerError
 from tasks.workspace import Workspace
 
 QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "1",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }

@@ -1,10 +1,9 @@
 """Child processes that serve: each has a log, answers before it counts as up, and goes when it is told to.
 
-A server that outlived its parent (kill -9) is found again by pid and start time in {home}/run.
+One that outlived its parent (kill -9) is found by its note in {home}/run: see process_groups.
 """
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -14,14 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
-
-import psutil
+from typing import IO
 
 from plimsoll.errors import ServerError
+from tasks.process_groups import refuse_second, stop_orphans, stop_process, write_note
 
 START_SECONDS = 120.0
-GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.2
 
 
@@ -141,8 +138,7 @@ def launch(server: Server, home: Path, running: list[Running]) -> Running:
             start_new_session=True,  # a Ctrl-C in the terminal must reach the parent alone
         )
     running.append(Running(server, process, log, note))
-    body = {**_identity(process.pid), "parent": _identity(os.getpid())}
-    note.write_text(json.dumps(body))
+    write_note(note, process.pid)
     return running[-1]
 
 
@@ -163,55 +159,6 @@ def answers(url: str) -> bool:
         return httpx.get(url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:
         return False
-
-
-def stop_process(pid: int, grace_seconds: float = GRACE_SECONDS) -> None:
-    """End a process group, its leader and all descendants: SIGTERM, and SIGKILL for what is left after the grace."""
-    with contextlib.suppress(ProcessLookupError):
-        family = _family(pid)
-        os.killpg(pid, signal.SIGTERM)
-        for survivor in psutil.wait_procs(family, timeout=grace_seconds)[1]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                survivor.kill()
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    """Return the members of a process group and every descendant of its leader, wherever it went."""
-    group = [p for p in psutil.process_iter() if p.pid != os.getpid() and _group(p.pid) == pid]
-    with contextlib.suppress(psutil.NoSuchProcess):
-        group += psutil.Process(pid).children(recursive=True)
-    return list(dict.fromkeys(group))
-
-
-def _group(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return None
-
-
-def stop_orphans(home: Path) -> list[str]:
-    """Stop servers whose parent is gone and return their names; a reused pid is nobody's orphan."""
-    stopped = []
-    for note in sorted((home / "run").glob("*.json")):
-        body = _read(note)
-        if _lives(body):
-            stop_process(int(body["pid"]))
-            stopped.append(note.stem)
-        note.unlink(missing_ok=True)
-    return stopped
-
-
-def refuse_second(home: Path) -> None:
-    """Raise ServerError when another process keeps this home's servers up."""
-    for note in sorted((home / "run").glob("*.json")):
-        body = _read(note)
-        parent = body.get("parent") or {}
-        if _lives(body) and _lives(parent):
-            raise ServerError(
-                f"Plimsoll is up already in {home} (process {parent['pid']}). Stop it with Ctrl-C in its terminal, "
-                f"or: kill {parent['pid']}"
-            )
 
 
 def check_port(server: Server) -> None:
@@ -247,24 +194,3 @@ def _fresh(log: Path) -> IO[bytes]:
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     return log.open("wb")
-
-
-def _identity(pid: int) -> dict[str, float]:
-    return {"pid": pid, "create_time": psutil.Process(pid).create_time()}
-
-
-def _lives(identity: Mapping[str, float]) -> bool:
-    """Whether the very process that was noted runs still: pid and start time agree."""
-    try:
-        process = psutil.Process(int(identity["pid"]))
-        same = abs(process.create_time() - identity["create_time"]) < 0.01
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, KeyError, TypeError, ValueError):
-        return False
-
-
-def _read(note: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(note.read_text()))
-    except (OSError, ValueError, TypeError):
-        return {}

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tasks import TELEMETRY_OFF
 from tasks.processes import Server
 from tasks.workspace import Workspace
 
@@ -16,15 +17,7 @@ QUIET_SECONDS = 1.5  # without a new row the recorder is done
 
 def telemetry_off() -> dict[str, str]:
     """Return the environment that switches off every telemetry of Prefect, MLflow and Great Expectations."""
-    return {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
-        "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "GX_ANALYTICS_ENABLED": "false",
-    }
+    return dict(TELEMETRY_OFF)
 
 
 def quiet_console() -> dict[str, str]:
@@ -53,6 +46,8 @@ def prefect_server(workspace: Workspace) -> Server:
     env = {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": config.database_url,
         "PREFECT_SERVER_UI_API_URL": "/api",  # else the page calls port 4200 whatever the port is
+        # leases in memory are forgotten with the server, and a killed run would hold its slot for ever
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_API_HOST": config.host,
         "PREFECT_SERVER_API_PORT": str(config.port),
     }

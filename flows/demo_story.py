@@ -1,0 +1,233 @@
+"""The demo's story: what the policy and the people did, in the order in which they did it."""
+
+import datetime as dt
+import time
+from typing import Any
+
+from flows.demo_data import cut_at_noon, redeliver
+from flows.output import say
+from tasks.workspace import Workspace
+
+MODEL = "flight_delay"
+FIRST = dt.date(2013, 3, 1)  # the morning after the days that v1 is trained on
+CUT = dt.date(2013, 3, 12)
+LAST = dt.date(2013, 7, 14)  # summer has come by then; the story ends earlier when the policy has decided twice
+DAY = dt.timedelta(days=1)
+WEEK = dt.timedelta(days=7)
+WAIT_SECONDS = 60
+
+
+class Story:
+    """Tells what happens, with the simulated date and the seconds since the demo began."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.begun = time.monotonic()
+        self.told: list[dict[str, Any]] = []
+
+    def tell(self, date: dt.date | str | None, what: str, why: str = "") -> None:
+        """Print one event and keep it."""
+        seconds = time.monotonic() - self.begun
+        date = date or ""
+        self.told.append({"date": str(date), "what": what, "why": why, "seconds": round(seconds, 1)})
+        if not self.quiet:
+            say(f"{seconds:4.0f} s  {date!s:10}  {what}" + (f"\n{'':20}{why}" if why else ""))
+
+
+def tell_story(workspace: Workspace, story: Story) -> None:
+    """Live through winter, a broken feed, spring, a retrain, summer, a rollback, and trace one prediction."""
+    winter(workspace, story)
+    march(workspace, story)
+    night = seasons(workspace, story, dt.date(2013, 4, 1))
+    if night:
+        after = retrained(workspace, story, night)
+        summer = seasons(workspace, story, after)
+        if summer:
+            waiting(workspace, story, summer)
+    rollback(workspace, story)
+    trace(workspace, story)
+    pages(workspace, story)
+
+
+def winter(workspace: Workspace, story: Story) -> None:
+    """Train the first version on January and February and have it approved."""
+    result = run("train_model", as_of=FIRST, requested_by="data team", cause="first version")
+    evidence = request_of(workspace, result["version"])
+    story.tell(
+        FIRST, f"Trained v1 on January and February: AUC {evidence['auc']:.3f} on the last 14 days.", result["sentence"]
+    )
+    for date, reason in evidence["excluded"].items():
+        story.tell(None, f"Left out {date}: {reason}")
+    approve(workspace, story, 1, "ada", FIRST, "the gates passed and I read the page")
+
+
+def march(workspace: Workspace, story: Story) -> None:
+    """Score March; one night the feed is cut at noon."""
+    score_and_check(FIRST, CUT - DAY)
+    cut_at_noon(workspace.data, CUT.isoformat())
+    stopped, _ = score_and_check(CUT, CUT)
+    story.tell(CUT, "The feed was cut at noon: the batch was stopped before anything was scored.", stopped)
+    decision = decisions(workspace)[-1]
+    story.tell(CUT, decision["sentence"])
+    redeliver(workspace.data, CUT.isoformat())
+    score_and_check(CUT, CUT)
+    story.tell(CUT + DAY, f"The export of {CUT} was delivered again and scored: once, and wholly.")
+    said, _ = score_and_check(CUT + DAY, dt.date(2013, 3, 31))
+    story.tell(dt.date(2013, 3, 31), said)
+
+
+def seasons(workspace: Workspace, story: Story, day: dt.date) -> dt.date | None:
+    """Live week by week until the policy decides to retrain; return that week's last day, None when it never does."""
+    while day <= LAST:
+        end = min(day + WEEK - DAY, LAST)
+        said, retrain = score_and_check(day, end)
+        for decision in decisions(workspace, day, end):
+            if (decision["inputs"] or {}).get("alarm"):
+                story.tell(
+                    decision["date"],
+                    "Input drift informs, and changes nothing by itself.",
+                    decision["inputs"]["sentence"],
+                )
+        if retrain:
+            story.tell(decisions(workspace)[-1]["date"], retrain["decision"], retrain["sentence"])
+            return end
+        story.tell(end, said)
+        day = end + DAY
+    return None
+
+
+def retrained(workspace: Workspace, story: Story, end: dt.date) -> dt.date:
+    """Have the challenger approved; return the first day that the new champion scores."""
+    version = newest(workspace)
+    compare(workspace, story, version, end)
+    approve(workspace, story, version, "grace", end, "better on the same fourteen days; spring is not winter")
+    said, _ = score_and_check(end + DAY, end + DAY)
+    story.tell(end + DAY, f"The next batch was scored by v{version}. {said}")
+    return end + 2 * DAY
+
+
+def waiting(workspace: Workspace, story: Story, end: dt.date) -> None:
+    """Leave the summer's challenger to the reader."""
+    from tasks.prefect_api import waiting_runs
+
+    version = newest(workspace)
+    compare(workspace, story, version, end)
+    until = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < until and not waiting_runs("promote-model", MODEL, {"model": MODEL, "version": version}):
+        time.sleep(0.5)
+    story.tell(end, f"v{version} waits for a person, in the ledger and as a suspended run in Prefect: for you.")
+
+
+def rollback(workspace: Workspace, story: Story) -> None:
+    """Go back one version, and forward again."""
+    from tasks.approvals import roll_back_as
+    from tasks.champion import standing_of
+
+    day = last_scored(workspace)
+    if standing_of(workspace, MODEL).previous is None:
+        return
+    for reason in ("a drill", "the drill is over"):
+        entry = roll_back_as(workspace, MODEL, None, "ada", day.isoformat(), reason)
+        story.tell(day, f"Rolled back from v{entry.facts['from']} to v{entry.facts['version']}: {reason}.")
+
+
+def trace(workspace: Workspace, story: Story) -> None:
+    """Trace the riskiest flight of the last day."""
+    from tasks.delta import read_predictions
+    from tasks.trace import trace_prediction
+
+    day = last_scored(workspace).isoformat()
+    rows = read_predictions(workspace, MODEL, date=day)
+    rows = rows[rows["role"] == "champion"].sort_values("score")
+    key = str(rows["key"].iloc[-1])
+    found = trace_prediction(workspace, MODEL, key, day)
+    score, late = found["prediction"]["score"], found["outcome"]["outcome"]
+    happened = {1.0: "it was late", 0.0: "it was on time", None: "it never arrived"}[late]
+    reasons = ", ".join(f"{r['feature']} {r['value']}" for r in found["reasons"][:3])
+    story.tell(
+        last_scored(workspace),
+        f"Traced {key}: v{found['version']['version']} said {score:.0%}, and {happened}.",
+        f"Because of {reasons}. Approved by {found['approval']['by']}. All of it: plimsoll trace {MODEL} {key}",
+    )
+
+
+def pages(workspace: Workspace, story: Story) -> None:
+    """Write the pages."""
+    from tasks.index_page import publish_index
+
+    publish_index(workspace, [MODEL])
+    story.tell(None, "Wrote the timeline, and a page per version.")
+
+
+def score_and_check(start: dt.date, end: dt.date) -> tuple[str, dict[str, Any] | None]:
+    """Score a range and decide about its nights; return what was said, and what was retrained."""
+    said = run("score_batch", start=start, end=end, as_of=end)["sentence"]
+    checked = run("check_drift", as_of=end)
+    retrain = checked["retrain"]
+    return said, {**retrain, "decision": checked["sentence"]} if retrain else None
+
+
+def run(name: str, **parameters: Any) -> dict[str, Any]:
+    """Run a flow in this process and return its result, or the sentence of the state it ended in."""
+    from flows.running import run_here
+
+    state, result = run_here(name, {"model": MODEL, **parameters})
+    if isinstance(result, BaseException):
+        raise result
+    return {"sentence": state.message, **(result or {})}
+
+
+def approve(workspace: Workspace, story: Story, version: int, who: str, day: dt.date, comment: str) -> None:
+    """Approve as `plimsoll approve` does, on a simulated day."""
+    from tasks.approvals import release_waiting, submit_decision
+
+    outcome = submit_decision(workspace, MODEL, version, "approve", who, comment, as_of=day.isoformat())
+    release_waiting(MODEL, version)
+    story.tell(day, outcome.sentence, f"“{comment}”")
+
+
+def compare(workspace: Workspace, story: Story, version: int, day: dt.date) -> None:
+    """Say how the challenger did against the champion."""
+    found = request_of(workspace, version)
+    if not found:
+        return story.tell(day, f"The gates refused v{version}; the champion stays.")
+    mine, rival = found["log_loss"], found["champion"]
+    return story.tell(
+        day,
+        f"v{version} beats v{rival['version']} on the same 14 days: log loss {mine:.4f} against {rival['metrics']['log_loss']:.4f}.",
+    )
+
+
+def request_of(workspace: Workspace, version: int) -> dict[str, Any]:
+    """Return the summary that a version's promotion request shows; empty when there is none."""
+    from tasks.champion import standing_of
+
+    entries = standing_of(workspace, MODEL).of_kind("promotion_requested")
+    found = next((e.facts["summary"] for e in entries if e.facts["version"] == version), None)
+    return {**found["metrics"], "champion": found["champion"], "excluded": found["excluded_dates"]} if found else {}
+
+
+def decisions(workspace: Workspace, start: dt.date | None = None, end: dt.date | None = None) -> list[dict[str, Any]]:
+    """Return the facts of the drift decisions of a range of dates."""
+    from tasks.champion import standing_of
+
+    first, last = str(start or ""), str(end or "9999")
+    found = [
+        e.facts for e in standing_of(workspace, MODEL).of_kind("drift_decided") if first <= e.facts["date"] <= last
+    ]
+    return [{"inputs": None, **facts, "sentence": facts["decision"]["sentence"]} for facts in found]
+
+
+def newest(workspace: Workspace) -> int:
+    """Return the latest version."""
+    from tasks.champion import standing_of
+
+    return standing_of(workspace, MODEL).versions[-1].number
+
+
+def last_scored(workspace: Workspace) -> dt.date:
+    """Return the last date that was scored."""
+    from tasks.champion import standing_of
+
+    entries = standing_of(workspace, MODEL).of_kind("batch_committed")
+    return max(dt.date.fromisoformat(e.facts["date"]) for e in entries)

@@ -1,0 +1,99 @@
+"""Process groups: noted by pid and start time, found again after a crash, ended with all that they started."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from plimsoll.errors import ServerError
+
+GRACE_SECONDS = 15.0
+SAME_START_SECONDS = 0.01
+
+
+def stop_process(pid: int, grace_seconds: float = GRACE_SECONDS) -> None:
+    """End a leader's runs, then its group: SIGTERM, and SIGKILL for what is left after the grace.
+
+    Runs (descendants in groups of their own) go first, while their worker lives: a run that hears of its
+    end tells the server that it crashed; one that is merely killed is shown as running for ever.
+    """
+    runs = [child for child in _descendants(pid) if _group(child.pid) != pid]
+    _end(runs, grace_seconds)
+    _end([p for p in psutil.process_iter() if _group(p.pid) == pid], grace_seconds)
+
+
+def _end(processes: list[psutil.Process], grace_seconds: float) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for survivor in psutil.wait_procs(processes, timeout=grace_seconds)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            survivor.kill()
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return None
+
+
+def stop_orphans(home: Path) -> list[str]:
+    """Stop servers whose parent is gone and return their names; a reused pid is nobody's orphan."""
+    stopped = []
+    for note in sorted((home / "run").glob("*.json"), reverse=True):  # the worker's runs before the server they tell
+        body = _read(note)
+        if _lives(body):
+            stop_process(int(body["pid"]))
+            stopped.append(note.stem)
+        note.unlink(missing_ok=True)
+    return stopped
+
+
+def refuse_second(home: Path) -> None:
+    """Raise ServerError when another process keeps this home's servers up."""
+    for note in sorted((home / "run").glob("*.json")):
+        body = _read(note)
+        parent = body.get("parent") or {}
+        if _lives(body) and _lives(parent):
+            raise ServerError(
+                f"Plimsoll is up already in {home} (process {parent['pid']}). Stop it with Ctrl-C in its terminal, "
+                f"or: kill {parent['pid']}"
+            )
+
+
+def write_note(note: Path, pid: int) -> None:
+    """Note a started process and its parent, this one."""
+    note.write_text(json.dumps({**identify(pid), "parent": identify(os.getpid())}))
+
+
+def identify(pid: int) -> dict[str, float]:
+    """Return what tells a process from every other: its pid and when it started."""
+    return {"pid": pid, "create_time": psutil.Process(pid).create_time()}
+
+
+def _lives(identity: Mapping[str, float]) -> bool:
+    """Whether the very process that was noted runs still: pid and start time agree."""
+    try:
+        process = psutil.Process(int(identity["pid"]))
+        same = abs(process.create_time() - identity["create_time"]) < SAME_START_SECONDS
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, KeyError, TypeError, ValueError):
+        return False
+
+
+def _read(note: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(note.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}

@@ -1,0 +1,249 @@
+"""Approvals: who may decide about which evidence until when, and what everyone else is told."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plimsoll.approval import (
+    POLICY,
+    Request,
+    check_decision,
+    find_request,
+    open_requests,
+    owed_promotion,
+    refusals_of,
+    request_status,
+)
+from plimsoll.approval_page import evidence_markdown
+from plimsoll.approvers_config import ApproversConfig
+from plimsoll.config_loading import parse_config
+from plimsoll.errors import ConfigError
+from plimsoll.ledger import Entry, Kind
+from plimsoll.model_config import Approval
+
+NOW = datetime(2013, 4, 2, 12, 0, tzinfo=UTC)
+EVIDENCE = {name: name[0] * 64 for name in ("bundle", "snapshot", "code", "config", "gate_report")}
+APPROVERS = ("ada", "grace")
+SUMMARY: dict[str, Any] = {
+    "rows": 80_000,
+    "judged_on": {"rows": 12_000, "from": "2013-03-18", "to": "2013-03-31"},
+    "metrics": {"auc": 0.71234, "log_loss": None},
+    "champion": {"version": 2, "metrics": {"auc": 0.7, "log_loss": 0.5}},
+    "gates": ["auc is 0.7123, needs ≥ 0.6200 (asked by the config)"],
+    "excluded_dates": {"2013-03-01": "no rows"},
+    "page": "flight_delay/v3.html",
+}
+
+
+def entry(n: int, kind: Kind, by: str = "flow:train_model", **facts: Any) -> Entry:
+    facts.setdefault("version", 3)
+    return Entry(n, "flight_delay", kind, "2013-03-31", "2013-04-01T09:30:00.000+00:00", by, facts)
+
+
+def asked(n: int = 5, by: str = "schedule", version: int = 3, **policy: Any) -> Entry:
+    return entry(
+        n,
+        "promotion_requested",
+        by,
+        version=version,
+        evidence=EVIDENCE,
+        requested_by=by,
+        expires_at="2013-04-15T12:00:00+00:00",
+        policy=Approval(**policy).model_dump(),
+        summary=SUMMARY,
+        run="run-1",
+    )
+
+
+def request_of(*entries: Entry, version: int = 3) -> Request:
+    found = find_request(entries, version)
+    assert found is not None
+    return found
+
+
+def refusal(
+    entries: list[Entry],
+    who: str = "ada",
+    now: datetime = NOW,
+    evidence: dict[str, str] | None = None,
+    decision: Any = "approve",
+) -> tuple[str, str] | None:
+    request = request_of(*entries)
+    current = EVIDENCE if evidence is None else evidence
+    found = check_decision(entries, request, who, APPROVERS, request.policy, now, current, decision)
+    return (found.rule, found.sentence) if found else None
+
+
+def test_an_approver_may_decide_about_unchanged_evidence_in_time() -> None:
+    assert refusal([asked()]) is None
+
+
+@pytest.mark.parametrize("who", ["Ada", " ada ", "GRACE\n"])
+def test_a_name_is_found_whatever_its_case_and_surrounding_spaces(who: str) -> None:
+    assert refusal([asked()], who) is None
+
+
+@pytest.mark.parametrize("who", ["mallory", "", "  ", "ada2", "flow:train_model", POLICY])
+def test_nobody_else_may_and_is_told_who_may(who: str) -> None:
+    rule, sentence = refusal([asked()], who) or ("", "")
+    assert rule == "unknown_approver"
+    assert "May decide: ada, grace (configs/approvers.yaml)" in sentence
+
+
+@pytest.mark.parametrize("who", ["ada", "ADA", " Ada "])
+def test_requesters_may_not_approve_their_own_request_but_may_withdraw_it(who: str) -> None:
+    entries = [asked(by="ada")]
+    rule, sentence = refusal(entries, who) or ("", "")
+    assert (rule, sentence) == ("own_request", "ada requested flight_delay v3 and may not approve it alone. Ask grace.")
+    assert refusal(entries, who, decision="reject") is None
+    assert refusal(entries, "grace") is None
+
+
+def test_requesters_may_approve_their_own_request_where_the_policy_lets_them() -> None:
+    assert refusal([asked(by="ada", not_requester=False)]) is None
+
+
+def test_the_policy_decides_only_where_the_config_of_the_request_made_it_automatic() -> None:
+    assert refusal([asked(policy="automatic")], POLICY) is None
+    assert refusal([asked()], POLICY) is not None
+
+
+def test_a_request_expires_at_its_minute_and_not_before() -> None:
+    until = datetime(2013, 4, 15, 12, 0, tzinfo=UTC)
+    assert refusal([asked()], now=until - timedelta(seconds=1)) is None
+    rule, sentence = refusal([asked()], now=until) or ("", "")
+    assert rule == "expired"
+    assert "expired on 2013-04-15 12:00 UTC. Train it again" in sentence
+
+
+@pytest.mark.parametrize("kind", ["approved", "rejected"])
+def test_a_decision_is_final_and_names_who_took_it_when(kind: Kind) -> None:
+    entries = [asked(), entry(6, kind, "grace")]
+    rule, sentence = refusal(entries, now=NOW + timedelta(days=99)) or ("", "")
+    assert rule == "decided"
+    assert sentence == f"Already decided: flight_delay v3 was {kind} by grace on 2013-04-01 09:30 UTC."
+    assert request_status(entries, request_of(*entries), NOW, {}).state == kind
+
+
+def test_a_decision_about_another_version_or_an_earlier_request_decides_nothing() -> None:
+    entries = [asked(4), entry(5, "rejected", "ada"), asked(6), entry(7, "approved", "ada", version=2)]
+    assert refusal(entries) is None
+
+
+@given(changed=st.sets(st.sampled_from(sorted(EVIDENCE)), min_size=1), gone=st.booleans())
+def test_changed_evidence_voids_a_request_and_is_named(changed: set[str], gone: bool) -> None:
+    current = {name: digest for name, digest in EVIDENCE.items() if name not in changed or not gone}
+    current |= {} if gone else dict.fromkeys(changed, "f" * 64)
+    rule, sentence = refusal([asked()], evidence=current) or ("", "")
+    assert rule == "void"
+    assert all(name.replace("_", " ") in sentence.split("void:")[1] for name in changed)
+
+
+@given(
+    who=st.sampled_from(["ada", "grace", "mallory", ""]),
+    by=st.sampled_from(["ada", "schedule"]),
+    days=st.integers(0, 30),
+    intact=st.booleans(),
+    decided=st.booleans(),
+)
+def test_an_approval_needs_every_rule_at_once(who: str, by: str, days: int, intact: bool, decided: bool) -> None:
+    entries = [asked(by=by), *([entry(6, "rejected", "grace")] if decided else [])]
+    now = datetime(2013, 4, 1, 12, tzinfo=UTC) + timedelta(days=days)
+    allowed = who in APPROVERS and who != by and days < 14 and intact and not decided
+    found = refusal(entries, who, now, EVIDENCE if intact else {**EVIDENCE, "bundle": ""})
+    assert (found is None) == allowed
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    entries = [replace(asked(), facts={**asked().facts, "expires_at": "2013-04-15T12:00:00"})]
+    assert request_of(*entries).expires_at == datetime(2013, 4, 15, 12, tzinfo=UTC)
+
+
+def test_a_version_without_a_request_has_none() -> None:
+    assert find_request([asked(version=2)], 3) is None
+
+
+def test_the_waiting_requests_are_those_without_decision_and_in_time() -> None:
+    entries = [asked(1, version=1), asked(2, version=2), asked(3), entry(4, "approved", "ada", version=2)]
+    assert [r.version for r in open_requests(entries, NOW)] == [1, 3]
+    assert open_requests(entries, NOW + timedelta(days=30)) == []
+
+
+def test_only_the_refusals_of_one_prefect_run_about_this_request_count() -> None:
+    mine = {"request": 5, "prefect_run": "a"}
+    entries = [
+        entry(4, "approval_refused", request=2, prefect_run="a"),
+        asked(5),
+        entry(6, "approval_refused", **mine),
+        entry(7, "approval_refused", request=5, prefect_run="b"),
+        entry(8, "approval_refused", **mine),
+    ]
+    assert [e.n for e in refusals_of(entries, request_of(*entries), "a")] == [6, 8]
+
+
+def test_an_approval_owes_a_promotion_until_the_champion_moves() -> None:
+    entries = [asked(), entry(6, "approved", "ada")]
+    owed = owed_promotion(entries, request_of(*entries))
+    assert owed is not None
+    assert owed.n == 6
+    for move in (entry(7, "promoted"), entry(7, "promoted", version=4), entry(7, "rolled_back", version=1)):
+        assert owed_promotion([*entries, move], request_of(*entries)) is None
+
+
+def test_neither_a_waiting_nor_a_rejected_request_owes_anything() -> None:
+    entries = [asked(), entry(6, "rejected", "ada")]
+    assert owed_promotion(entries[:1], request_of(*entries)) is None
+    assert owed_promotion(entries, request_of(*entries)) is None
+
+
+def test_the_page_shows_what_was_measured_and_what_it_is_bound_to() -> None:
+    page = evidence_markdown(request_of(asked()), 2, APPROVERS, "http://127.0.0.1:4280/flight_delay/v3.html")
+    assert page.startswith("## Shall flight_delay v3 become champion?")
+    assert "| auc | 0.7123 | 0.7000 |" in page
+    assert "| log_loss | — | 0.5000 |" in page
+    assert "2013-03-01: no rows" in page
+    assert "gate report `gggggggggggg`" in page
+    assert "may approve: **ada, grace**" in page
+
+
+def test_the_page_opens_with_the_refusal_and_leaves_the_requester_out() -> None:
+    page = evidence_markdown(request_of(asked(by="ada")), 2, APPROVERS, "", "'x' may not decide.")
+    assert page.startswith("> ### Not accepted\n> 'x' may not decide.")
+    assert "may approve: **grace**" in page
+
+
+def test_the_page_warns_when_the_champion_is_not_the_one_it_was_judged_against() -> None:
+    page = evidence_markdown(request_of(asked()), 4, APPROVERS, "")
+    assert "The champion is v4 now" in page
+    assert "judged against v2" in page
+
+
+def test_a_page_without_measurements_is_still_a_page() -> None:
+    bare = replace(asked(), facts={**asked().facts, "summary": {}})
+    assert "Bound to bundle" in evidence_markdown(request_of(bare), None, APPROVERS, "")
+
+
+def test_approvers_may_decide_about_their_models_only() -> None:
+    text = "approvers:\n- {name: ada, models: ['*']}\n- {name: bob, models: [churn]}\n"
+    config = parse_config(ApproversConfig, text, "configs/approvers.yaml")
+    assert config.names_for("flight_delay") == ("ada",)
+    assert config.names_for("churn") == ("ada", "bob")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("approvers: []", "approvers"),
+        ("approvers:\n- {name: ada, model: ['*']}", "unknown key approvers.0.model. Did you mean models?"),
+        ("approvers:\n- {name: ada, models: ['*']}\n- {name: ada, models: [churn]}", "approvers names ada twice"),
+        ("approvers:\n- {name: 'Ada L', models: ['*']}", "approvers.0.name"),
+    ],
+)
+def test_a_mistake_in_the_approvers_is_named(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=r"^configs/approvers\.yaml: ") as caught:
+        parse_config(ApproversConfig, text, "configs/approvers.yaml")
+    assert said in str(caught.value)

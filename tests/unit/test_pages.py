@@ -1,0 +1,269 @@
+"""The pages made for people: safe, whole, self-contained, with much, little and nothing to tell."""
+
+import datetime as dt
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plimsoll.candidate_page import Candidate, render_candidate
+from plimsoll.charts import bar_list, reliability_diagram
+from plimsoll.config_loading import parse_config
+from plimsoll.ledger import Entry, Kind
+from plimsoll.model_config import ModelConfig
+from plimsoll.model_story import ModelStory, chapters
+from plimsoll.outcomes import NightlyQuality
+from plimsoll.overview_page import render_overview
+from plimsoll.page import VOID, Html, el, link
+from plimsoll.run_record import CodeVersion, Environment
+from plimsoll.standing import stand
+from plimsoll.timeline_page import render_timeline
+from plimsoll.validation_page import Finding, Validation, render_validation, render_validation_index
+
+EVIL = '<script>alert("x")</script>'
+NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+FIRST = dt.date(2013, 3, 1)
+CONFIG = Path(__file__).parents[2] / "configs/models/flight_delay.yaml"
+
+
+class Balance(HTMLParser):
+    """Notes every tag that is not closed in order, and every address."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+        if tag not in VOID:
+            self.wrong.append(f"<{tag}/>")
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}> at {self.getpos()}")
+
+    def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("href", "src", "action", "srcset")]
+
+
+def check(html: str) -> Balance:
+    page = Balance(html)
+    assert page.wrong == []
+    assert page.open == []
+    assert not page.tags & {"script", "link", "img", "iframe", "base"}
+    assert [a for a in page.addresses if ":" in a or a.startswith("/")] == []
+    assert "url(" not in html
+    assert "@import" not in html
+    return page
+
+
+class Ledger:
+    """Entries written one after another."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def add(self, kind: Kind, as_of: str, by: str = "flow:check_drift", **facts: Any) -> Entry:
+        entry = Entry(len(self.entries), "flight_delay", kind, as_of, "2026-11-21T10:00:00+00:00", by, facts)
+        self.entries.append(entry)
+        return entry
+
+    def train(self, version: int, as_of: str) -> None:
+        gate = {"gate": "auc ≥ limit", "passed": True, "value": 0.7, "threshold": 0.62, "sentence": "auc is 0.7"}
+        self.add("trained", as_of, version=version, bundle="b", trained_through=as_of, rows=51062, cause=EVIL)
+        self.add("gates_passed", as_of, version=version, gate_report="g", gates=[gate])
+        facts = {"requested_by": "grace", "policy": {}, "evidence": {"gate_report": "a" * 64}}
+        self.add("promotion_requested", as_of, "grace", version=version, expires_at="2026-12-01T00:00:00Z", **facts)
+
+    def promote(self, version: int, as_of: str) -> None:
+        self.add("approved", as_of, "ada", version=version, comment=EVIL)
+        self.add("promoted", as_of, "ada", version=version)
+
+    def night(self, date: str, version: int, statistic: float, rule: str = "nothing", retrain: bool = False) -> None:
+        batch = self.add("batch_committed", date, date=date, versions={str(version): "champion"}, rows=900)
+        inputs = {"statistic": statistic, "threshold": 2.0, "alarm": statistic > 2, "sentence": EVIL}
+        quality = {"statistic": statistic, "threshold": 5.0, "alarm": statistic > 5, "path": [[date, 0.5, statistic]]}
+        decision = {"retrain": retrain, "rule": rule, "sentence": f"No retrain on {date}: {EVIL}"}
+        facts = {
+            "inputs": inputs,
+            "quality": quality,
+            "decision": decision,
+            "report": f"flight_delay/drift-{date}-v1.html",
+        }
+        self.add("drift_decided", date, date=date, batch_entry=batch.n, version=version, **facts)
+
+
+def day(number: int) -> str:
+    return (FIRST + dt.timedelta(days=number)).isoformat()
+
+
+def told(ledger: Ledger, **more: Any) -> ModelStory:
+    standing = stand("flight_delay", ledger.entries)
+    facts = {"purpose": EVIL, "owner": EVIL, "task": "classification", "standing": standing, "now": NOW}
+    return ModelStory(**{"model": "flight_delay", **facts, **more})
+
+
+def months(nights: int) -> ModelStory:
+    ledger = Ledger()
+    ledger.train(1, day(0))
+    ledger.promote(1, day(0))
+    for number in range(nights):
+        ledger.night(day(number), 1, 30.0 if number % 50 == 49 else 1.0)
+        if number == 20:
+            ledger.add("batch_rejected", day(number), date=day(number), reason=EVIL, validation="c0ffee00" * 8, rows=3)
+    ledger.train(2, day(nights))
+    late = tuple(
+        NightlyQuality(day(n), 1, None if n % 9 == 8 else 0.4 + n % 7 / 20, 900, 880, 0) for n in range(nights)
+    )
+    pages = frozenset({"flight_delay/v1.html", f"data_docs/flight_delay/{day(20)}-c0ffee00.html"})
+    return told(ledger, quality={1: late}, pages=pages)
+
+
+def candidate(task: str = "classification") -> Candidate:
+    config = parse_config(ModelConfig, CONFIG.read_text(), str(CONFIG))
+    bins = [{"score": n / 10, "observed": n / 11, "rows": 90.0} for n in range(10)]
+    part = {"rows": 900, "dates": [day(0), day(1)], "metrics": {"auc": 0.7, "log_loss": 0.5, "brier": None}}
+    part |= {"loss_by_day": {day(0): 0.5, day(1): 0.6}, "calibration": bins}
+    gate = {"gate": "auc ≥ limit", "passed": False, "value": None, "threshold": 0.62, "sentence": EVIL}
+    report = {
+        "gates": [gate],
+        "candidate": part,
+        "champion": part,
+        "champion_version": 1,
+        "excluded_dates": {EVIL: EVIL},
+    }
+    if task == "regression":
+        config = config.model_copy(update={"outcome": config.outcome.model_copy(update={"above": None})})
+        report["champion"], report["champion_version"] = None, None
+    return Candidate(
+        config=config,
+        version=2,
+        report=report,
+        run=EVIL,
+        as_of=day(2),
+        requested_by=EVIL,
+        cause=EVIL,
+        dates=(day(0), day(1)),
+        rows=900,
+        quarantined=3,
+        digests={"snapshot": "a" * 64, "bundle": "b" * 64},
+        code=CodeVersion("c" * 40, "", "d" * 64, "e" * 64),
+        environment=Environment("f" * 64, "CPython 3.11", "Linux", "", 2),
+        importance={"carrier": 0.6, EVIL: 0.4},
+    )
+
+
+def test_elements_escape_what_is_not_markup() -> None:
+    assert el("p", "<b>", title='"') == '<p title="&quot;">&lt;b&gt;</p>'
+    assert el("p", Html("<b>x</b>"), None, 0) == "<p><b>x</b>0</p>"
+
+
+@pytest.mark.parametrize("address", ["https://example.org", "//example.org", "javascript:alert(1)", "/etc/passwd"])
+def test_links_stay_beside_the_page(address: str) -> None:
+    with pytest.raises(ValueError, match="beside"):
+        link(address, "x")
+
+
+@pytest.mark.parametrize("nights", [0, 1, 2, 30, 400])
+def test_a_timeline_is_whole_and_safe(nights: int) -> None:
+    html = render_timeline(months(nights))
+    check(html)
+    assert EVIL not in html
+    assert "plimsoll approve flight_delay 2" in html
+    assert len(html) < 400_000
+
+
+def test_an_empty_ledger_says_so() -> None:
+    html = render_timeline(told(Ledger(), model=EVIL))
+    check(html)
+    assert "None yet" in html
+    assert "Nothing was decided yet." in html
+
+
+def test_versions_without_decisions_are_told() -> None:
+    ledger = Ledger()
+    ledger.train(1, day(0))
+    html = render_timeline(told(ledger))
+    check(html)
+    assert "waits for a person" in html
+
+
+def test_only_pages_that_exist_are_linked() -> None:
+    addresses = check(render_timeline(months(30))).addresses
+    assert set(addresses) == {
+        "../index.html",
+        "../flight_delay/v1.html",
+        f"../data_docs/flight_delay/{day(20)}-c0ffee00.html",
+    }
+
+
+def test_quiet_nights_are_told_together() -> None:
+    ledger = Ledger()
+    for number in range(12):
+        ledger.night(day(number), 1, 1.0)
+    ledger.night(day(12), 1, 1.0, rule="late_losses", retrain=True)
+    assert [len(chapter.entries) for chapter in chapters(told(ledger))] == [12, 1]
+    assert "12 quiet nights" in render_timeline(told(ledger))
+
+
+def test_an_expired_request_waits_for_nobody() -> None:
+    ledger = Ledger()
+    ledger.train(1, day(0))
+    html = render_timeline(told(ledger, now=dt.datetime(2027, 1, 1, tzinfo=dt.UTC)))
+    assert "plimsoll approve" not in html
+
+
+def test_a_table_without_dates_draws_no_chart_over_time() -> None:
+    ledger = Ledger()
+    ledger.night("part-01", 1, 1.0)
+    check(render_timeline(told(ledger)))
+
+
+def test_the_overview_lists_every_model() -> None:
+    html = render_overview([months(3), told(Ledger(), model="breast_cancer")])
+    assert "breast_cancer/index.html" in check(html).addresses
+    assert EVIL not in html
+    check(render_overview([]))
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_candidate_page_is_whole_and_safe(task: str) -> None:
+    html = render_candidate(candidate(task))
+    check(html)
+    assert EVIL not in html
+    assert ("Reliability" in html) == (task == "classification")
+    assert "in the published timetable, months ahead" in html
+
+
+def test_a_champion_that_saw_the_answers_is_said_to_have() -> None:
+    seen = replace(candidate(), champion_trained_through=day(1))
+    assert "has seen rows" in render_candidate(seen)
+    assert "has seen rows" not in render_candidate(candidate())
+
+
+def test_a_validation_page_is_whole_and_safe() -> None:
+    found = Finding("stops the batch", EVIL, el("b", EVIL), EVIL, EVIL, ((EVIL, 3),), (EVIL,))
+    batch = {"reason": EVIL, "rows": 3, "validation": "a" * 64}
+    batch["quarantined"] = [{"key": EVIL, "column": EVIL, "value": EVIL, "says": EVIL}]
+    html = render_validation(Validation("flight_delay", "2013-03-12", batch, (found,), EVIL, "1.24"))
+    check(html)
+    assert EVIL not in html
+    check(render_validation_index("flight_delay", [("2013-03-12", "2013-03-12-aa.html", True, EVIL)]))
+
+
+def test_charts_without_data_say_so() -> None:
+    assert "no rows" in reliability_diagram([], [], ("a", "b"))
+    check(bar_list({}))
+    assert "width:100.0%" in bar_list({"a": 0.5, "b": 0.1})
