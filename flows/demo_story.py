@@ -24,6 +24,7 @@ class Story:
         self.quiet = quiet
         self.begun = time.monotonic()
         self.told: list[dict[str, Any]] = []
+        self.informed: set[int | None] = set()  # versions under which input drift was told of
 
     def tell(self, date: dt.date | str | None, what: str, why: str = "") -> None:
         """Print one event and keep it."""
@@ -35,15 +36,20 @@ class Story:
 
 
 def tell_story(workspace: Workspace, story: Story) -> None:
-    """Live through winter, a broken feed, spring, a retrain, summer, a rollback, and trace one prediction."""
+    """Live through winter, a broken feed, the seasons, a rollback, and trace one prediction."""
     winter(workspace, story)
     march(workspace, story)
-    night = seasons(workspace, story, dt.date(2013, 4, 1))
-    if night:
-        after = retrained(workspace, story, night)
-        summer = seasons(workspace, story, after)
-        if summer:
-            waiting(workspace, story, summer)
+    day, approved = dt.date(2013, 4, 1), False
+    while end := seasons(workspace, story, day):
+        compare(workspace, story, newest(workspace), end)
+        day = end + DAY
+        if not request_of(workspace, newest(workspace)):
+            continue
+        if approved:
+            waiting(workspace, story, end)
+            break
+        retrained(workspace, story, end)
+        approved = True
     rollback(workspace, story)
     trace(workspace, story)
     pages(workspace, story)
@@ -81,37 +87,38 @@ def seasons(workspace: Workspace, story: Story, day: dt.date) -> dt.date | None:
     while day <= LAST:
         end = min(day + WEEK - DAY, LAST)
         said, retrain = score_and_check(day, end)
-        for decision in decisions(workspace, day, end):
-            if (decision["inputs"] or {}).get("alarm"):
-                story.tell(
-                    decision["date"],
-                    "Input drift informs, and changes nothing by itself.",
-                    decision["inputs"]["sentence"],
-                )
-        if retrain:
-            story.tell(decisions(workspace)[-1]["date"], retrain["decision"], retrain["sentence"])
-            return end
         story.tell(end, said)
+        for decision in decisions(workspace, day, end):
+            inform(story, decision)
+        if retrain:
+            story.tell(decisions(workspace)[-1]["date"], retrain["decision"])
+            return end
         day = end + DAY
     return None
 
 
-def retrained(workspace: Workspace, story: Story, end: dt.date) -> dt.date:
-    """Have the challenger approved; return the first day that the new champion scores."""
+def inform(story: Story, decision: dict[str, Any]) -> None:
+    """Tell the first night on which input drift alarms under a champion; the pages show them all."""
+    version = decision.get("version")
+    if not (decision["inputs"] or {}).get("alarm") or version in story.informed:
+        return
+    story.informed.add(version)
+    story.tell(decision["date"], "Input drift informs; by itself it retrains nothing.", decision["inputs"]["sentence"])
+
+
+def retrained(workspace: Workspace, story: Story, end: dt.date) -> None:
+    """Have the challenger approved, and its first batch scored."""
     version = newest(workspace)
-    compare(workspace, story, version, end)
     approve(workspace, story, version, "grace", end, "better on the same fourteen days; spring is not winter")
     said, _ = score_and_check(end + DAY, end + DAY)
-    story.tell(end + DAY, f"The next batch was scored by v{version}. {said}")
-    return end + 2 * DAY
+    story.tell(end + DAY, f"The next batch was scored by v{version}.", said)
 
 
 def waiting(workspace: Workspace, story: Story, end: dt.date) -> None:
-    """Leave the summer's challenger to the reader."""
+    """Leave the last challenger to the reader."""
     from tasks.prefect_api import waiting_runs
 
     version = newest(workspace)
-    compare(workspace, story, version, end)
     until = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < until and not waiting_runs("promote-model", MODEL, {"model": MODEL, "version": version}):
         time.sleep(0.5)
@@ -190,7 +197,8 @@ def compare(workspace: Workspace, story: Story, version: int, day: dt.date) -> N
     """Say how the challenger did against the champion."""
     found = request_of(workspace, version)
     if not found:
-        return story.tell(day, f"The gates refused v{version}; the champion stays.")
+        failed = [gate["sentence"] for gate in gates_of(workspace, version) if not gate["passed"]]
+        return story.tell(day, f"The gates refused v{version}; the champion stays.", "; ".join(failed))
     mine, rival = found["log_loss"], found["champion"]
     return story.tell(
         day,
@@ -205,6 +213,14 @@ def request_of(workspace: Workspace, version: int) -> dict[str, Any]:
     entries = standing_of(workspace, MODEL).of_kind("promotion_requested")
     found = next((e.facts["summary"] for e in entries if e.facts["version"] == version), None)
     return {**found["metrics"], "champion": found["champion"], "excluded": found["excluded_dates"]} if found else {}
+
+
+def gates_of(workspace: Workspace, version: int) -> list[dict[str, Any]]:
+    """Return what the gates said of a version."""
+    from tasks.champion import standing_of
+
+    entries = standing_of(workspace, MODEL).of_kind("gates_passed", "gates_failed")
+    return next(list(e.facts["gates"]) for e in entries if e.facts["version"] == version)
 
 
 def decisions(workspace: Workspace, start: dt.date | None = None, end: dt.date | None = None) -> list[dict[str, Any]]:

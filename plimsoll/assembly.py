@@ -144,6 +144,8 @@ def _check_features(frame: pd.DataFrame, config: ModelConfig) -> None:
                 f"{nearest(feature.name, [str(c) for c in frame.columns])}"
             )
         found = frame[feature.name]
+        if not feature.sparse and found.isna().all():
+            raise DataError(f"{config.model}: feature {feature.name} has no value in any of {len(frame)} rows.")
         numeric = pd.api.types.is_numeric_dtype(found)
         if feature.kind == "number" and not numeric:
             raise DataError(f"{config.model}: feature {feature.name} must be a number, found {found.dtype}.")

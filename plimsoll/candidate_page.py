@@ -1,12 +1,10 @@
 """The page about one version: the evidence that a person decides on."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-import yaml
+from collections.abc import Iterable, Sequence
 
 from plimsoll.axes import is_date
+from plimsoll.candidate import Candidate
+from plimsoll.candidate_origin import config_section, data_section, features_section, origin_section
 from plimsoll.charts import bar_list, reliability_diagram
 from plimsoll.metrics import HIGHER_IS_BETTER
 from plimsoll.model_config import ModelConfig
@@ -14,45 +12,18 @@ from plimsoll.page import (
     Child,
     Html,
     badge,
-    code,
-    digest,
     el,
-    facts,
     join,
     link,
-    more,
     render_page,
     section,
     table,
     tiles,
 )
-from plimsoll.run_record import CodeVersion, Environment
 from plimsoll.time_chart import Line, TimeChart, time_chart
 
 NAMES = {"auc": "AUC", "log_loss": "Log loss", "brier": "Brier score", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 LOSS = {"classification": "mean log loss", "regression": "mean absolute error"}
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """All that the page about a version shows."""
-
-    config: ModelConfig
-    version: int
-    report: Mapping[str, Any]  # gates, candidate, champion, champion_version, excluded_dates: what an approval binds
-    run: str
-    as_of: str
-    requested_by: str
-    cause: str
-    dates: Sequence[str]  # of the snapshot
-    rows: int
-    quarantined: int
-    digests: Mapping[str, str]  # snapshot, bundle, gate report, config …: full digests by name
-    code: CodeVersion
-    environment: Environment
-    mlflow_run: str = ""
-    champion_trained_through: str = ""
-    importance: Mapping[str, float] = field(default_factory=dict)  # share of gain by feature
 
 
 def render_candidate(candidate: Candidate) -> str:
@@ -67,10 +38,10 @@ def render_candidate(candidate: Candidate) -> str:
             _losses(candidate),
             *_reliability(candidate),
             *_importance(candidate),
-            _data(candidate),
-            _features(config),
-            _origin(candidate),
-            _config(config),
+            data_section(candidate),
+            features_section(config),
+            origin_section(candidate),
+            config_section(config),
         ],
         kicker=join(link("../index.html", "All models"), link("index.html", config.model)),
         lead=config.purpose,
@@ -92,8 +63,8 @@ def _tiles(candidate: Candidate) -> Html:
             ("Asked by", candidate.requested_by, f"as of {candidate.as_of}"),
             (
                 "Compared with",
-                _champion(candidate) or "Nothing",
-                "the champion" if _champion(candidate) else "no champion yet",
+                candidate.champion or "Nothing",
+                "the champion" if candidate.champion else "no champion yet",
             ),
         ]
     )
@@ -101,11 +72,6 @@ def _tiles(candidate: Candidate) -> Html:
 
 def _who_decides(config: ModelConfig) -> str:
     return "a person decides" if config.approval.policy == "person" else "it is promoted by policy"
-
-
-def _champion(candidate: Candidate) -> str:
-    number = candidate.report.get("champion_version")
-    return f"Version {number}" if number else ""
 
 
 def _gates(candidate: Candidate) -> Html:
@@ -133,7 +99,7 @@ def _metrics(candidate: Candidate) -> Html:
         candidate.report["candidate"]["metrics"],
         (candidate.report.get("champion") or {}).get("metrics", {}),
     )
-    heads = ["Measure", f"Version {candidate.version}", _champion(candidate) or "Champion", "Difference"]
+    heads = ["Measure", f"Version {candidate.version}", candidate.champion or "Champion", "Difference"]
     rows = [
         (
             NAMES.get(name, name),
@@ -149,12 +115,11 @@ def _metrics(candidate: Candidate) -> Html:
 
 def _fairness(candidate: Candidate) -> Child:
     """Say what the comparison is worth: a champion that was trained on the judging days has seen the answers."""
-    dates, through = candidate.report["candidate"]["dates"], candidate.champion_trained_through
-    if not _champion(candidate):
+    if not candidate.champion:
         return "On rows that it was not trained on."
-    if through and dates and dates[0] <= through:
-        said = f"The champion was trained through {through} and has seen rows that it is judged on here."
-        return badge("wait", said)
+    if candidate.champion_saw_the_answers:
+        through = candidate.champion_trained_through
+        return badge("wait", f"The champion was trained through {through} and has seen rows that it is judged on here.")
     return "Both on the same rows, which neither was trained on."
 
 
@@ -193,7 +158,7 @@ def _reliability(candidate: Candidate) -> Iterable[Html]:
     if candidate.config.task != "classification":
         return
     champion = candidate.report.get("champion") or {}
-    names = (f"version {candidate.version}", f"{_champion(candidate).lower()}, the champion")
+    names = (f"version {candidate.version}", f"{candidate.champion.lower()}, the champion")
     shown = reliability_diagram(candidate.report["candidate"]["calibration"], champion.get("calibration", []), names)
     lead = "Of rows with a score of 0.3, three in ten should come true: on the diagonal a score keeps its word."
     yield section("Reliability", shown, lead=lead)
@@ -204,51 +169,3 @@ def _importance(candidate: Candidate) -> Iterable[Html]:
         yield section(
             "What it looks at", bar_list(candidate.importance), lead="Share of the gain of all splits, by feature."
         )
-
-
-def _data(candidate: Candidate) -> Html:
-    dates, excluded = candidate.dates, candidate.report.get("excluded_dates") or {}
-    span = f"{dates[0]} to {dates[-1]}, {len(dates)} dates" if dates else "one table, no time axis"
-    known = facts(
-        [
-            ("Snapshot", digest(candidate.digests.get("snapshot", ""))),
-            ("Dates", span),
-            ("Valid rows", f"{candidate.rows:,}"),
-            ("Set aside", f"{candidate.quarantined:,} rows that validation did not accept"),
-        ]
-    )
-    left_out = table(["Date left out", "Reason"], list(excluded.items()), empty="No date was left out.")
-    return section("Data", known, el("h3", "Dates left out"), left_out)
-
-
-def _features(config: ModelConfig) -> Html:
-    rows = [(code(f.name), f.kind, f.because) for f in config.features.columns]
-    lead = "Nothing may be an input that is not known when the prediction is asked; each says why it is."
-    return section("Features", table(["Feature", "Kind", "Known in time because"], rows, empty="None."), lead=lead)
-
-
-def _origin(candidate: Candidate) -> Html:
-    version, machine = candidate.code, candidate.environment
-    state = badge("wait", "with uncommitted changes, kept") if version.diff else badge("good", "clean")
-    commit = join(digest(version.commit), "  ", state) if version.commit else "outside git"
-    pairs: list[tuple[str, Child]] = [
-        ("Why", candidate.cause),
-        ("Asked by", candidate.requested_by),
-        ("Commit", commit),
-        ("Source tree", digest(version.tree)),
-        ("Lock file", digest(machine.lock)),
-        ("Python", machine.python),
-        ("Machine", f"{machine.cpu or machine.platform}, {machine.threads} threads"),
-        *((name.capitalize(), digest(value)) for name, value in candidate.digests.items() if name != "snapshot"),
-        ("MLflow run", code(candidate.mlflow_run) if candidate.mlflow_run else "–"),
-        ("Run", code(candidate.run)),
-    ]
-    lead = "An approval is bound to these; if one changes, it is void."
-    return section("Where it comes from", facts(pairs), lead=lead)
-
-
-def _config(config: ModelConfig) -> Html:
-    body = config.model_dump(mode="json", exclude={"features", "purpose"})
-    text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=100)
-    shown = more(f"configs/models/{config.model}.yaml, with every default filled in", el("pre", text))
-    return section("Config", shown)

@@ -69,6 +69,7 @@ class Feature(Part):
     name: str
     kind: Literal["number", "category"]
     because: Annotated[str, Field(min_length=10)]  # why this is known at the decision time
+    sparse: bool = False  # a whole batch may have no value; for all others that is a broken feed
 
 
 class Features(Part):

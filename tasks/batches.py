@@ -147,13 +147,17 @@ def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:
     """Write the counts into the record and return the run's state: failed by name when a batch was rejected."""
     counts = summarize(results)
     run.outputs |= counts
-    run.sentence = (
-        f"{run.config.model}: {counts['committed']} batches committed ({counts['rows']:,} rows), "
-        f"{counts['already']} already there, {len(counts['rejected'])} rejected"
-    )
+    run.sentence = _tally(counts)
     if not counts["rejected"]:
         return Completed(message=run.sentence, data=counts)
     run.result = "refused"
     reasons = "; ".join(f"{date}: {reason}" for date, reason in counts["rejected"].items())
-    run.sentence = f"{run.sentence}. {reasons}"
+    run.sentence = f"{run.sentence} {reasons}"
     return Failed(name="Rejected", message=run.sentence, data=counts)
+
+
+def _tally(counts: dict[str, Any]) -> str:
+    said = [f"Scored {counts['rows']:,} rows of {counts['committed']} batches"]
+    said += [f"{counts['already']} were committed before"] if counts["already"] else []
+    said += [f"{len(counts['rejected'])} rejected"] if counts["rejected"] else []
+    return "; ".join(said) + "."

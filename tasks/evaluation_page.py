@@ -4,7 +4,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from plimsoll.bundle import Bundle
-from plimsoll.candidate_page import Candidate, render_candidate
+from plimsoll.candidate import Candidate
+from plimsoll.candidate_page import render_candidate
 from plimsoll.estimators import Boosted
 from plimsoll.snapshot import load_snapshot
 from tasks.candidates import Report, page_path

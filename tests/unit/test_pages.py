@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from plimsoll.candidate_page import Candidate, render_candidate
+from plimsoll.candidate import Candidate
+from plimsoll.candidate_page import render_candidate
 from plimsoll.charts import bar_list, reliability_diagram
 from plimsoll.config_loading import parse_config
 from plimsoll.ledger import Entry, Kind
