@@ -3,7 +3,7 @@
 import os
 import sys
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -281,7 +281,9 @@ def _run(flow: str, model: str, given: dict[str, Any], as_json: bool) -> None:
     _result(result, as_json)
 
 
-def _decide(model: str, version: int, decision: str, who: str, comment: str, as_json: bool) -> None:
+def _decide(
+    model: str, version: int, decision: Literal["approve", "reject"], who: str, comment: str, as_json: bool
+) -> None:
     from plimsoll.errors import ApprovalError
     from tasks.approvals import decide_from_terminal
     from tasks.workspace import open_workspace
@@ -299,7 +301,7 @@ def _result(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return print_json(result)
     say(str(result.get("sentence", "Done.")))
-    shown = {name: result[name] for name in ("run", "url") if name in result}
+    shown: dict[str, Any] = {name: result[name] for name in ("run", "url") if name in result}
     return print_facts(shown) if shown else None
 
 

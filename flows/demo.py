@@ -39,7 +39,7 @@ def run_demo(as_json: bool) -> None:
 
 def take_home(workspace: Workspace) -> None:
     """Begin with an empty home; what an earlier demo left is kept beside it, once."""
-    from tasks.processes import refuse_second, stop_orphans
+    from tasks.process_groups import refuse_second, stop_orphans
 
     home = workspace.home
     if home.exists() and any(home.iterdir()) and not (home / MARKER).exists():

@@ -160,10 +160,12 @@ def trace(workspace: Workspace, story: Story) -> None:
 
 def pages(workspace: Workspace, story: Story) -> None:
     """Write the pages."""
+    from tasks.data_docs import build_data_docs
     from tasks.index_page import publish_index
 
-    publish_index(workspace, [MODEL])
-    story.tell(None, "Wrote the timeline, and a page per version.")
+    build_data_docs(workspace, MODEL)
+    publish_index(workspace)
+    story.tell(None, "Wrote the timeline, a page per version, and what validation said of the cut night.")
 
 
 def score_and_check(start: dt.date, end: dt.date) -> tuple[str, dict[str, Any] | None]:

@@ -47,7 +47,7 @@ def origin_section(candidate: Candidate) -> Html:
         ("MLflow run", code(candidate.mlflow_run) if candidate.mlflow_run else "–"),
         ("Run", code(candidate.run)),
     ]
-    lead = "An approval is bound to these; if one changes, it is void."
+    lead = "An approval is bound to bundle, snapshot, source tree, config and gate report; if one changes, it is void."
     return section("Where it comes from", facts(pairs), lead=lead)
 
 

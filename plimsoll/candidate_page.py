@@ -35,7 +35,7 @@ def render_candidate(candidate: Candidate) -> str:
             _tiles(candidate),
             _gates(candidate),
             _metrics(candidate),
-            _losses(candidate),
+            *_losses(candidate),
             *_reliability(candidate),
             *_importance(candidate),
             data_section(candidate),
@@ -134,7 +134,9 @@ def _gain(name: str, mine: float | None, rival: float | None) -> Child:
     )
 
 
-def _losses(candidate: Candidate) -> Html:
+def _losses(candidate: Candidate) -> Iterable[Html]:
+    if candidate.config.source.kind == "table":
+        return
     report, unit = candidate.report, LOSS[candidate.config.task]
     parts = [
         (f"v{report.get('champion_version')}", report.get("champion"), 1),
@@ -151,7 +153,7 @@ def _losses(candidate: Candidate) -> Html:
         if part
     ]
     shown = time_chart(TimeChart("Loss by day", unit, tuple(lines)))
-    return section("Loss by day", shown, lead=f"The {unit} of each later day; lower is better.")
+    yield section("Loss by day", shown, lead=f"The {unit} of each later day; lower is better.")
 
 
 def _reliability(candidate: Candidate) -> Iterable[Html]:

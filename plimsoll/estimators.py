@@ -21,7 +21,7 @@ from plimsoll.model_config import Estimator
 Scores = npt.NDArray[np.float64]
 Task = Literal["classification", "regression"]
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that equal models are equal bytes
-TRUSTED_TYPES: list[str] = []  # beyond skops' own defaults, which cover numpy and scikit-learn's estimators
+TRUSTED_TYPES = ["numpy.dtype"]  # beyond skops' own defaults; a dtype only names how numbers are laid out
 
 
 class Fitted(Protocol):

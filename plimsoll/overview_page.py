@@ -47,4 +47,6 @@ def _state(story: ModelStory) -> Html:
         return badge("wait", f"v{story.requests[-1].version} waits")
     if standing.champion is None:
         return badge("calm", "no champion yet" if standing.entries else "not trained yet")
+    if standing.last("batch_committed") is None:
+        return badge("calm", "no batch scored yet")
     return badge("good", "in service")

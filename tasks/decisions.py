@@ -24,6 +24,7 @@ from tasks.mlflow_registry import fetch_bundle
 from tasks.outcomes_feed import late_losses
 from tasks.records import Run, utc_now
 
+QUIET_NIGHTS = 14  # an alarm after so many quiet nights is news, and gets a report
 PATH_NIGHTS = 14  # of the quality chart kept in an entry; the whole path follows from the predictions
 IN_FLIGHT_HOURS = 24  # a training run that has left no version after a day is dead
 
@@ -190,11 +191,9 @@ def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
 
 def _report(run: Run, standing: Standing, batch: Entry, bundle: Bundle, inputs: InputVerdict, retrain: bool) -> str:
     """Draw the Evidently report when the policy asks for it, and return where it is kept."""
-    last = standing.last("drift_decided")
-    was = bool(last and (last.facts.get("inputs") or {}).get("alarm"))
-    wanted = {"always": True, "never": False, "on_change": retrain or (inputs.alarm and not was)}[
-        run.config.drift.report
-    ]
+    past = [e.facts.get("inputs") or {} for e in standing.of_kind("drift_decided")[-QUIET_NIGHTS:]]
+    news = inputs.alarm and not any(verdict.get("alarm") for verdict in past)
+    wanted = {"always": True, "never": False, "on_change": retrain or news}[run.config.drift.report]
     return draw_report(run, standing, batch, bundle) if wanted else ""
 
 

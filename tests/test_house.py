@@ -61,7 +61,11 @@ def test_nothing_runs_code_when_read() -> None:
 
 
 def test_only_the_demo_and_the_configs_know_flights() -> None:
-    known = [p.relative_to(ROOT).as_posix() for p in SOURCES if re.search(r"flight[s_]delay|carrier|nycflights|tailnum", p.read_text())]
+    known = [
+        p.relative_to(ROOT).as_posix()
+        for p in SOURCES
+        if re.search(r"flight[s_]delay|carrier|nycflights|tailnum", p.read_text())
+    ]
     assert all(Path(name).name.startswith("demo") for name in known), known
 
 
@@ -78,8 +82,16 @@ def test_every_make_target_is_in_the_help() -> None:
 
 
 def test_no_address_of_a_machine_or_a_registry_is_kept() -> None:
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.splitlines()
     banned = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|deb\.debian\.org|file:///opt")
-    texts = [name for name in files if Path(name).suffix in {".py", ".md", ".toml", ".yaml", ".lock", ".json", ".txt", ""}]
-    found = [n for n in texts if n != "tests/test_house.py" and (ROOT / n).is_file() and banned.search((ROOT / n).read_text())]
+    texts = [
+        name for name in files if Path(name).suffix in {".py", ".md", ".toml", ".yaml", ".lock", ".json", ".txt", ""}
+    ]
+    found = [
+        n
+        for n in texts
+        if n != "tests/test_house.py" and (ROOT / n).is_file() and banned.search((ROOT / n).read_text())
+    ]
     assert not found

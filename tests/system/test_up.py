@@ -69,7 +69,8 @@ def ask(environ: dict[str, str], path: str, **body: Any) -> Any:
 
 def test_up_serves_plans_and_leaves_nothing_behind(up: "subprocess.Popen[str]", environ: dict[str, str]) -> None:
     assert httpx.get(f"{api(environ)}/health").json() is True
-    assert "text/html" in httpx.get(api(environ).removesuffix("api") + "dashboard").headers["content-type"]
+    classic = httpx.get(api(environ).removesuffix("api") + "dashboard", headers={"accept": "text/html"})
+    assert "text/html" in classic.headers["content-type"]
     assert httpx.get(f"http://127.0.0.1:{environ['PLIMSOLL_MLFLOW__PORT']}/health").status_code == 200
     assert httpx.get(f"http://127.0.0.1:{environ['PLIMSOLL_REPORTS_PORT']}/").status_code == 200
 

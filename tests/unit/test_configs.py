@@ -54,7 +54,9 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert len(refused(FLIGHTS.replace("owner:", "oner:").replace("seed: 7", "seed: x")).splitlines()) == 3
 
 
-@pytest.mark.parametrize(("text", "expected"), [("a: [", "expected YAML"), ("- a", "expected a mapping"), ("", "mapping")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("a: [", "expected YAML"), ("- a", "expected a mapping"), ("", "mapping")]
+)
 def test_what_is_not_a_mapping_is_said(text: str, expected: str) -> None:
     assert expected in refused(text)
 

@@ -16,7 +16,14 @@ from tasks.object_store import FolderStore
 
 def write(store: FolderStore, kind: str = "trained", key: str = "", **facts: object) -> Entry:
     return append(
-        store, "m", kind, facts=dict(facts), as_of="2013-03-01", recorded_at="2026-01-01T00:00:00+00:00", by="t", key=key
+        store,
+        "m",
+        kind,
+        facts=dict(facts),
+        as_of="2013-03-01",
+        recorded_at="2026-01-01T00:00:00+00:00",
+        by="t",
+        key=key,
     )  # type: ignore[arg-type]
 
 
