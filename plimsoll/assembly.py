@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from plimsoll.store import Store, get_object
 
 FeatureFunction = Callable[[pd.DataFrame], pd.DataFrame]
 KEY = "__key__"  # the row's name as one string
+LOOKUP_PARTS = 8
 OUTCOME = "__outcome__"  # 0 or 1, or a number; NaN where it has not come
 
 
@@ -116,11 +118,17 @@ def _lookup_tables(store: Store, snapshot: Snapshot, config: ModelConfig, date: 
     for lookup in config.source.lookups:
         refs = [snapshot.file(lookup.name, name) for name in (yesterday, date, tomorrow)]
         digests = dict.fromkeys(ref.digest for ref in refs if ref)
-        parts = [read_parquet(get_object(store, d), f"lookup {lookup.name} of {date}") for d in digests]
+        parts = [_lookup_part(store, digest, f"lookup {lookup.name}") for digest in digests]
         if not parts:
             raise DataError(f"Lookup {lookup.name} has no rows for {date} at {lookup.path}. Was it exported?")
         tables[lookup.name] = pd.concat(parts, ignore_index=True)
     return tables
+
+
+@lru_cache(maxsize=LOOKUP_PARTS)
+def _lookup_part(store: Store, digest: str, where: str) -> pd.DataFrame:
+    """Return one file of a lookup; neighbouring dates share them, so the last few are kept. Not to be changed."""
+    return read_parquet(get_object(store, digest), where)
 
 
 def _check_raw(batch: pd.DataFrame, config: ModelConfig, date: str) -> None:

@@ -19,13 +19,19 @@ from plimsoll.profile import to_json as profile_to_json
 FORMAT = 1
 
 
-@dataclass(frozen=True)
 class Reference:
-    """What the training days looked like, and how well unseen days of theirs were scored."""
+    """What the training days looked like, and how well unseen days of theirs were scored.
 
-    plan: tuple[ColumnPlan, ...]
-    days: Mapping[str, Profile]  # by date, in order
-    losses: Mapping[str, float]  # out-of-fold mean loss by date, in order
+    A plain class: Prefect walks through every dataclass that a task is handed, and a hundred thousand
+    counts took it longer than scoring a day.
+    """
+
+    __slots__ = ("days", "losses", "plan")
+
+    def __init__(self, plan: tuple[ColumnPlan, ...], days: Mapping[str, Profile], losses: Mapping[str, float]) -> None:
+        self.plan = plan
+        self.days = days  # by date, in order
+        self.losses = losses  # out-of-fold mean loss by date, in order
 
     def to_json(self) -> dict[str, Any]:
         """Return the reference as JSON."""

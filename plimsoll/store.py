@@ -14,6 +14,9 @@ from plimsoll.errors import IntegrityError
 class Store(Protocol):
     """Named bytes that are written once and never changed."""
 
+    def __hash__(self) -> int:
+        """Stores are values: two of the same place are the same."""
+
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Write data under key unless key exists; True when this call wrote it."""
 

@@ -34,7 +34,7 @@ def trace_prediction(workspace: Workspace, model: str, key: str, date: str | Non
     champion = rows[rows["role"] == "champion"]
     row = (champion if len(champion) else rows).iloc[-1]
     standing = standing_of(workspace, model)
-    version = standing.version(int(row["version"]))
+    version = standing.version(int(str(row["version"])))
     if version is None:
         raise DataError(f"{model} v{row['version']} is not in the ledger. See: plimsoll history {model} --all")
     day = row["batch_date"].isoformat()
@@ -42,9 +42,7 @@ def trace_prediction(workspace: Workspace, model: str, key: str, date: str | Non
     others = rows[rows.index != row.name]
     return {
         "prediction": {"model": model, "key": key, "date": day, "score": float(row["score"]), "run": row["run"]},
-        "also_scored": [
-            {"version": int(o.version), "role": str(o.role), "score": o.score} for o in others.itertuples()
-        ],
+        "also_scored": others[["version", "role", "score"]].to_dict("records"),
         "outcome": {OUTCOME.strip("_"): outcome_of(workspace, config, key, day), "meaning": _meaning(config.outcome)},
         "version": _version_facts(version),
         "approval": _approval(standing, version),
