@@ -31,7 +31,7 @@ def run_demo(as_json: bool) -> None:
     with servers(workspace, story):
         tell_story(workspace, story)
     index = workspace.reports / "index.html"
-    story.tell("", f"Done. Open {index}")
+    story.tell(None, f"Done. Open {index}")
     if as_json:
         return print_json({"seconds": story.told[-1]["seconds"], "index": str(index), "story": story.told})
     return say("\nNext: `make up`, and open the approval that waits for you in the Prefect UI.")
@@ -78,10 +78,8 @@ def servers(workspace: Workspace, story: Story) -> Iterator[None]:
         deploy(workspace)
         ships.start(prefect_worker(workspace))
         side.join()
-        story.tell(
-            "",
-            f"Prefect is up, with {len(list((workspace.data / 'flights').iterdir()))} nightly exports in {workspace.data}",
-        )
+        exports = len(list((workspace.data / "flights").iterdir()))
+        story.tell(None, f"Prefect is up; {exports} nightly exports lie in {workspace.data}.")
         yield
     finally:
         ships.stop(partial(drain, workspace.platform.api_url))

@@ -60,7 +60,7 @@ def winter(workspace: Workspace, story: Story) -> None:
     result = run("train_model", as_of=FIRST, requested_by="data team", cause="first version")
     evidence = request_of(workspace, result["version"])
     story.tell(
-        FIRST, f"Trained v1 on January and February: AUC {evidence['auc']:.3f} on the last 14 days.", result["sentence"]
+        FIRST, f"Trained v1 on January and February: AUC {evidence['auc']:.3f} on the last fourteen days.", result["sentence"]
     )
     for date, reason in evidence["excluded"].items():
         story.tell(None, f"Left out {date}: {reason}")
@@ -204,7 +204,8 @@ def compare(workspace: Workspace, story: Story, version: int, day: dt.date) -> N
     mine, rival = found["log_loss"], found["champion"]
     return story.tell(
         day,
-        f"v{version} beats v{rival['version']} on the same 14 days: log loss {mine:.4f} against {rival['metrics']['log_loss']:.4f}.",
+        f"v{version} beats v{rival['version']} on the same fourteen days: "
+        f"log loss {mine:.4f} against {rival['metrics']['log_loss']:.4f}.",
     )
 
 

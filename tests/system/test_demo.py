@@ -1,0 +1,178 @@
+"""The demo as a newcomer meets it: killed half-way, run again, looked at in a browser, decided about, run again."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO_SECONDS = 600
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
+
+
+def plimsoll(environ: dict[str, str], *words: str) -> Any:
+    """Run a command with --json and return what it printed."""
+    command = [Path(sys.executable).with_name("plimsoll"), *words, "--json"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+def test_a_demo_killed_half_way_starts_again_and_tells_its_story(
+    start: Callable[..., Any], demo_environ: dict[str, str]
+) -> None:
+    killed = start(demo_environ, "demo", until="Trained v1")
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    told = plimsoll(demo_environ, "demo")
+    story = " ".join(event["what"] for event in told["story"])
+    for chapter in (
+        "Trained v1",
+        "cut at noon",
+        "delivered again",
+        "informs",
+        "Retrain on",
+        "beats",
+        "next batch",
+        "waits",
+    ):
+        assert chapter in story
+    entries = plimsoll(demo_environ, "history", "flight_delay")
+    by_date = {(e["kind"], e["facts"].get("date")): e for e in entries}
+    cut = by_date["batch_rejected", "2013-03-12"]
+    first_decision = next(e for e in entries if e["kind"] == "drift_decided" and e["facts"]["batch_entry"] == cut["n"])
+    assert first_decision["facts"]["decision"] == {
+        "retrain": False,
+        "rule": "batch_rejected",
+        "sentence": first_decision["facts"]["decision"]["sentence"],
+    }
+    proposals = [
+        e["facts"]["decision"]["rule"]
+        for e in entries
+        if e["kind"] == "drift_decided" and e["facts"]["decision"]["retrain"]
+    ]
+    assert proposals[0] == "late_losses"
+    assert [e["facts"]["version"] for e in entries if e["kind"] == "promoted"] == [1, 2]
+
+
+def test_the_pages_are_whole_without_internet_at_desk_and_phone_width(
+    browser: Any, demo_environ: dict[str, str]
+) -> None:
+    reports = Path(demo_environ["PLIMSOLL_HOME"]) / "reports"
+    pages = [
+        reports / "index.html",
+        *sorted((reports / "flight_delay").glob("[iv]*.html")),
+        *reports.glob("data_docs/*/*.html"),
+    ]
+    assert len(pages) >= 6
+    for width in (1400, 390):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.on("pageerror", lambda error: pytest.fail(str(error)))
+        for path in pages:
+            page.goto(path.as_uri())
+            assert page.locator("h1").inner_text()
+            wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider <= 0, f"{path.name} is {wider} px wider than a screen of {width}"
+            for target in page.eval_on_selector_all("a[href]", "links => links.map(a => a.href)"):
+                file = target.partition("#")[0].removeprefix("file://")
+                assert Path(file).exists(), f"{path.name} links to {target}"
+        assert not [url for url in asked if not url.startswith(("file:", "data:"))]
+        page.close()
+
+
+def test_a_person_refused_and_then_heard_in_the_browser(
+    start: Callable[..., Any], browser: Any, demo_environ: dict[str, str]
+) -> None:
+    waiting = plimsoll(demo_environ, "pending")
+    assert len(waiting) == 1
+    version = waiting[0]["version"]
+    up = start(demo_environ, "up", until="deployments are up")
+    ui = f"http://127.0.0.1:{demo_environ['PLIMSOLL_PREFECT__PORT']}"
+    run = wait_for_paused(ui)
+    assert run["name"] == f"APPROVE? flight_delay v{version}"
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    form = open_form(page, ui, run)
+    assert "Shall flight_delay" in form
+    assert "champion v" in form
+    submit(page, "mallory")
+    form = open_form(page, ui, wait_for_paused(ui, after=run))
+    assert "mallory" in form
+    assert "ada" in form, "the refusal says who may"
+    submit(page, "grace")
+    end = time.monotonic() + 120
+    while plimsoll(demo_environ, "models")[-2]["champion"] != version and time.monotonic() < end:
+        time.sleep(2)
+    standing = next(m for m in plimsoll(demo_environ, "models") if m["model"] == "flight_delay")
+    assert standing["champion"] == version
+    assert plimsoll(demo_environ, "pending") == []
+    up.send_signal(signal.SIGINT)
+    assert up.wait(90) == 0
+
+
+def test_a_second_demo_works_as_well_as_the_first(demo_environ: dict[str, str]) -> None:
+    told = plimsoll(demo_environ, "demo")
+    assert "waits for a person" in " ".join(event["what"] for event in told["story"])
+    assert Path(told["index"]).is_file()
+
+
+def wait_for_paused(ui: str, after: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the waiting run; after: once it has been resumed and waits anew."""
+    paused = {"flow_runs": {"state": {"name": {"any_": ["Suspended"]}}}}
+    end = time.monotonic() + 150
+    while time.monotonic() < end:
+        found = httpx.post(f"{ui}/api/flow_runs/filter", json=paused, timeout=20).json()
+        fresh = [run for run in found if after is None or run["run_count"] > after["run_count"]]
+        if fresh:
+            return dict(fresh[0])
+        time.sleep(1)
+    raise AssertionError("no run waits in Prefect")
+
+
+def open_form(page: Any, ui: str, run: dict[str, Any]) -> str:
+    """Open a waiting run's form in the classic UI and return its words."""
+    page.goto(f"{ui}/dashboard")
+    page.wait_for_timeout(1500)
+    page.goto(f"{ui}/runs/flow-run/{run['id']}")
+    page.get_by_role("button", name="Resume").first.click()
+    page.get_by_text("Shall flight_delay").wait_for(timeout=20_000)
+    return str(page.locator("body").inner_text())
+
+
+def submit(page: Any, who: str) -> None:
+    """Fill in the form as somebody who approves."""
+    page.locator("button, [role=combobox], .p-select").filter(has_text="").last.wait_for()
+    choose(page)
+    boxes = page.locator("textarea:visible")
+    boxes.nth(0).fill(who)
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_text("Shall flight_delay").wait_for(state="hidden", timeout=20_000)
+
+
+def choose(page: Any) -> None:
+    """Choose 'approve' in the form's list of decisions."""
+    page.locator(".p-select-button, .p-select").last.click()
+    page.get_by_role("option", name="approve").or_(page.locator(".p-select-option", has_text="approve")).first.click()
