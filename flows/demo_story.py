@@ -60,7 +60,9 @@ def winter(workspace: Workspace, story: Story) -> None:
     result = run("train_model", as_of=FIRST, requested_by="data team", cause="first version")
     evidence = request_of(workspace, result["version"])
     story.tell(
-        FIRST, f"Trained v1 on January and February: AUC {evidence['auc']:.3f} on the last fourteen days.", result["sentence"]
+        FIRST,
+        f"Trained v1 on January and February: AUC {evidence['auc']:.3f} on the last fourteen days.",
+        result["sentence"],
     )
     for date, reason in evidence["excluded"].items():
         story.tell(None, f"Left out {date}: {reason}")

@@ -1,7 +1,7 @@
 """promote_model: a request waits here until a person has decided about it; the ledger keeps the decision."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from prefect import flow, suspend_flow_run
 from prefect.client.schemas.objects import State
@@ -18,9 +18,8 @@ from tasks.records import Run, recording
 class Form(RunInput):
     """What a person fills in."""
 
-    decision: Literal["approve", "reject"] = Field(
-        description="approve: it scores the next batch. reject: it never does."
-    )
+    # words, not a list to choose from: in the classic UI of prefect 3.8.8 no list of a form opens in Chromium 156
+    decision: str = Field(description="Write approve: it scores the next batch. Or reject: it never does.")
     who: str = Field(description="Your name in configs/approvers.yaml.")
     comment: str = Field(default="", description="Why; it is kept in the ledger.")
 

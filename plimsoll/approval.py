@@ -11,7 +11,7 @@ from typing import Any, Literal
 from plimsoll.ledger import Entry
 from plimsoll.model_config import Approval
 
-Decision = Literal["approve", "reject"]
+DECISIONS = ("approve", "reject")
 RequestState = Literal["waiting", "approved", "rejected", "expired", "void", "unknown"]
 POLICY = "policy"  # who decides where approval.policy is automatic
 GONE = ""  # the digest of evidence that is no longer there
@@ -95,12 +95,14 @@ def check_decision(
     policy: Approval,
     now: datetime,
     current_evidence: Mapping[str, str] | None,
-    decision: Decision = "approve",
+    decision: str = "approve",
 ) -> Refusal | None:
     """Return why this person's decision cannot be accepted now, None when it can.
 
     Requesters may not approve their own request where the policy says so; they may withdraw it by rejecting.
     """
+    if decision not in DECISIONS:
+        return Refusal("unclear", f"Expected the decision approve or reject, found {decision!r}. Nothing was decided.")
     status = request_status(entries, request, now, current_evidence)
     if status.state != "waiting":
         rule = "decided" if status.state in ("approved", "rejected") else status.state

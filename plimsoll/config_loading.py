@@ -81,13 +81,23 @@ def overlay(body: Mapping[str, Any], environ: Mapping[str, str], prefix: str) ->
     """Return body with the values of prefixed environment variables laid over it.
 
     `PREFIX_A__B=x` sets body["a"]["b"]; values are read as YAML scalars, so numbers stay numbers.
+    Raises ConfigError for a name that goes below a plain value, or a value that is not YAML.
     """
     merged: dict[str, Any] = dict(body)
     for name in sorted(n for n in environ if n.startswith(prefix)):
         *parents, leaf = name.removeprefix(prefix).lower().split("__")
         here = merged
         for parent in parents:
-            here[parent] = dict(here.get(parent) or {})
+            if not isinstance(below := here.get(parent) or {}, Mapping):
+                raise ConfigError(f"{name}: {parent} is a plain value, so nothing can be set below it.")
+            here[parent] = dict(below)
             here = here[parent]
-        here[leaf] = yaml.safe_load(environ[name])
+        here[leaf] = _scalar(environ[name], name)
     return merged
+
+
+def _scalar(text: str, name: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: expected a YAML value, found {getattr(error, 'problem', error)}.") from None

@@ -8,7 +8,6 @@ from typing import Any
 from plimsoll.approval import (
     GONE,
     POLICY,
-    Decision,
     Request,
     RequestState,
     approver_named,
@@ -97,7 +96,7 @@ def submit_decision(
     workspace: Workspace,
     model: str,
     version: int,
-    decision: Decision,
+    decision: str,
     who: str,
     comment: str,
     run_id: str = "",
@@ -108,6 +107,7 @@ def submit_decision(
     request = find_request(read_ledger(workspace.store, model), version)
     if request is None:
         return Outcome(False, _no_request(model, version))
+    decision = decision.strip().casefold()
     facts = {
         "version": version,
         "request": request.n,
@@ -158,7 +158,7 @@ def release_waiting(model: str, version: int) -> list[str]:
 
 
 def decide_from_terminal(
-    workspace: Workspace, model: str, version: int, decision: Decision, who: str, comment: str
+    workspace: Workspace, model: str, version: int, decision: str, who: str, comment: str
 ) -> Outcome:
     """Submit a decision from the command line and let every run that waits for it end."""
     outcome = submit_decision(workspace, model, version, decision, who, comment)
@@ -192,7 +192,7 @@ def roll_back_as(workspace: Workspace, model: str, to: int | None, who: str, as_
 
 
 def _guard(
-    workspace: Workspace, request: Request, who: str, approvers: Sequence[str], decision: Decision
+    workspace: Workspace, request: Request, who: str, approvers: Sequence[str], decision: str
 ) -> Callable[[Sequence[Entry]], None]:
     evidence = current_evidence(workspace, request)
 

@@ -91,7 +91,7 @@ def read_predictions(
     where = [("model", "=", model)]
     where += [("batch_date", "=", date)] if date else []
     where += [("version", "=", str(version))] if version is not None else []
-    found: pd.DataFrame = table.to_pyarrow_table(partitions=where, columns=columns).to_pandas()
+    found: pd.DataFrame = table.to_pyarrow_dataset(file_pruning_predicate=where).to_table(columns=columns).to_pandas()
     return found
 
 
@@ -103,6 +103,6 @@ def find_key(workspace: Workspace, model: str, key: str, date: str | None) -> pd
     if table is None:
         return pd.DataFrame()
     where = [("model", "=", model), *([("batch_date", "=", date)] if date else [])]
-    rows = table.to_pyarrow_dataset(partitions=where).to_table(filter=ds.field("key") == key)
+    rows = table.to_pyarrow_dataset(file_pruning_predicate=where).to_table(filter=ds.field("key") == key)
     found: pd.DataFrame = rows.to_pandas().sort_values(["batch_date", "version"])
     return found

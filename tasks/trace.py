@@ -57,7 +57,7 @@ def _example(workspace: Workspace, model: str) -> str:
     from tasks.delta import open_predictions
 
     table = open_predictions(workspace)
-    rows = table.to_pyarrow_dataset(partitions=[("model", "=", model)]).head(1) if table else None
+    rows = table.to_pyarrow_dataset(file_pruning_predicate=[("model", "=", model)]).head(1) if table else None
     return repr(rows["key"][0].as_py()) if rows is not None and rows.num_rows else "nothing yet: no batch was scored"
 
 

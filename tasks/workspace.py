@@ -16,6 +16,7 @@ from plimsoll.store import Store
 from tasks.object_store import open_store
 
 PREFIX = "PLIMSOLL_"
+NOT_CONFIG = frozenset({f"{PREFIX}ROOT", f"{PREFIX}USER"})  # which project folder, and who sits at the terminal
 PROJECT = Path(__file__).parents[1]
 
 
@@ -70,13 +71,13 @@ class Workspace:
 def open_workspace() -> Workspace:
     """Return the workspace of this project folder, with PLIMSOLL_ variables laid over platform.yaml.
 
-    PLIMSOLL_ROOT names another project folder than the one this code lies in.
+    PLIMSOLL_ROOT names another project folder than the one this code lies in. Raises ConfigError.
     """
     root = Path(os.environ.get(f"{PREFIX}ROOT", PROJECT)).resolve()
     where = "configs/platform.yaml"
     if not (root / where).is_file():
         raise ConfigError(f"Expected {where} in {root}, found none. Set {PREFIX}ROOT to a Plimsoll project folder.")
-    environ = {name: value for name, value in os.environ.items() if name != f"{PREFIX}ROOT"}
+    environ = {name: value for name, value in os.environ.items() if name not in NOT_CONFIG}
     body = overlay(parse_yaml((root / where).read_text(), where), environ, PREFIX)
     config = check_config(PlatformConfig, body, f"{where} (with {PREFIX}… variables)")
     return Workspace(root, _resolve(config, root))

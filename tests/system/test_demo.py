@@ -164,15 +164,8 @@ def open_form(page: Any, ui: str, run: dict[str, Any]) -> str:
 
 def submit(page: Any, who: str) -> None:
     """Fill in the form as somebody who approves."""
-    page.locator("button, [role=combobox], .p-select").filter(has_text="").last.wait_for()
-    choose(page)
-    boxes = page.locator("textarea:visible")
-    boxes.nth(0).fill(who)
+    boxes = page.locator("[role=dialog] textarea")
+    boxes.nth(0).fill("approve")
+    boxes.nth(1).fill(who)
     page.get_by_role("button", name="Submit").click()
     page.get_by_text("Shall flight_delay").wait_for(state="hidden", timeout=20_000)
-
-
-def choose(page: Any) -> None:
-    """Choose 'approve' in the form's list of decisions."""
-    page.locator(".p-select-button, .p-select").last.click()
-    page.get_by_role("option", name="approve").or_(page.locator(".p-select-option", has_text="approve")).first.click()
