@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from flows.cli_look import Json, Model, add_commands
 from flows.output import complain, print_facts, print_json, print_table, say, working
 
 app = typer.Typer(
@@ -15,11 +16,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-config_app = typer.Typer(help="Look at configs as the flows see them.", no_args_is_help=True)
-app.add_typer(config_app, name="config")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Model = Annotated[str, typer.Argument(help="A model of configs/models.")]
 Who = Annotated[str, typer.Option("--as", help="Your name in configs/approvers.yaml.")]
 
 
@@ -57,42 +53,6 @@ def deploy(as_json: Json = False) -> None:
 
 
 @app.command()
-def models(as_json: Json = False) -> None:
-    """List the models and where each stands."""
-    from plimsoll.standing import summary
-    from tasks.champion import standing_of
-    from tasks.workspace import open_workspace
-
-    workspace = open_workspace()
-    found = [summary(standing_of(workspace, name)) for name in workspace.models]
-    if as_json:
-        return print_json(found)
-    rows = [[f["model"], _version(f["champion"]), _versions(f["waiting"]), f["last_batch"] or "—"] for f in found]
-    return print_table("Models", ["model", "champion", "waiting for a decision", "last batch"], rows)
-
-
-@config_app.command("show")
-def config_show(
-    model: Annotated[str, typer.Argument(help="A model, or nothing for the platform.")] = "", as_json: Json = False
-) -> None:
-    """Print the effective config of a model, or of the platform."""
-    import yaml
-
-    from tasks.mlflow_registry import without_password
-    from tasks.workspace import open_workspace
-
-    workspace = open_workspace()
-    config = workspace.model(model) if model else workspace.platform
-    body = config.model_dump(mode="json")
-    if not model:
-        body["mlflow"]["tracking_uri"] = without_password(body["mlflow"]["tracking_uri"])
-        body["prefect"]["database_url"] = without_password(body["prefect"]["database_url"])
-    if as_json:
-        return print_json(body)
-    return say(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110).rstrip())
-
-
-@app.command()
 def train(
     model: Model,
     start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First batch date.")] = None,
@@ -127,19 +87,6 @@ def check(
 ) -> None:
     """Decide about drift and retraining for a date; without one, for every batch without a decision."""
     _run("check_drift", model, {"start": _day(day), "end": _day(to), "as_of": _day(as_of)}, as_json)
-
-
-@app.command()
-def pending(as_json: Json = False) -> None:
-    """List the promotions that wait for a person."""
-    from tasks.approvals import list_pending
-    from tasks.workspace import open_workspace
-
-    found = list_pending(open_workspace())
-    if as_json:
-        return print_json(found)
-    rows = [[f["model"], f"v{f['version']}", f["requested_by"], f["expires_at"], f["page"]] for f in found]
-    return print_table("Waiting for a person", ["model", "version", "asked by", "expires", "evidence"], rows)
 
 
 @app.command()
@@ -187,71 +134,7 @@ def rollback(
     _result({"sentence": sentence, "entry": entry.n}, as_json)
 
 
-@app.command()
-def history(
-    model: Model,
-    at: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Who was champion on this date?")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Nightly batches and decisions too.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Show who was champion when, by whose decision, and everything that led there."""
-    from flows.story import history_rows
-    from tasks.champion import standing_of
-    from tasks.workspace import open_workspace
-
-    workspace = open_workspace()
-    workspace.model(model)
-    standing = standing_of(workspace, model)
-    if at:
-        return _champion_at(model, standing.champion_at(at.date().isoformat()), at.date(), as_json)
-    if as_json:
-        return print_json([vars(e) for e in standing.entries])
-    return print_table(
-        f"Ledger of {model}", ["#", "date", "what", "by", "facts"], history_rows(standing.entries, everything)
-    )
-
-
-@app.command()
-def trace(
-    model: Model,
-    key: Annotated[str, typer.Argument(help="The row's key.")],
-    day: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Batch date.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Trace one prediction to model, approver, data, code, validation, reasons and outcome."""
-    from flows.story import print_trace
-    from tasks.trace import trace_prediction
-    from tasks.workspace import open_workspace
-
-    workspace = open_workspace()
-    found = trace_prediction(workspace, model, key, day.date().isoformat() if day else None)
-    return print_json(found) if as_json else print_trace(found)
-
-
-@app.command()
-def runs(
-    model: Annotated[str, typer.Argument(help="Only this model's.")] = "",
-    last: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
-    as_json: Json = False,
-) -> None:
-    """List run records: what each run was, saw and made."""
-    from flows.story import run_rows
-    from plimsoll.run_record import list_runs, read_record
-    from tasks.workspace import open_workspace
-
-    workspace = open_workspace()
-    if model:
-        workspace.model(model)
-    found: list[dict[str, Any]] = []
-    for run_id in reversed(list_runs(workspace.store)):
-        record = read_record(workspace.store, run_id)
-        if record and (not model or record["model"] == model):
-            found.append(record)
-        if len(found) == last:
-            break
-    if as_json:
-        return print_json(found)
-    return print_table("Runs", ["run", "model", "as of", "code", "snapshot", "result"], run_rows(found))
+add_commands(app)
 
 
 def main() -> None:
@@ -305,11 +188,6 @@ def _result(result: dict[str, Any], as_json: bool) -> None:
     return print_facts(shown) if shown else None
 
 
-def _champion_at(model: str, version: int | None, day: date, as_json: bool) -> None:
-    sentence = f"{model} v{version} was champion on {day}." if version else f"{model} had no champion on {day}."
-    _result({"sentence": sentence, "champion": version}, as_json)
-
-
 def _day(moment: datetime | None) -> date | None:
     return moment.date() if moment else None
 
@@ -318,11 +196,3 @@ def _me() -> str:
     import getpass
 
     return os.environ.get("PLIMSOLL_USER") or getpass.getuser()
-
-
-def _version(number: int | None) -> str:
-    return f"v{number}" if number else "—"
-
-
-def _versions(numbers: list[int]) -> str:
-    return ", ".join(f"v{n}" for n in numbers) or "—"
