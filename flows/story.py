@@ -1,5 +1,6 @@
 """Ledger, records and traces in words, for the terminal."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from plimsoll.ledger import Entry
 
 NIGHTLY = frozenset({"batch_committed", "drift_decided"})
 SHORT = 12
+DIGEST = re.compile(r"\b[0-9a-f]{32,64}\b")
 
 
 def history_rows(entries: Sequence[Entry], everything: bool) -> list[list[Any]]:
@@ -75,7 +77,7 @@ def print_trace(found: dict[str, Any]) -> None:
     _part("Approval", approval or {"by": "nobody: it was never approved"})
     _part("Trained by", found["training_run"])
     _part("Batch", found["batch"])
-    _part("Scored by", found["scoring_run"])
+    _part("Scored by", {name: value for name, value in found["scoring_run"].items() if name != "snapshots"})
 
 
 def _part(title: str, facts: dict[str, Any]) -> None:
@@ -84,6 +86,9 @@ def _part(title: str, facts: dict[str, Any]) -> None:
 
 
 def _words(value: Any) -> str:
+    """Return a value for reading: digests by their first twelve digits, which `--json` gives whole."""
     if isinstance(value, dict):
-        return "\n".join(f"{name} {inner}" for name, inner in value.items())
-    return "\n".join(str(item) for item in value) if isinstance(value, list) else str(value)
+        return "\n".join(f"{name} {_words(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return "\n".join(_words(item) for item in value)
+    return DIGEST.sub(lambda found: found[0][:SHORT], str(value))

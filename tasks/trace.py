@@ -13,7 +13,7 @@ from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, Version
 from tasks.assemble import batch_partition, reassemble
 from tasks.champion import standing_of
-from tasks.delta import find_key
+from tasks.delta import find_key, read_predictions
 from tasks.mlflow_registry import fetch_bundle
 from tasks.outcomes_feed import outcome_of
 from tasks.workspace import Workspace
@@ -54,11 +54,12 @@ def trace_prediction(workspace: Workspace, model: str, key: str, date: str | Non
 
 
 def _example(workspace: Workspace, model: str) -> str:
-    from tasks.delta import open_predictions
-
-    table = open_predictions(workspace)
-    rows = table.to_pyarrow_dataset(file_pruning_predicate=[("model", "=", model)]).head(1) if table else None
-    return repr(rows["key"][0].as_py()) if rows is not None and rows.num_rows else "nothing yet: no batch was scored"
+    """Return a key of the last batch, to show what keys look like."""
+    last = standing_of(workspace, model).last("batch_committed")
+    if last is None:
+        return "nothing yet: no batch was scored"
+    keys = read_predictions(workspace, model, date=str(last.facts["date"]), columns=["key"])["key"]
+    return repr(str(keys.iloc[0]))
 
 
 def _meaning(outcome: Any) -> str:
