@@ -6,11 +6,12 @@ from typing import Any
 from prefect import flow
 
 from flows.retrain import start_retrain
+from flows.run_names import dated
 from tasks.decisions import close_nights, dates_to_check, decide_nights
 from tasks.records import recording
 
 
-@flow(name="check-drift", flow_run_name="check {model}")
+@flow(name="check-drift", flow_run_name=dated("check"))
 def check_drift(
     model: str, start: dt.date | None = None, end: dt.date | None = None, as_of: dt.date | None = None
 ) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.run_names import dated
 from tasks.batches import close_batches, dates_to_score, resolve_versions, score_dates
 from tasks.records import recording
 
 
-@flow(name="score-batch", flow_run_name="score {model}")
+@flow(name="score-batch", flow_run_name=dated("score"))
 def score_batch(
     model: str, start: dt.date | None = None, end: dt.date | None = None, as_of: dt.date | None = None
 ) -> State[Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.run_names import dated
 from tasks.candidates import fit_candidate, judge_candidate, read_valid_rows, register_candidate, request_promotion
 from tasks.evaluation_page import publish_candidate
 from tasks.landing import take_snapshot, training_dates
@@ -12,7 +13,7 @@ from tasks.open_approval import open_approval
 from tasks.records import recording
 
 
-@flow(name="train-model", flow_run_name="train {model}")
+@flow(name="train-model", flow_run_name=dated("train"))
 def train_model(
     model: str,
     start: dt.date | None = None,

@@ -22,6 +22,8 @@ from plimsoll.store import get_json
 from tasks.evidently_report import draw_report
 from tasks.mlflow_registry import fetch_bundle
 from tasks.outcomes_feed import late_losses
+from tasks.pages import report_url
+from tasks.prefect_api import publish_markdown
 from tasks.records import Run, utc_now
 
 QUIET_NIGHTS = 14  # an alarm after so many quiet nights is news, and gets a report
@@ -200,5 +202,19 @@ def _report(run: Run, standing: Standing, batch: Entry, bundle: Bundle, inputs: 
 def close_nights(run: Run, nights: list[Night], started: dict[str, Any] | None) -> dict[str, Any]:
     """Write the decisions into the record and return them."""
     run.outputs |= {"decisions": {night.date: night.sentence for night in nights}, "retrain": started}
+    if nights:
+        _publish(run, nights)
     run.sentence = nights[-1].sentence if nights else f"{run.config.model}: every batch has a decision already."
     return {"run": run.id, "sentence": run.sentence, **run.outputs}
+
+
+def _publish(run: Run, nights: list[Night]) -> None:
+    """Show the decisions, with links to the reports, beside the run in Prefect."""
+    lines = [f"- {night.sentence}{_link(run, night)}" for night in nights]
+    model = run.config.model
+    publish_markdown(f"{model.replace('_', '-')}-decisions", f"# {model}\n\n" + "\n".join(lines), "Drift decisions")
+
+
+def _link(run: Run, night: Night) -> str:
+    report = str(night.entry.facts.get("report") or "")
+    return f" [Evidently's report]({report_url(run.workspace, run.workspace.reports / report)})" if report else ""

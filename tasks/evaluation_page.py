@@ -9,7 +9,8 @@ from plimsoll.candidate_page import render_candidate
 from plimsoll.estimators import Boosted
 from plimsoll.snapshot import load_snapshot
 from tasks.candidates import Report, page_path
-from tasks.pages import write_page
+from tasks.pages import report_url, write_page
+from tasks.prefect_api import publish_markdown
 from tasks.records import Run
 
 
@@ -17,7 +18,12 @@ from tasks.records import Run
 def publish_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> str:
     """Write the candidate's page and return its path."""
     html = render_candidate(gather_candidate(run, version, bundle, report))
-    return str(write_page(page_path(run, version), html))
+    path = write_page(page_path(run, version), html)
+    gates = "\n".join(f"- {'passed' if gate.passed else '**FAILED**'}: {gate.sentence}" for gate in report.gates)
+    link = f"[The page about v{version}]({report_url(run.workspace, path)}) is served while `make up` runs."
+    name = run.config.model.replace("_", "-")
+    publish_markdown(f"{name}-candidate", f"# {run.config.model} v{version}\n\n{gates}\n\n{link}", run.config.purpose)
+    return str(path)
 
 
 def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> Candidate:

@@ -18,3 +18,8 @@ def written_pages(workspace: Workspace) -> frozenset[str]:
     """Return the pages under reports/ that exist, as relative paths."""
     root = workspace.reports
     return frozenset(path.relative_to(root).as_posix() for path in root.rglob("*.html"))
+
+
+def report_url(workspace: Workspace, path: Path) -> str:
+    """Return where the reports server shows a page of the reports folder."""
+    return f"http://127.0.0.1:{workspace.platform.reports_port}/{path.relative_to(workspace.reports).as_posix()}"
