@@ -145,7 +145,7 @@ def wait_for_paused(ui: str, after: dict[str, Any] | None = None) -> dict[str, A
     end = time.monotonic() + 150
     while time.monotonic() < end:
         found = httpx.post(f"{ui}/api/flow_runs/filter", json=paused, timeout=20).json()
-        fresh = [run for run in found if after is None or run["run_count"] > after["run_count"]]
+        fresh = [run for run in found if after is None or run["state_id"] != after["state_id"]]
         if fresh:
             return dict(fresh[0])
         time.sleep(1)
