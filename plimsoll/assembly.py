@@ -61,15 +61,21 @@ def assemble(
 
 
 def _build_features(frame: pd.DataFrame, config: ModelConfig, function: FeatureFunction) -> pd.DataFrame:
-    """Return frame with the team's features; a column that the function misses is a DataError."""
+    """Return frame with the team's features; DataError where the function misses a column, fails or loses rows."""
+    name = f"{config.model}: features.function {config.features.function}"
     try:
-        return function(frame)
+        built = function(frame)
     except KeyError as error:
         missing = str(error.args[0])
         raise DataError(
-            f"{config.model}: features.function {config.features.function} needs column {missing}, which the batch "
-            f"does not have.{nearest(missing, [str(c) for c in frame.columns])}"
+            f"{name} needs column {missing}, which the batch does not have."
+            f"{nearest(missing, [str(c) for c in frame.columns])}"
         ) from None
+    except Exception as error:  # whatever a team's function raises on a batch stops that batch alone
+        raise DataError(f"{name} failed on this batch: {type(error).__name__}: {error}") from error
+    if not built.index.equals(frame.index):
+        raise DataError(f"{name} must keep the batch's {len(frame)} rows in their order, found {len(built)} rows.")
+    return built
 
 
 def row_keys(frame: pd.DataFrame, config: ModelConfig) -> pd.Series:

@@ -4,6 +4,7 @@ PlimsollError                exit code 1
 ├── UserError                2   something a person gave was wrong, and the sentence says what
 │   ├── ConfigError          2   a YAML under configs/ or an environment variable
 │   ├── DataError            2   a batch, a feed or a lookup table
+│   ├── FolderError          2   a local folder that cannot be written or read
 │   └── ApprovalError        2   a decision that this person may not take, or not now
 ├── IntegrityError           3   bytes that are not what was written: nothing is read from them
 ├── ServerError              4   Prefect, MLflow or the object store does not answer
@@ -29,6 +30,10 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A batch, a feed or a lookup table is missing or unreadable."""
+
+
+class FolderError(UserError):
+    """A local folder cannot be written or read."""
 
 
 class ApprovalError(UserError):

@@ -1,6 +1,8 @@
 """Batches: which versions score, and one date from its files to one atomic commit."""
 
 import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from prefect import task
@@ -14,14 +16,15 @@ from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.predictions import BatchResult, Role, Served, score_rows, scores_digest, summarize
 from plimsoll.profile import profile_batch, to_json
+from plimsoll.run_record import require_record
 from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.standing import Standing
 from plimsoll.store import put_json
 from plimsoll.validation import Verdict, too_many_bad_rows
 from tasks.assemble import assemble_batch, batch_partition
 from tasks.champion import alias_warning
-from tasks.delta import commit_batch, committed_versions
-from tasks.landing import keep_snapshot, landed_dates
+from tasks.delta import Committed, commit_batch, committed_versions
+from tasks.landing import dates_between, keep_snapshot, landed_dates
 from tasks.mlflow_registry import fetch_bundle
 from tasks.records import Run
 
@@ -34,10 +37,7 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
     if run.config.source.kind == "table":
         return [(start or dt.date.fromisoformat(run.as_of)).isoformat()]
     if start:
-        last = end or start
-        if last < start:
-            raise DataError(f"Expected an end on or after the start {start}, found {last}.")
-        return [(start + dt.timedelta(days=n)).isoformat() for n in range((last - start).days + 1)]
+        return dates_between(start, end)
     last_batch = run.standing().last("batch_committed")
     after = last_batch.facts["date"] if last_batch else ""
     landed = [d for d in landed_dates(run.workspace, run.config) if after < d <= run.as_of]
@@ -96,10 +96,11 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
             date, "already", int(entry.facts["rows"]), f"v{champion} scored it in run {entry.facts['run']}"
         )
     visible = committed_versions(run.workspace, model, date)
-    if champion in visible:  # a run died between its Delta commit and its ledger entry
-        served = [one for one in served if one.version in visible]
-        snapshot = load_snapshot(run.store, visible[champion][1])
-    else:
+    if champion in visible:  # a run died between its Delta commit and its ledger entry, or is about to write it
+        served = _of_one_commit(served, visible, visible[champion].run)
+        snapshot = load_snapshot(run.store, visible[champion].snapshot)
+    else:  # what another champion's run committed stands as it was
+        served = [one for one in served if one.version not in visible]
         snapshot = keep_snapshot(run, [date], outcomes=False)
     try:
         frame, verdict = assemble_batch(run.workspace, run.config, snapshot, batch_partition(run.config, date))
@@ -110,8 +111,10 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
         return _reject(run, date, snapshot, stop or "", verdict)
     good = verdict.keep_good(frame)
     table = score_rows(good, served, date, snapshot.id, run.id)
-    if champion not in visible:
-        commit_batch(run.workspace, table, model, date, [one.version for one in served])
+    numbers = [one.version for one in served]
+    require_record(run.store, run.id)
+    if champion not in visible and not commit_batch(run.workspace, table, model, date, numbers):
+        return score_date(run, served, date)  # another run was faster: what it committed stands
     profiles = {
         str(s.version): put_json(run.store, to_json(profile_batch(s.bundle.reference.plan, good))) for s in served
     }
@@ -129,6 +132,12 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
     run.decide("batch_committed", facts, key=f"batch:{date}:v{champion}", as_of=date)
     set_aside = f", {len(frame) - len(good)} set aside" if len(frame) > len(good) else ""
     return BatchResult(date, "committed", len(good), f"{len(good)} rows by v{champion}{set_aside}")
+
+
+def _of_one_commit(served: list[Served], visible: Mapping[int, Committed], run_id: str) -> list[Served]:
+    """Return the versions that a run committed, in the roles that they had then."""
+    found = ((one, visible.get(one.version)) for one in served)
+    return [replace(one, role=there.role) for one, there in found if there and there.run == run_id]
 
 
 def _reject(run: Run, date: str, snapshot: Snapshot, reason: str, verdict: Verdict | None) -> BatchResult:

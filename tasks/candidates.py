@@ -15,6 +15,7 @@ from plimsoll.bundle import Bundle
 from plimsoll.errors import DataError
 from plimsoll.gates import GateResult, run_gates
 from plimsoll.ledger import Kind
+from plimsoll.run_record import require_record
 from plimsoll.snapshot import Snapshot
 from plimsoll.standing import Version
 from plimsoll.store import get_object, put_json
@@ -126,6 +127,7 @@ def judge_candidate(run: Run, bundle: Bundle, rows: pd.DataFrame) -> Report:
 def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cause_key: str) -> int:
     """Log the candidate in MLflow, register it, and enter it and its gates in the ledger."""
     workspace, config = run.workspace, run.config
+    require_record(run.store, run.id)
     gate_report = put_json(run.store, report.to_json())
     tags = _tags(run, bundle, gate_report)
     params = {**config.estimator.params, "estimator": config.estimator.kind, "rounds": config.estimator.rounds}

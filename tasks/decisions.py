@@ -20,6 +20,7 @@ from plimsoll.retrain import RetrainFacts, decide
 from plimsoll.standing import Standing
 from plimsoll.store import get_json
 from tasks.evidently_report import draw_report
+from tasks.landing import dates_between
 from tasks.mlflow_registry import fetch_bundle
 from tasks.outcomes_feed import late_losses
 from tasks.pages import report_url
@@ -61,8 +62,7 @@ def dates_to_check(run: Run, start: dt.date | None, end: dt.date | None) -> list
     standing = run.standing()
     if start is None:
         return [date for date in standing.undecided() if date <= run.as_of]
-    last = end or start
-    dates = [(start + dt.timedelta(days=n)).isoformat() for n in range((last - start).days + 1)]
+    dates = dates_between(start, end)
     if missing := [date for date in dates if standing.batch(date) is None]:
         raise DataError(
             f"{run.config.model}: no batch of {missing[0]} was scored or rejected, so there is nothing to check. "

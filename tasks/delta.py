@@ -1,15 +1,23 @@
 """The predictions table in Delta: one atomic commit makes a batch visible, wholly or not at all."""
 
-import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from plimsoll.errors import ConflictError, ServerError
+from plimsoll.errors import ConflictError, FolderError, PlimsollError, ServerError
+from plimsoll.predictions import Role
 from tasks.workspace import Workspace
 
 PARTITIONS = ["model", "batch_date", "version"]
 MAX_TRIES = 20
+
+
+class Committed(NamedTuple):
+    """What one commit wrote in the rows of a version."""
+
+    role: Role
+    snapshot: str
+    run: str
 
 
 def storage_options(workspace: Workspace) -> dict[str, str]:
@@ -32,20 +40,21 @@ def open_predictions(workspace: Workspace) -> Any | None:
     except TableNotFoundError:
         return None
     except OSError as error:
-        raise ServerError(f"Cannot read predictions at {workspace.platform.predictions.url}: {error}") from None
+        raise _failed("read predictions at", workspace.platform.predictions.url, error) from None
 
 
-def committed_versions(workspace: Workspace, model: str, date: str) -> dict[int, tuple[str, str]]:
-    """Return the versions whose results for a batch are visible, each with its role and snapshot id."""
-    rows = read_predictions(workspace, model, date=date, columns=["version", "role", "snapshot"]).drop_duplicates()
-    found = zip(rows["version"], rows["role"], rows["snapshot"], strict=True)
-    return {int(version): (str(role), str(snapshot)) for version, role, snapshot in found}
+def committed_versions(workspace: Workspace, model: str, date: str) -> dict[int, Committed]:
+    """Return the versions whose results for a batch are visible."""
+    rows = read_predictions(workspace, model, date=date, columns=["version", *Committed._fields])
+    found: list[Any] = rows.drop_duplicates().to_dict("records")
+    return {int(row["version"]): Committed(row["role"], row["snapshot"], row["run"]) for row in found}
 
 
-def commit_batch(workspace: Workspace, table: Any, model: str, date: str, versions: list[int]) -> None:
-    """Make a batch visible in one commit that replaces exactly its own partitions.
+def commit_batch(workspace: Workspace, table: Any, model: str, date: str, versions: list[int]) -> bool:
+    """Make a batch visible in one atomic commit; False when another run had made one of its versions visible.
 
-    Equal results written twice replace each other; ConflictError when others were faster on 20 tries.
+    The commit builds on the very state in which the batch was absent, and delta-rs refuses it when rows of the
+    batch came in between: so the first writer stands. ConflictError when others were faster on 20 tries.
     """
     from deltalake import write_deltalake
     from deltalake.exceptions import CommitFailedError, DeltaError
@@ -54,24 +63,35 @@ def commit_batch(workspace: Workspace, table: Any, model: str, date: str, versio
     numbers = ", ".join(str(v) for v in versions)
     predicate = f"model = '{model}' AND batch_date = '{date}' AND version IN ({numbers})"
     for _ in range(MAX_TRIES):
-        exists = open_predictions(workspace) is not None
-        how = {"mode": "overwrite", "predicate": predicate} if exists else {"mode": "error"}
         try:
-            write_deltalake(
-                url, table, partition_by=PARTITIONS, storage_options=storage_options(workspace) or None, **how
-            )
-            return
-        except (CommitFailedError, FileExistsError):
+            there = open_predictions(workspace) or _create(workspace, table.schema)
+            if there.file_uris(file_pruning_predicate=predicate):
+                return False
+            write_deltalake(there, table, mode="overwrite", predicate=predicate)
+            return True
+        except CommitFailedError:
             continue
-        except DeltaError as error:
-            if "already exists" in str(error):
-                continue
-            raise ServerError(f"Cannot commit predictions of {date} to {url}: {error}") from None
-        except OSError as error:
-            raise ServerError(
-                f"Cannot commit predictions of {date} to {url}: {os.strerror(error.errno or 0)}"
-            ) from None
+        except (DeltaError, OSError) as error:
+            raise _failed(f"commit predictions of {date} to", url, error) from None
     raise ConflictError(f"Could not commit {model} {date}: other writers were faster {MAX_TRIES} times.")
+
+
+def _failed(what: str, url: str, error: Exception) -> PlimsollError:
+    kind = ServerError if "://" in url else FolderError
+    return kind(f"Cannot {what} {url}: {str(error).splitlines()[0]}")
+
+
+def _create(workspace: Workspace, schema: Any) -> Any:
+    """Return the table, created empty: two writers that created it with their rows would both be let in."""
+    from deltalake import DeltaTable
+
+    return DeltaTable.create(
+        workspace.platform.predictions.url,
+        schema,
+        mode="ignore",
+        partition_by=PARTITIONS,
+        storage_options=storage_options(workspace) or None,
+    )
 
 
 def read_predictions(

@@ -20,7 +20,10 @@ def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | 
     if not path.is_file() or spec is None or spec.loader is None:
         raise ConfigError(f"configs/models/{config.model}.yaml: features.function needs {path}, which does not exist.")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a team's file: whatever is wrong in it, they must hear which file
+        raise ConfigError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(function := getattr(module, name, None)):
         raise ConfigError(f"{path}: expected a function {name}(batch), found none.")
     return function  # type: ignore[no-any-return]  # its signature is the contract in docs/models.md

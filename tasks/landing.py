@@ -25,6 +25,14 @@ def landed_dates(workspace: Workspace, config: ModelConfig) -> list[str]:
     return sorted(path.stem for path in folder.glob("????-??-??.parquet"))
 
 
+def dates_between(start: dt.date, end: dt.date | None) -> list[str]:
+    """Return every date from start to end, or start alone; DataError when they are turned round."""
+    last = end or start
+    if last < start:
+        raise DataError(f"Expected an end on or after the start {start}, found {last}.")
+    return [(start + dt.timedelta(days=n)).isoformat() for n in range((last - start).days + 1)]
+
+
 def training_dates(run: Run, start: dt.date | None, end: dt.date | None) -> list[str]:
     """Return the dates to train on: those asked, with outcomes known at the run's business date.
 

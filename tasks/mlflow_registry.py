@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plimsoll.bundle import Bundle, load_bundle
-from plimsoll.errors import IntegrityError, ServerError
+from plimsoll.errors import FolderError, IntegrityError, ServerError
 from tasks.workspace import Workspace
 
 QUIET = {
@@ -23,8 +23,15 @@ def connect(workspace: Workspace) -> Any:
     """Return an MLflow client for the configured tracking store, created when it is a local file."""
     config = workspace.platform.mlflow
     if config.tracking_uri.startswith("sqlite:///"):
-        Path(config.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(config.tracking_uri.removeprefix("sqlite:///")).parent)
     return _client(config.tracking_uri)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"Cannot write MLflow's database in {path}: {error.strerror}.") from None
 
 
 @cache

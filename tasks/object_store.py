@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plimsoll.errors import ConfigError, ServerError
+from plimsoll.errors import ConfigError, FolderError
 from plimsoll.platform_config import StoreConfig
 from plimsoll.store import Store
 
@@ -34,8 +34,8 @@ class FolderStore:
                 os.fsync(stream.fileno())
             return _link(Path(stream.name), target)
         except OSError as error:
-            raise ServerError(
-                f"Cannot write to the store at {self.root}: {error.strerror}. Free or unlock it."
+            raise FolderError(
+                f"Cannot write to the store at {self.root}: {error.strerror}. Free or unlock it, or name another."
             ) from None
 
     def get(self, key: str) -> bytes | None:
@@ -45,7 +45,7 @@ class FolderStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ServerError(f"Cannot read {key} in the store at {self.root}: {error.strerror}.") from None
+            raise FolderError(f"Cannot read {key} in the store at {self.root}: {error.strerror}.") from None
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with prefix, sorted."""

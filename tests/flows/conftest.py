@@ -1,62 +1,139 @@
-"""One Prefect harness for all flow tests, one landing folder of real flights, one home per test."""
+"""One Prefect harness for all flow tests, one landing folder of real flights, one model trained once and copied.
 
+Every test has a home, a landing folder and a project folder of its own in tmp_path, named by PLIMSOLL_ variables.
+"""
+
+import importlib
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.flows import places
+from tests.flows.places import APPROVER, AS_OF, MODEL, REQUESTER, Answer, Place
+
 os.environ |= {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false"}
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server() -> Iterator[None]:
-    """A real, short-lived Prefect server on its own database."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+def prefect_server() -> Iterator[str]:
+    """A real, short-lived Prefect server on its own database; yields the address of its API."""
+    _import_what_warns()
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
     with (
         prefect_test_harness(server_startup_timeout=120),
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
-        yield
+        yield str(PREFECT_API_URL.value())
+
+
+def _import_what_warns() -> None:
+    """Import libraries that warn while they are imported; what they do later is held to `error`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("deltalake", "evidently", "great_expectations", "mlflow", "prefect", "skops.io"):
+            importlib.import_module(name)
 
 
 @pytest.fixture(scope="session")
 def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's landing folder: real flights, weather, planes, outcomes, and the breast-cancer table."""
+    """The demo's landing folder for February and March, and the breast-cancer table. Only to be copied."""
     from flows.demo_data import lay_out_breast_cancer, lay_out_flights
 
-    folder = tmp_path_factory.mktemp("landing")
-    lay_out_flights(folder)
+    year, folder = tmp_path_factory.mktemp("year"), tmp_path_factory.mktemp("landing")
+    lay_out_flights(year)
+    for name in ("flights", "weather", "outcomes"):
+        (folder / name).mkdir()
+        for path in sorted((year / name).glob("2013-0[23]-*.parquet")):
+            path.rename(folder / name / path.name)
+    (year / "planes.parquet").rename(folder / "planes.parquet")
     lay_out_breast_cancer(folder)
     return folder
 
 
-@pytest.fixture
-def home(tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home over a private copy of January to March, with the project's own configs."""
-    data = tmp_path / "landing"
-    for folder in ("flights", "weather", "outcomes"):
-        (data / folder).mkdir(parents=True)
-        for path in sorted((landing / folder).glob("2013-0[123]-*.parquet")):
-            os.link(path, data / folder / path.name)
-    shutil.copy(landing / "planes.parquet", data / "planes.parquet")
-    shutil.copytree(landing / "breast_cancer", data / "breast_cancer")
-    monkeypatch.setenv("PLIMSOLL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PLIMSOLL_DATA", str(data))
-    return tmp_path / "home"
+@pytest.fixture(scope="session")
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's configs and suites, for models that train in seconds. Only to be copied."""
+    return places.make_small(places.copy_project(places.ROOT, tmp_path_factory.mktemp("project")))
+
+
+@pytest.fixture(scope="session")
+def trained_home(
+    tmp_path_factory: pytest.TempPathFactory, landing: Path, small_project: Path, prefect_server: str
+) -> Path:
+    """A home in which flight_delay v1 has passed its gates and waits for a decision. Only to be copied."""
+    from flows.train_model import train_model
+
+    place = Place(tmp_path_factory.mktemp("trained") / "home", landing, small_project)
+    with places.standing_at(place, prefect_server):
+        train_model(MODEL, as_of=AS_OF, requested_by=REQUESTER)
+    return place.home
+
+
+@pytest.fixture(scope="session")
+def champion_home(
+    tmp_path_factory: pytest.TempPathFactory,
+    landing: Path,
+    small_project: Path,
+    prefect_server: str,
+    trained_home: Path,
+) -> Path:
+    """A home in which flight_delay v1 is champion and no date was scored. Only to be copied."""
+    from tasks.approvals import submit_decision
+
+    place = Place(tmp_path_factory.mktemp("champion") / "home", landing, small_project)
+    places.copy_home(trained_home, place.home)
+    with places.standing_at(place, prefect_server):
+        assert submit_decision(place.workspace, MODEL, 1, "approve", APPROVER, "").accepted
+    return place.home
 
 
 @pytest.fixture
-def project(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A private copy of configs and suites, for tests that change them."""
-    root = tmp_path / "project"
-    for name in ("configs", "great_expectations"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("uncommitted", "__pycache__"))
-    shutil.copy(ROOT / "requirements.lock", root / "requirements.lock")
-    monkeypatch.setenv("PLIMSOLL_ROOT", str(root))
-    return root
+def empty(tmp_path: Path, landing: Path, small_project: Path, prefect_server: str) -> Iterator[Place]:
+    """A place where nothing has happened yet."""
+    data, root = (
+        shutil.copytree(landing, tmp_path / "landing"),
+        places.copy_project(small_project, tmp_path / "project"),
+    )
+    with places.standing_at(Place(tmp_path / "home", data, root), prefect_server) as place:
+        yield place
+
+
+@pytest.fixture
+def waiting(empty: Place, trained_home: Path) -> Place:
+    """A place where flight_delay v1 waits for a decision."""
+    places.copy_home(trained_home, empty.home)
+    return empty
+
+
+@pytest.fixture
+def serving(empty: Place, champion_home: Path) -> Place:
+    """A place where flight_delay v1 is champion and no date was scored."""
+    places.copy_home(champion_home, empty.home)
+    return empty
+
+
+@pytest.fixture
+def plimsoll(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+    """Run a command in this process, as a terminal would, and return what a person sees of it."""
+    from flows.cli import main
+
+    def run(*words: object) -> Answer:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["plimsoll", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        found = capsys.readouterr()
+        return Answer(code, found.out, found.err)
+
+    return run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plimsoll.errors import ConfigError, IntegrityError, ServerError
+from plimsoll.errors import ConfigError, FolderError, IntegrityError
 from plimsoll.platform_config import StoreConfig
 from plimsoll.store import get_json, get_object, object_key, put_json, put_object
 from tasks.object_store import FolderStore, open_store
@@ -57,7 +57,7 @@ def test_a_changed_object_is_refused(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file, not a folder")
-    with pytest.raises(ServerError, match="Cannot write to the store"):
+    with pytest.raises(FolderError, match="Cannot write to the store"):
         FolderStore(tmp_path / "store").put_if_absent("k", b"")
 
 

@@ -1,0 +1,1 @@
+"""What Plimsoll costs: every benchmark measures the real code and leaves its figures in results/."""

@@ -1,0 +1,64 @@
+"""Ledger
+
+A folder store on the local disk, where every entry is flushed before it counts, with entries like those of a real
+model: a batch (0.9 kB), then the drift decision about it (4 kB). Every append reads and verifies the whole chain
+first, so its rate falls as the chain grows. S3 is left out.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.children import median_ms, seconds_of
+from benchmarks.figures import Figure, plain
+from plimsoll.digest import sha256_hex
+from plimsoll.ledger import ORIGIN, Entry, Kind, _encode, _parse, append, entry_key, read_ledger
+from plimsoll.store import Store
+from tasks.object_store import FolderStore
+
+MODEL = "a_model"
+DATE, NOW = "2013-03-01", "2013-03-01T05:00:00.000+00:00"
+SHORT, LONG = 300, 1000
+APPENDS = 40
+COLUMNS, REFERENCE_DAYS = 17, 60
+
+
+def measure(full: bool) -> Iterator[Figure]:
+    """Yield appends per second on 300 entries, and the milliseconds to read and verify 1,000."""
+    with tempfile.TemporaryDirectory() as folder:
+        short = filled(Path(folder) / "short", SHORT)
+        seconds = seconds_of(lambda: [append_one(short, n) for n in range(SHORT, SHORT + APPENDS)])
+        yield plain(f"appends to a ledger of {SHORT} entries", APPENDS / seconds, "per s")
+        long = filled(Path(folder) / "long", LONG)
+        read = median_ms(lambda: read_ledger(long, MODEL), 25 if full else 9)
+        yield plain(f"read and verify a ledger of {LONG:,} entries", read, "ms")
+
+
+def filled(root: Path, count: int) -> Store:
+    """Return a store whose ledger holds count entries, chained as append chains them but without its reads."""
+    store, previous = FolderStore(root), ORIGIN
+    for n in range(count):
+        kind, facts = decision(n)
+        data = _encode(Entry(n, MODEL, kind, DATE, NOW, "flow:benchmark", facts, f"key:{n}", previous))
+        store.put_if_absent(entry_key(MODEL, n), data)
+        previous = _parse(data, entry_key(MODEL, n)).digest
+    assert len(read_ledger(store, MODEL)) == count
+    return store
+
+
+def append_one(store: Store, n: int) -> Entry:
+    """Append entry n as a flow does."""
+    kind, facts = decision(n)
+    return append(store, MODEL, kind, facts=facts, as_of=DATE, recorded_at=NOW, by="flow:benchmark", key=f"key:{n}")
+
+
+def decision(n: int) -> tuple[Kind, dict[str, Any]]:
+    """Return entry n's kind and facts, as long as those of the demo's model."""
+    digests = {name: sha256_hex(f"{name} {n}".encode()) for name in ("snapshot", "validation", "scores", "profile")}
+    if n % 2 == 0:
+        return "batch_committed", {"date": DATE, "rows": 900, "versions": {"1": "champion"}, **digests}
+    column = {"name": "temp", "push": 3.412406023, "measure": "W1", "tonight": 80.32665, "usual": 57.26362}
+    said = {"what": "mean about", "words": "temp: mean about 80.3, usually 57.3"}
+    inputs = {"columns": [{**column, **said}] * COLUMNS, "reference_statistics": [1.234567891] * REFERENCE_DAYS}
+    return "drift_decided", {"date": DATE, "batch_entry": n - 1, "inputs": inputs, "report": ""}

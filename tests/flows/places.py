@@ -1,0 +1,169 @@
+"""Where a flow test happens, and how it looks at what is left there without any code of ours."""
+
+import datetime as dt
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.workspace import Workspace, open_workspace
+
+ROOT = Path(__file__).parents[2]
+MODEL = "flight_delay"
+SMALL = {  # few days and few trees: what is tested is the way, not the model
+    "rounds: 200": "rounds: 20",
+    "test_days: 14": "test_days: 5",
+    "at_least: 0.62": "at_least: 0.5",
+    "window_days: 90": "window_days: 20",
+}
+AS_OF = dt.date(2013, 3, 2)  # v1 is trained on twenty days up to the first of March
+DAY = dt.date(2013, 3, 2)  # the first date that nobody trained on
+NEXT = dt.date(2013, 3, 3)
+REQUESTER, APPROVER = "ada", "grace"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A home, a landing folder and a project folder; nothing else is touched."""
+
+    home: Path
+    data: Path
+    root: Path
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace as the flows open it."""
+        return open_workspace()
+
+    def flights(self, day: dt.date = DAY) -> Path:
+        """The flights file of a date."""
+        return self.data / f"flights/{day}.parquet"
+
+    def configure(self, old: str, new: str, model: str = MODEL) -> None:
+        """Change one line of a model's config."""
+        path = self.root / f"configs/models/{model}.yaml"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    def ledger(self, *kinds: str, model: str = MODEL) -> list[dict[str, Any]]:
+        """Return the ledger's entries as they lie on disk, of some kinds when asked."""
+        entries = [json.loads(path.read_text()) for path in sorted((self.home / f"store/ledger/{model}").glob("*"))]
+        return [entry for entry in entries if not kinds or entry["kind"] in kinds]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return all run records as they lie on disk, oldest first."""
+        starts = sorted((self.home / "store/records").glob("*/start.json"))
+        return [{**json.loads(path.read_text()), "end": _json(path.with_name("end.json"))} for path in starts]
+
+    def predictions(self, day: dt.date | None = None) -> pd.DataFrame:
+        """Return every visible prediction, in the order of version and key."""
+        rows = read_delta(self.home / "predictions")
+        rows = rows[rows["batch_date"] == str(day)] if day else rows
+        return rows.sort_values(["batch_date", "version", "key"], ignore_index=True)
+
+    def unfinished(self) -> list[Path]:
+        """Return temporary files that something left behind."""
+        return [p for p in self.home.rglob("*") if p.is_file() and (p.name[0] == "." or p.suffix == ".partial")]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        """All that a person sees."""
+        return self.out + self.err
+
+
+def read_delta(folder: Path) -> pd.DataFrame:
+    """Return a Delta table's rows by replaying its log of added and removed files."""
+    live: dict[str, dict[str, str]] = {}
+    for log in sorted((folder / "_delta_log").glob("*.json")):
+        actions = [json.loads(line) for line in log.read_text().splitlines()]
+        for action in actions:  # within one commit the order means nothing
+            live.pop(action.get("remove", {}).get("path", ""), None)
+        live |= {action["add"]["path"]: action["add"]["partitionValues"] for action in actions if "add" in action}
+    parts = [pq.ParquetFile(folder / path).read().to_pandas().assign(**values) for path, values in live.items()]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"batch_date": [], "version": [], "key": []})
+
+
+def copy_project(source: Path, root: Path) -> Path:
+    """Copy configs, suites and the lock."""
+    for name in ("configs", "great_expectations"):
+        shutil.copytree(source / name, root / name, ignore=shutil.ignore_patterns("uncommitted", "__pycache__"))
+    shutil.copy(source / "requirements.lock", root / "requirements.lock")
+    return root
+
+
+def make_small(root: Path) -> Path:
+    """Give every model of a project a short window and few trees."""
+    for path in (root / "configs/models").glob("*.yaml"):
+        for old, new in SMALL.items():
+            path.write_text(path.read_text().replace(old, new))
+    return root
+
+
+def copy_home(source: Path, target: Path) -> None:
+    """Copy a home with its MLflow, whose database holds the absolute paths of artifacts."""
+    shutil.copytree(source, target)
+    columns = {"experiments": ["artifact_location"], "runs": ["artifact_uri"]}
+    columns["model_versions"] = ["source", "storage_location"]
+    database = sqlite3.connect(target / "mlflow/mlflow.db")
+    with database:
+        for table, name in ((table, name) for table, names in columns.items() for name in names):
+            change = f"UPDATE {table} SET {name} = replace({name}, ?, ?)"  # noqa: S608  # names are those above
+            database.execute(change, (f"{source}/", f"{target}/"))
+    database.close()
+
+
+@contextmanager
+def standing_at(place: Place, api_url: str) -> Iterator[Place]:
+    """Point the PLIMSOLL_ variables at a place, and put every variable back afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PLIMSOLL_")]:
+            patch.delenv(name)
+        patch.setenv("PLIMSOLL_HOME", str(place.home))
+        patch.setenv("PLIMSOLL_DATA", str(place.data))
+        patch.setenv("PLIMSOLL_ROOT", str(place.root))
+        patch.setenv("PLIMSOLL_PREFECT__API_URL", api_url)
+        patch.setenv("PLIMSOLL_USER", REQUESTER)
+        patch.setenv("PREFECT_API_URL", api_url)
+        yield place
+
+
+def change(path: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Deliver a changed parquet file in the place of another."""
+    deliver(path, pa.Table.from_pandas(edit(pq.ParquetFile(path).read().to_pandas()), preserve_index=False))
+
+
+def deliver(path: Path, table: pa.Table) -> None:
+    """Put a table in the landing folder, whole or not at all."""
+    partial = path.with_suffix(".arriving")
+    pq.write_table(table, partial)
+    partial.replace(path)
+
+
+def flip_a_byte(path: Path) -> None:
+    """Change one byte in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text()) if path.exists() else None

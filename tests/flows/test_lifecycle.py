@@ -1,0 +1,118 @@
+"""One model's life: trained, asked for, approved, scored, checked, retrained once, traced."""
+
+import datetime as dt
+import json
+from collections.abc import Callable
+
+from plimsoll.digest import sha256_file
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Place
+
+THIRD = dt.date(2013, 3, 4)
+Cli = Callable[..., Answer]
+
+
+def test_a_trained_version_waits_for_a_person_and_scores_nothing_before(waiting: Place, plimsoll: Cli) -> None:
+    assert [e["kind"] for e in waiting.ledger()] == ["trained", "gates_passed", "promotion_requested"]
+    asked = waiting.ledger("promotion_requested")[0]
+    assert asked["by"] == REQUESTER
+    assert set(asked["facts"]["evidence"]) == {"bundle", "snapshot", "code", "config", "gate_report"}
+    assert "flight_delay" in plimsoll("pending").out
+    refused = plimsoll("score", MODEL, "--date", DAY)
+    assert refused.code == 2
+    assert "has no champion yet" in refused.err
+    assert waiting.predictions().empty
+
+
+def test_the_whole_life(waiting: Place, plimsoll: Cli) -> None:
+    approved = plimsoll("approve", MODEL, 1, "--as", APPROVER, "--comment", "read it")
+    assert (approved.code, "is champion now" in approved.out) == (0, True)
+
+    scored = plimsoll("score", MODEL, "--date", DAY, "--to", THIRD, "--as-of", THIRD)
+    assert scored.code == 0
+    assert "3 batches" in scored.out
+    rows = waiting.predictions()
+    assert sorted(rows["batch_date"].unique()) == [str(DAY), str(NEXT), str(THIRD)]
+    assert not rows.duplicated(["batch_date", "version", "key"]).any()
+    assert rows["score"].between(0, 1).all()
+
+    assert plimsoll("check", MODEL, "--as-of", THIRD).code == 0
+    decided = waiting.ledger("drift_decided")
+    assert [e["facts"]["date"] for e in decided] == [str(DAY), str(NEXT), str(THIRD)]
+    assert all(e["facts"]["decision"]["sentence"] for e in decided)
+    assert decided[-1]["facts"]["late"]["outcomes"] > 500, "yesterday's outcomes have come"
+
+    entries = len(waiting.ledger())
+    again = plimsoll("check", MODEL, "--date", DAY, "--to", THIRD, "--as-of", THIRD)
+    assert again.code == 0
+    assert len(waiting.ledger()) == entries, "a night is decided once"
+    assert "every batch has a decision already" in plimsoll("check", MODEL, "--as-of", THIRD).out
+
+    every_record_is_complete(waiting)
+    one_key_answers_with_everything(waiting, plimsoll)
+    assert "v1 was champion" in plimsoll("history", MODEL, "--at", DAY).out
+
+
+def every_record_is_complete(place: Place) -> None:
+    records = place.records()
+    assert [r["flow"] for r in records] == ["train_model", "score_batch", "check_drift", "check_drift", "check_drift"]
+    lock = sha256_file(place.root / "requirements.lock")
+    for record in records:
+        assert record["end"]["result"] == "done"
+        assert record["end"]["sentence"]
+        assert record["code"]["commit"] or record["code"]["tree"]
+        assert record["environment"]["lock"] == lock
+        assert (place.home / f"store/objects/sha256/{record['config'][:2]}/{record['config']}").is_file()
+        assert record["prefect_run_id"]
+    for record in records[:2]:
+        for snapshot in record["end"]["snapshots"]:
+            assert (place.home / f"store/objects/sha256/{snapshot[:2]}/{snapshot}").is_file()
+    assert [len(r["end"]["snapshots"]) for r in records[:2]] == [1, 3]
+
+
+def one_key_answers_with_everything(place: Place, plimsoll: Cli) -> None:
+    row = place.predictions(DAY).iloc[10]
+    answer = plimsoll("trace", MODEL, row["key"], "--date", DAY, "--json")
+    assert answer.code == 0
+    found = json.loads(answer.out)
+    assert found["prediction"]["score"] == row["score"]
+    assert found["version"]["version"] == 1
+    assert found["approval"]["by"] == APPROVER
+    assert found["approval"]["comment"] == "read it"
+    assert found["approval"]["evidence"]["bundle"] == found["version"]["bundle"]
+    assert found["training_run"]["snapshots"] == [found["version"]["snapshot"]]
+    assert found["training_run"]["source_tree"]
+    assert found["scoring_run"]["lock"]
+    assert found["batch"]["passed_validation"]
+    assert found["outcome"]["outcome"] in (0.0, 1.0)
+    assert len(found["reasons"]) == 6
+    in_words = plimsoll("trace", MODEL, row["key"], "--date", DAY)
+    assert all(word in in_words.out for word in ("Why this score", "Approval", "Trained by", "Batch", "what happened"))
+
+
+def test_a_retrain_is_started_once_however_often_the_night_is_checked(serving: Place, plimsoll: Cli) -> None:
+    serving.configure("max_age_days: 60", "max_age_days: 1")
+    assert plimsoll("score", MODEL, "--date", DAY, "--to", THIRD, "--as-of", THIRD).code == 0
+    checked = plimsoll("check", MODEL, "--as-of", THIRD)
+    assert checked.code == 0
+    assert "maximum age" in checked.out
+    assert [e["facts"]["version"] for e in serving.ledger("trained")] == [1, 2]
+    assert [e["facts"]["date"] for e in serving.ledger("drift_decided")] == [str(DAY), str(NEXT)], "later nights wait"
+    for _ in range(2):
+        assert plimsoll("check", MODEL, "--date", NEXT, "--as-of", THIRD).code == 0
+    assert len(serving.ledger("retrain_started")) == 1
+    assert len(serving.ledger("trained")) == 2
+    assert plimsoll("check", MODEL, "--as-of", THIRD).code == 0
+    assert "still waits for approval" in serving.ledger("drift_decided")[-1]["facts"]["decision"]["sentence"]
+    assert len(serving.ledger("trained")) == 2
+
+
+def test_gates_that_fail_ask_nobody(waiting: Place, plimsoll: Cli) -> None:
+    waiting.configure("metric: auc, at_least: 0.5", "metric: auc, at_least: 0.99")
+    trained = plimsoll("train", MODEL, "--as-of", AS_OF)
+    assert trained.code == 0
+    assert "Gates refused flight_delay v2" in trained.out
+    assert "0.9900" in trained.out
+    assert [e["kind"] for e in waiting.ledger()][3:] == ["trained", "gates_failed"]
+    refused = plimsoll("approve", MODEL, 2, "--as", APPROVER)
+    assert refused.code == 2
+    assert "has no promotion request" in refused.err
