@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.retrain import start_retrain
+from flows.retraining import start_retrain
 from flows.run_names import dated
 from tasks.decisions import close_nights, dates_to_check, decide_nights
 from tasks.records import recording

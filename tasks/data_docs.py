@@ -131,12 +131,15 @@ class _Reader(HTMLParser):
         self._parts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that opens."""
         self._badge = tag == "span" and "badge" in (dict(attrs).get("class") or "")
 
     def handle_endtag(self, tag: str) -> None:
+        """Note a tag that closes."""
         self._badge = self._badge and tag != "span"
 
     def handle_data(self, data: str) -> None:
+        """Keep the words between tags."""
         self._parts.append(el("b", data) if self._badge else data)
 
     @property
