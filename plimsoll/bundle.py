@@ -104,7 +104,7 @@ def load_bundle(files: Mapping[str, bytes], digest: str, where: str) -> Bundle:
     if about["format"] != FORMAT:
         raise IntegrityError(f"The bundle at {where} has format {about['format']}; this code reads format {FORMAT}.")
     name = about["estimator"]
-    return Bundle(
+    bundle = Bundle(
         about["model"],
         about["task"],
         about["threads"],
@@ -113,3 +113,5 @@ def load_bundle(files: Mapping[str, bytes], digest: str, where: str) -> Bundle:
         reference_from_json(json.loads(files["reference.json"])),
         about["trained_through"],
     )
+    bundle.__dict__["files"] = dict(files)  # skops writes a model that it has read in other bytes
+    return bundle

@@ -49,24 +49,18 @@ def score_rows(frame: pd.DataFrame, served: Sequence[Served], date: str, snapsho
     """Return the predictions of every served version over the same rows, in the order of the frame."""
     import pyarrow as pa
 
-    day = dt.date.fromisoformat(date)
-    parts = [
-        pa.table(
-            {
-                "model": [one.bundle.model] * len(frame),
-                "batch_date": [day] * len(frame),
-                "version": [one.version] * len(frame),
-                "role": [one.role] * len(frame),
-                "key": frame[KEY].to_list(),
-                "score": one.bundle.score(frame),
-                "snapshot": [snapshot] * len(frame),
-                "run": [run] * len(frame),
-            },
-            schema=predictions_schema(),
-        )
-        for one in served
-    ]
-    return pa.concat_tables(parts)
+    schema, day = predictions_schema(), dt.date.fromisoformat(date)
+    keys = pa.array(frame[KEY], type=pa.string())
+
+    def rows_of(one: Served) -> "pa.Table":
+        same = {"model": one.bundle.model, "batch_date": day, "version": one.version, "role": one.role}
+        same |= {"snapshot": snapshot, "run": run}
+        columns = {
+            name: pa.repeat(pa.scalar(value, schema.field(name).type), len(keys)) for name, value in same.items()
+        }
+        return pa.table({**columns, "key": keys, "score": one.bundle.score(frame)}).select(list(COLUMNS)).cast(schema)
+
+    return pa.concat_tables([rows_of(one) for one in served])
 
 
 def scores_digest(table: "pa.Table") -> str:

@@ -14,6 +14,7 @@ from plimsoll.bundle import Bundle
 from plimsoll.snapshot import load_snapshot
 from plimsoll.store import get_object
 from plimsoll.training import DATE, train_bundle
+from plimsoll.validation import too_many_bad_rows
 from tasks.assemble import assemble_batch
 from tasks.mlflow_registry import fetch_bundle
 from tests.flows.places import MODEL, Place, standing_at
@@ -44,7 +45,7 @@ def pair(landing: Path, small_project: Path, trained_home: Path, prefect_server:
         days = []
         for date in snapshot.dates:
             frame, verdict = assemble_batch(workspace, config, snapshot, date)
-            if not verdict.passed:
+            if verdict.stops or too_many_bad_rows(verdict, config.scoring.max_quarantined_share):
                 continue
             outcome = snapshot.file("outcome", date)
             assert outcome
