@@ -35,7 +35,7 @@ up: setup ## Prefect, a worker, MLflow and the reports, until Ctrl-C
 test: setup ## unit and flow tests: what every change must pass
 	@$(BIN)/python -m pytest
 
-test-system: setup ## real PostgreSQL, S3, browser, demo; needs the Debian packages of docs/testing.md
+test-system: setup ## real PostgreSQL, browser, demo; needs the Debian packages of docs/testing.md
 	@$(BIN)/python -m pytest tests/system
 
 bench: setup ## every benchmark, then docs/performance.md from their numbers

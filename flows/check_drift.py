@@ -8,6 +8,7 @@ from prefect import flow
 from flows.retraining import start_retrain
 from flows.run_names import dated
 from tasks.decisions import close_nights, dates_to_check, decide_nights
+from tasks.index_page import publish_pages
 from tasks.records import recording
 
 
@@ -26,4 +27,6 @@ def check_drift(
     with recording("check_drift", model, as_of, {"start": start, "end": end}) as run:
         nights = decide_nights(run, dates_to_check(run, start, end))
         started = start_retrain(run, nights)
-        return close_nights(run, nights, started)
+        decided = close_nights(run, nights, started)
+        publish_pages(run)
+    return decided

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from plimsoll.approval import POLICY
 from tasks.approvals import RequestView, read_request, settle, submit_decision
+from tasks.index_page import publish_pages
 from tasks.records import Run, recording
 
 
@@ -38,7 +39,9 @@ def promote_model(model: str, version: int) -> State[Any]:
             answer = ask(view)
             submit_decision(run.workspace, model, version, **answer, run_id=flow_run.id or "")
             view = look(run, version)
-        return close(run, version, view)
+        state = close(run, version, view)
+        publish_pages(run)
+    return state
 
 
 def look(run: Run, version: int) -> RequestView:
@@ -72,6 +75,7 @@ def close(run: Run, version: int, view: RequestView) -> State[Any]:
     """Finish what the decision owes, note the end in the run's record and return the run's last state."""
     model = run.config.model
     run.outputs |= {"version": version, "status": view.status}
+    run.parents += [view.request.run] if view.request else []
     run.sentence = view.sentence
     if view.status in ("approved", "rejected"):
         settle(run.workspace, model, version)

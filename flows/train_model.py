@@ -8,6 +8,7 @@ from prefect import flow
 from flows.run_names import dated
 from tasks.candidates import fit_candidate, judge_candidate, read_valid_rows, register_candidate, request_promotion
 from tasks.evaluation_page import publish_candidate
+from tasks.index_page import publish_pages
 from tasks.landing import take_snapshot, training_dates
 from tasks.open_approval import open_approval
 from tasks.records import recording
@@ -44,4 +45,5 @@ def train_model(
         publish_candidate(run, version, bundle, report)
         request_promotion(run, version, report, requested_by)
         open_approval(run, version, report)
+        publish_pages(run)
     return {"run": run.id, "version": version, "passed": report.passed, "sentence": run.sentence}

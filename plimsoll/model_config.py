@@ -200,6 +200,10 @@ class ModelConfig(Part):
             raise ValueError(
                 f"estimator.kind {self.estimator.kind} cannot do {self.task}; use {' or '.join(sorted(allowed))}"
             )
+        if all(gate.at_least is None and gate.at_most is None for gate in self.gates):
+            raise ValueError(
+                "gates need one at_least or at_most: the first version has no champion to be judged against"
+            )
         if self.outcome.column in names:
             raise ValueError(f"outcome.column {self.outcome.column} is also a feature: it is not known in time")
         return self

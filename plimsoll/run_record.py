@@ -51,7 +51,6 @@ class RunStart:
     code: CodeVersion
     environment: Environment
     prefect_run_id: str
-    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ class RunEnd:
     result: Result
     sentence: str
     snapshots: tuple[str, ...]
+    parents: tuple[str, ...]  # runs whose results this one built upon
     outputs: dict[str, Any]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from plimsoll import assembly, lookups
 from plimsoll.assembly import read_assembled
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import Snapshot
@@ -13,6 +14,7 @@ from tasks.features import feature_file, load_feature_function
 from tasks.landing import ALL
 from tasks.workspace import Workspace
 
+ASSEMBLING = [Path(str(module.__file__)) for module in (assembly, lookups)]  # the code that makes a frame
 UNDIVIDED = ""  # the one "date" of a table without a time axis
 
 
@@ -32,8 +34,8 @@ def assemble_batch(
 ) -> tuple[pd.DataFrame, Verdict]:
     """Return a date's assembled rows from a snapshot and the suite's verdict on them."""
     frame = reassemble(workspace, config, snapshot, date)
-    path: Path | None = feature_file(workspace.root, config)
-    source = frame_source(_files(snapshot, date), path)
+    feature = feature_file(workspace.root, config)
+    source = frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
     return frame, judge_frame(workspace.store, workspace.root, config.model, frame, source)
 
 

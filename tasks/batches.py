@@ -23,14 +23,18 @@ from plimsoll.store import put_json
 from plimsoll.validation import Verdict, too_many_bad_rows
 from tasks.assemble import assemble_batch, batch_partition
 from tasks.champion import alias_warning
+from tasks.data_docs import build_data_docs
 from tasks.delta import Committed, commit_batch, committed_versions
 from tasks.landing import dates_between, keep_snapshot, landed_dates
 from tasks.mlflow_registry import fetch_bundle
 from tasks.records import Run
 
+RETRY_DAYS = 7
+
 
 def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list[str]:
-    """Return the asked dates; without a start, all landed since the last committed batch up to the business date.
+    """Return the asked dates; without a start, all landed after the newest committed batch up to the business date,
+    and the rejected ones of the last week, which may have been delivered again.
 
     A date that was asked but has not landed stays in the list, so that it is rejected, not forgotten.
     """
@@ -38,10 +42,15 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
         return [(start or dt.date.fromisoformat(run.as_of)).isoformat()]
     if start:
         return dates_between(start, end)
-    last_batch = run.standing().last("batch_committed")
-    after = last_batch.facts["date"] if last_batch else ""
-    landed = [d for d in landed_dates(run.workspace, run.config) if after < d <= run.as_of]
-    return landed if after else landed[-1:]
+    standing = run.standing()
+    done = {str(entry.facts["date"]) for entry in standing.of_kind("batch_committed")}
+    landed = [date for date in landed_dates(run.workspace, run.config) if date <= run.as_of]
+    if not done:
+        return landed[-1:]
+    stopped = {str(entry.facts["date"]) for entry in standing.of_kind("batch_rejected")} - done
+    since = (dt.date.fromisoformat(run.as_of) - dt.timedelta(days=RETRY_DAYS)).isoformat()
+    again = {date for date in stopped if date >= since}
+    return sorted(again | {date for date in landed if date > max(done)})
 
 
 @task(cache_policy=NO_CACHE)
@@ -73,6 +82,7 @@ def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
     version = standing.version(number)
     if version is None:
         raise DataError(f"{run.config.model} v{number} is not in the ledger. See: plimsoll history {run.config.model}")
+    run.parents.append(str(version.trained.facts["run"]))
     return fetch_bundle(run.workspace, run.config.model, number, version.bundle)
 
 
@@ -160,13 +170,15 @@ def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:
     if not counts["rejected"]:
         return Completed(message=run.sentence, data=counts)
     run.result = "refused"
+    build_data_docs(run.workspace, run.config.model)
     reasons = "; ".join(f"{date}: {reason}" for date, reason in counts["rejected"].items())
     run.sentence = f"{run.sentence} {reasons}"
     return Failed(name="Rejected", message=run.sentence, data=counts)
 
 
 def _tally(counts: dict[str, Any]) -> str:
-    said = [f"Scored {counts['rows']:,} rows of {counts['committed']} batches"]
-    said += [f"{counts['already']} were committed before"] if counts["already"] else []
+    batches = "batch" if counts["committed"] == 1 else "batches"
+    said = [f"Scored {counts['rows']:,} rows of {counts['committed']} {batches}"]
+    said += [f"{counts['already']} committed before"] if counts["already"] else []
     said += [f"{len(counts['rejected'])} rejected"] if counts["rejected"] else []
     return "; ".join(said) + "."

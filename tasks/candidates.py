@@ -128,6 +128,7 @@ def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cau
     """Log the candidate in MLflow, register it, and enter it and its gates in the ledger."""
     workspace, config = run.workspace, run.config
     require_record(run.store, run.id)
+    run.parents += [str(e.facts["run"]) for e in run.standing().of_kind("retrain_started") if cause_key == e.key]
     gate_report = put_json(run.store, report.to_json())
     tags = _tags(run, bundle, gate_report)
     params = {**config.estimator.params, "estimator": config.estimator.kind, "rounds": config.estimator.rounds}

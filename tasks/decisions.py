@@ -89,6 +89,7 @@ def decide_night(run: Run, date: str) -> Night:
     batch = standing.batch(date)
     if batch is None:
         raise DataError(f"{run.config.model}: no batch of {date} was scored or rejected.")
+    run.parents.append(str(batch.facts["run"]))
     before = standing.decision(date)
     if before and before.facts["batch_entry"] == batch.n:
         return Night(before)

@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from plimsoll.assembly import KEY
-from plimsoll.digest import canonical_json, sha256_file, sha256_hex
+from plimsoll.digest import canonical_json, sha256_file, sha256_json
 from plimsoll.errors import ConfigError
+from plimsoll.model_config import ModelConfig
 from plimsoll.store import Store, put_object
 from plimsoll.validation import BadRow, Verdict, verdict_from_json
 
@@ -44,9 +45,10 @@ def judge_frame(store: Store, root: Path, model: str, frame: pd.DataFrame, sourc
     return verdict
 
 
-def frame_source(digests: list[str], function_file: Path | None) -> str:
-    """Return the digest of what a frame is made from: files and feature function."""
-    return sha256_hex("".join([*digests, sha256_file(function_file) if function_file else ""]).encode())
+def frame_source(digests: list[str], config: ModelConfig, code: list[Path]) -> str:
+    """Return the digest of what a frame is made from: its files, its config, and the code that assembles it."""
+    how = config.model_dump(mode="json", include={"source", "features"})
+    return sha256_json([digests, how, [sha256_file(path) for path in code]])
 
 
 @cache

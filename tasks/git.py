@@ -10,6 +10,7 @@ from plimsoll.run_record import CodeVersion
 from plimsoll.store import Store, put_object
 
 SOURCE = ("plimsoll", "tasks", "flows", "configs", "great_expectations", "requirements.lock", "pyproject.toml")
+DIFF = ("diff", "--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/")  # whatever git config says
 SOURCE_ENDINGS = frozenset({".py", ".yaml", ".yml", ".json", ".toml", ".lock"})
 
 
@@ -18,9 +19,9 @@ def read_code_version(root: Path, store: Store) -> CodeVersion:
     tree = _tree_digest(root)
     if (commit := _git(root, "rev-parse", "HEAD")) is None:
         return CodeVersion("", "", "", tree)
-    remote = without_credentials((_git(root, "remote", "get-url", "origin") or "").strip())
+    remote = without_credentials(_text(_git(root, "remote", "get-url", "origin") or b""))
     diff = _uncommitted(root)
-    return CodeVersion(commit.strip(), remote, put_object(store, diff.encode()) if diff else "", tree)
+    return CodeVersion(_text(commit), remote, put_object(store, diff) if diff else "", tree)
 
 
 def without_credentials(url: str) -> str:
@@ -29,18 +30,25 @@ def without_credentials(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else url
 
 
-def _uncommitted(root: Path) -> str:
-    """Return changes against HEAD, with untracked source files as additions, as one patch."""
-    patch = _git(root, "diff", "--binary", "HEAD", "--", *SOURCE) or ""
-    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "--", *SOURCE) or ""
-    for name in untracked.splitlines():
-        patch += _git(root, "diff", "--binary", "--no-index", "--", os.devnull, name, codes=(0, 1)) or ""
+def _uncommitted(root: Path) -> bytes:
+    """Return changes against HEAD, with untracked source files as additions, as one patch.
+
+    Bytes, since a patch may hold any encoding and any line ends; names end in NUL, since git quotes others.
+    """
+    patch = _git(root, *DIFF, "HEAD", "--", *SOURCE) or b""
+    untracked = _git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *SOURCE) or b""
+    for name in filter(None, untracked.split(b"\0")):
+        patch += _git(root, *DIFF, "--no-index", "--", os.devnull, os.fsdecode(name), codes=(0, 1)) or b""
     return patch
 
 
-def _git(root: Path, *words: str, codes: tuple[int, ...] = (0,)) -> str | None:
+def _text(output: bytes) -> str:
+    return output.decode(errors="replace").strip()
+
+
+def _git(root: Path, *words: str, codes: tuple[int, ...] = (0,)) -> bytes | None:
     try:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
     except FileNotFoundError:
         return None
     return done.stdout if done.returncode in codes else None

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
 from plimsoll.model_story import ModelStory
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.overview_page import render_overview
@@ -14,7 +17,14 @@ from plimsoll.timeline_page import render_timeline
 from tasks.champion import standing_of
 from tasks.outcomes_feed import late_losses
 from tasks.pages import write_page, written_pages
+from tasks.records import Run
 from tasks.workspace import Workspace
+
+
+@task(cache_policy=NO_CACHE)
+def publish_pages(run: Run) -> str:
+    """Draw the pages of the run's model anew, and the list of models."""
+    return str(publish_index(run.workspace, [run.config.model]))
 
 
 def publish_index(workspace: Workspace, model_names: Sequence[str] | None = None) -> Path:

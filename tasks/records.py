@@ -35,6 +35,7 @@ class Run:
     config: ModelConfig
     start: RunStart
     snapshots: list[str] = field(default_factory=list)
+    parents: list[str] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     sentence: str = ""
     result: Result = "done"
@@ -116,7 +117,9 @@ def open_run(flow: str, model: str, as_of: date | None, parameters: dict[str, An
 
 
 def _close(run: Run, result: Result, sentence: str) -> None:
-    end = RunEnd(run.id, utc_now(), result, sentence, tuple(run.snapshots), run.outputs)
+    end = RunEnd(
+        run.id, utc_now(), result, sentence, tuple(run.snapshots), tuple(dict.fromkeys(run.parents)), run.outputs
+    )
     write_end(run.store, end)
 
 

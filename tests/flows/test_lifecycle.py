@@ -96,6 +96,8 @@ def test_a_retrain_is_started_once_however_often_the_night_is_checked(serving: P
     assert checked.code == 0
     assert "maximum age" in checked.out
     assert [e["facts"]["version"] for e in serving.ledger("trained")] == [1, 2]
+    report = serving.ledger("drift_decided")[-1]["facts"]["report"]
+    assert (serving.home / "reports" / report).stat().st_size > 100_000, "a retrain comes with a report to look at"
     assert [e["facts"]["date"] for e in serving.ledger("drift_decided")] == [str(DAY), str(NEXT)], "later nights wait"
     for _ in range(2):
         assert plimsoll("check", MODEL, "--date", NEXT, "--as-of", THIRD).code == 0

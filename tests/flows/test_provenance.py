@@ -1,0 +1,107 @@
+"""Provenance: a record says which code ran, down to the uncommitted line, and never a secret."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plimsoll.store import get_object
+from tasks.git import read_code_version, without_credentials
+from tasks.object_store import FolderStore
+from tests.flows.places import DAY, MODEL, Answer, Place
+
+Cli = Callable[..., Answer]
+SECRET = "hunter2-planted-and-to-be-found-nowhere"
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository of its own with one commit."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    root = tmp_path / "repo"
+    (root / "plimsoll").mkdir(parents=True)
+    (root / "plimsoll/code.py").write_text("answer = 41\n")
+    (root / "notes.txt").write_text("not source\n")
+    git(root, "init", "--quiet")
+    git(root, "add", ".")
+    git(root, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--message", "first")
+    return root
+
+
+def git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_clean_tree_has_a_commit_and_no_diff(repo: Path, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    found = read_code_version(repo, store)
+    assert found.commit == git(repo, "rev-parse", "HEAD")
+    assert (found.diff, found.remote) == ("", "")
+    (repo / "notes.txt").write_text("changed, but it runs nothing")
+    assert read_code_version(repo, store) == found
+
+
+def test_every_uncommitted_line_is_kept_and_can_be_applied(repo: Path, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    clean = read_code_version(repo, store)
+    changed = {
+        "plimsoll/code.py": b"answer = 42\r\n",
+        "plimsoll/new file.py": b"new = 1\n",
+        "plimsoll/gr\xc3\xb6\xc3\x9fe.py".encode().decode("utf-8"): b"# latin-1: \xe4\n",
+        "configs/models/m.yaml": b"model: m\n",
+    }
+    for name, data in changed.items():
+        (repo / name).parent.mkdir(parents=True, exist_ok=True)
+        (repo / name).write_bytes(data)
+    git(repo, "config", "color.ui", "always")
+    git(repo, "config", "diff.noprefix", "true")
+    found = read_code_version(repo, store)
+    assert found.commit == clean.commit
+    assert found.tree != clean.tree
+    (tmp_path / "patch").write_bytes(get_object(store, found.diff))
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "--quiet", str(repo), str(copy))
+    git(copy, "apply", "--binary", str(tmp_path / "patch"))
+    assert {name: (copy / name).read_bytes() for name in changed} == changed
+
+
+def test_outside_git_the_tree_digest_stands_alone(repo: Path, tmp_path: Path) -> None:
+    shutil.rmtree(repo / ".git")
+    found = read_code_version(repo, FolderStore(tmp_path / "store"))
+    assert found.commit == ""
+    assert len(found.tree) == 64
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        (f"https://ada:{SECRET}@git.example/team/p.git", "https://git.example/team/p.git"),
+        (f"https://{SECRET}@git.example:8443/p.git", "https://git.example:8443/p.git"),
+        ("git@git.example:team/p.git", "git@git.example:team/p.git"),
+        ("/srv/git/p.git", "/srv/git/p.git"),
+    ],
+)
+def test_a_remote_is_kept_without_credentials(repo: Path, tmp_path: Path, url: str, kept: str) -> None:
+    git(repo, "remote", "add", "origin", url)
+    assert read_code_version(repo, FolderStore(tmp_path / "store")).remote == kept == without_credentials(url)
+
+
+def test_no_secret_of_the_environment_is_kept(serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIMSOLL_PREFECT__DATABASE_URL", f"postgresql+asyncpg://ada:{SECRET}@db.example/prefect")
+    for name in ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "PGPASSWORD", "SOME_TOKEN"):
+        monkeypatch.setenv(name, SECRET)
+    git(serving.root, "init", "--quiet")
+    git(serving.root, "add", ".")
+    git(serving.root, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--message", "first")
+    git(serving.root, "remote", "add", "origin", f"https://ada:{SECRET}@git.example/team/p.git")
+    said = [plimsoll("train", MODEL, "--as-of", DAY), plimsoll("score", MODEL, "--date", DAY), plimsoll("check", MODEL)]
+    said += [plimsoll("config", "show"), plimsoll("config", "show", "--json"), plimsoll("runs", "--json")]
+    assert [answer.code for answer in said] == [0] * 6
+    assert serving.records()[-1]["code"]["remote"] == "https://git.example/team/p.git"
+    assert serving.records()[-1]["code"]["commit"] == git(serving.root, "rev-parse", "HEAD")
+    assert not [answer for answer in said if SECRET in answer.said]
+    assert not [p for p in serving.home.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
