@@ -61,7 +61,7 @@ def _metrics(request: Request) -> str:
         return ""
     judged = summary.get("judged_on") or {}
     where = f"On {judged['rows']:,} rows from {judged['from']} to {judged['to']}, " if judged else ""
-    head = f"{where}trained on {summary['rows']:,} rows:" if summary.get("rows") else where
+    head = f"{where}of {summary['rows']:,} valid rows in all:" if summary.get("rows") else where
     return "\n".join([head, "", f"| | {request.name} | {rival_name} |", "|---|---|---|", *rows])
 
 
