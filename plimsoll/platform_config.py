@@ -50,6 +50,7 @@ class PlatformConfig(Part):
     home: str = ".plimsoll"  # relative to the project folder
     data: str = "{home}/landing"  # the data root that model configs' paths start from
     dispatch: Literal["inline", "deployment"] = "inline"  # commands and retrains: in this process, or by a worker
+    engine: Literal["local"] = "local"  # what computes: this machine; a cluster is not supported yet
     reports_port: Port = 4280
     store: StoreConfig = StoreConfig()
     predictions: PredictionsConfig = PredictionsConfig()

@@ -1,6 +1,8 @@
 """The demo as a newcomer meets it: killed half-way, run again, looked at in a browser, decided about, run again."""
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -137,6 +139,24 @@ def test_a_second_demo_works_as_well_as_the_first(demo_environ: dict[str, str]) 
     told = plimsoll(demo_environ, "demo")
     assert "waits for a person" in " ".join(event["what"] for event in told["story"])
     assert Path(told["index"]).is_file()
+
+
+def test_every_command_of_the_readme_runs(start: Callable[..., Any], demo_environ: dict[str, str]) -> None:
+    text = (ROOT / "README.md").read_text()
+    lines = [line for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    run_elsewhere = [line for line in lines if re.fullmatch(r"(\w+=\S+ )*make (demo|up|test)", line)]
+    commands = [line for line in lines if line.startswith(".venv/bin/plimsoll ")]
+    assert len(commands) >= 5
+    assert sorted(lines) == sorted([*run_elsewhere, *commands]), "a line of the README that no test runs"
+    up = start(demo_environ, "up", until="deployments are up")
+    for line in commands:
+        words = shlex.split(line.replace(".venv/bin/plimsoll", str(Path(sys.executable).with_name("plimsoll")), 1))
+        done = subprocess.run(
+            words, cwd=ROOT, env=demo_environ, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    up.send_signal(signal.SIGINT)
+    assert up.wait(90) == 0
 
 
 def wait_for_paused(ui: str, after: dict[str, Any] | None = None) -> dict[str, Any]:
