@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from plimsoll.bundle import Bundle
+from plimsoll.digest import sha256_json
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.predictions import BatchResult, Role, Served, score_rows, scores_digest, summarize
@@ -42,14 +43,14 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
         return [(start or dt.date.fromisoformat(run.as_of)).isoformat()]
     if start:
         return dates_between(start, end)
-    standing = run.standing()
+    standing, until = run.standing(), min(run.as_of, str(end or run.as_of))
     done = {str(entry.facts["date"]) for entry in standing.of_kind("batch_committed")}
-    landed = [date for date in landed_dates(run.workspace, run.config) if date <= run.as_of]
+    landed = [date for date in landed_dates(run.workspace, run.config) if date <= until]
     if not done:
         return landed[-1:]
     stopped = {str(entry.facts["date"]) for entry in standing.of_kind("batch_rejected")} - done
     since = (dt.date.fromisoformat(run.as_of) - dt.timedelta(days=RETRY_DAYS)).isoformat()
-    again = {date for date in stopped if date >= since}
+    again = {date for date in stopped if since <= date <= until}
     return sorted(again | {date for date in landed if date > max(done)})
 
 
@@ -158,7 +159,8 @@ def _reject(run: Run, date: str, snapshot: Snapshot, reason: str, verdict: Verdi
         "rows": verdict.rows if verdict else 0,
         "validation": verdict.report if verdict else "",
     }
-    entry: Entry = run.decide("batch_rejected", facts, key=f"rejected:{date}:{snapshot.id}", as_of=date)
+    what = sha256_json([snapshot.manifest()["tables"], reason])  # the same bytes on another night are no news
+    entry: Entry = run.decide("batch_rejected", facts, key=f"rejected:{date}:{what}", as_of=date)
     return BatchResult(date, "rejected", 0, str(entry.facts["reason"]))
 
 

@@ -61,7 +61,7 @@ def dates_to_check(run: Run, start: dt.date | None, end: dt.date | None) -> list
     """
     standing = run.standing()
     if start is None:
-        return [date for date in standing.undecided() if date <= run.as_of]
+        return [date for date in standing.undecided() if date <= min(run.as_of, str(end or run.as_of))]
     dates = dates_between(start, end)
     if missing := [date for date in dates if standing.batch(date) is None]:
         raise DataError(

@@ -60,7 +60,7 @@ def test_scoring_twice_changes_nothing(serving: Place, plimsoll: Cli) -> None:
     before = serving.predictions()
     again = plimsoll("score", MODEL, "--date", DAY)
     assert again.code == 0
-    assert "1 were committed before" in again.out
+    assert "1 committed before" in again.out
     assert serving.predictions().equals(before)
     one_complete_result(serving)
 
@@ -70,6 +70,8 @@ def test_an_open_end_scores_what_landed_since_and_nothing_twice(serving: Place, 
     assert "2 batches" in plimsoll("score", MODEL, "--as-of", "2013-03-04").out
     assert "0 batches" in plimsoll("score", MODEL, "--as-of", "2013-03-04").out
     assert serving.predictions()["batch_date"].nunique() == 3
+    assert "1 batch" in plimsoll("score", MODEL, "--to", "2013-03-05", "--as-of", "2013-03-08").out
+    assert serving.predictions()["batch_date"].max() == "2013-03-05"
 
 
 def test_two_processes_leave_one_result(serving: Place) -> None:
@@ -167,8 +169,8 @@ def test_cut_off_before_the_commit_leaves_nothing_visible(serving: Place, monkey
 
 def test_a_rejected_batch_leaves_nothing_and_is_scored_when_delivered_again(serving: Place, plimsoll: Cli) -> None:
     cut_at_noon(serving.data, str(DAY))
-    for _ in range(2):
-        assert plimsoll("score", MODEL, "--date", DAY).code == 2
+    for night in (DAY, NEXT):
+        assert plimsoll("score", MODEL, "--date", DAY, "--as-of", night).code == 2
     assert serving.predictions().empty
     assert len(serving.ledger("batch_rejected")) == 1, "the same broken bytes are rejected once"
     redeliver(serving.data, str(DAY))

@@ -101,7 +101,11 @@ def test_a_retrain_is_started_once_however_often_the_night_is_checked(serving: P
     assert [e["facts"]["date"] for e in serving.ledger("drift_decided")] == [str(DAY), str(NEXT)], "later nights wait"
     for _ in range(2):
         assert plimsoll("check", MODEL, "--date", NEXT, "--as-of", THIRD).code == 0
-    assert len(serving.ledger("retrain_started")) == 1
+    started = serving.ledger("retrain_started")
+    assert len(started) == 1
+    records = {record["run_id"]: record for record in serving.records()}
+    retrained = records[serving.ledger("trained")[-1]["facts"]["run"]]
+    assert started[0]["facts"]["run"] in retrained["end"]["parents"], "the retrain knows which night asked for it"
     assert len(serving.ledger("trained")) == 2
     assert plimsoll("check", MODEL, "--as-of", THIRD).code == 0
     assert "still waits for approval" in serving.ledger("drift_decided")[-1]["facts"]["decision"]["sentence"]

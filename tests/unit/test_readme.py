@@ -183,7 +183,8 @@ def test_every_variable_named_is_a_setting(page: Path) -> None:
 
 
 def _sample(name: str) -> str:
-    return {"PLIMSOLL_DISPATCH": "inline", "PLIMSOLL_ENGINE": "local"}.get(name, "4300" if name.endswith("PORT") else "word")
+    fixed = {"PLIMSOLL_DISPATCH": "inline", "PLIMSOLL_ENGINE": "local"}
+    return fixed.get(name, "4300" if name.endswith("PORT") else "word")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
