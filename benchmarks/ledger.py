@@ -12,15 +12,17 @@ from typing import Any
 
 from benchmarks.children import median_ms, seconds_of
 from benchmarks.figures import Figure, plain
+from plimsoll.archive import Archive
 from plimsoll.digest import sha256_hex
-from plimsoll.ledger import ORIGIN, Entry, Kind, _encode, _parse, append, entry_key, read_ledger
-from plimsoll.store import Store
+from plimsoll.ledger import ORIGIN, Entry, Kind, _encode, _parse, append, entry_key, mark_head, read_ledger
+from plimsoll.seal import seal_of
 from tasks.object_store import FolderStore
 
 MODEL = "a_model"
 DATE, NOW = "2013-03-01", "2013-03-01T05:00:00.000+00:00"
 SHORT, LONG = 300, 1000
 APPENDS = 40
+SECRET = bytes(32)  # of a key that signs nothing else
 COLUMNS, REFERENCE_DAYS = 17, 60
 
 
@@ -35,22 +37,24 @@ def measure(full: bool) -> Iterator[Figure]:
         yield plain(f"read and verify a ledger of {LONG:,} entries", read, "ms")
 
 
-def filled(root: Path, count: int) -> Store:
-    """Return a store whose ledger holds count entries, chained as append chains them but without its reads."""
-    store, previous = FolderStore(root), ORIGIN
+def filled(root: Path, count: int) -> Archive:
+    """Return an archive whose ledger holds count entries, chained as append chains them but without its reads."""
+    archive, previous = Archive(FolderStore(root), seal_of(SECRET)), ORIGIN
     for n in range(count):
         kind, facts = decision(n)
-        data = _encode(Entry(n, MODEL, kind, DATE, NOW, "flow:benchmark", facts, f"key:{n}", previous))
-        store.put_if_absent(entry_key(MODEL, n), data)
-        previous = _parse(data, entry_key(MODEL, n)).digest
-    assert len(read_ledger(store, MODEL)) == count
-    return store
+        data = _encode(Entry(n, MODEL, kind, DATE, NOW, "flow:benchmark", facts, f"key:{n}", previous), archive)
+        archive.store.put_if_absent(entry_key(MODEL, n), data)
+        entry = _parse(data, entry_key(MODEL, n))
+        mark_head(archive, entry)
+        previous = entry.link
+    assert len(read_ledger(archive, MODEL)) == count
+    return archive
 
 
-def append_one(store: Store, n: int) -> Entry:
+def append_one(archive: Archive, n: int) -> Entry:
     """Append entry n as a flow does."""
     kind, facts = decision(n)
-    return append(store, MODEL, kind, facts=facts, as_of=DATE, recorded_at=NOW, by="flow:benchmark", key=f"key:{n}")
+    return append(archive, MODEL, kind, facts=facts, as_of=DATE, recorded_at=NOW, by="flow:benchmark", key=f"key:{n}")
 
 
 def decision(n: int) -> tuple[Kind, dict[str, Any]]:

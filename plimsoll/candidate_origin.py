@@ -42,7 +42,7 @@ def origin_section(candidate: Candidate) -> Html:
         ("Source tree", digest(version.tree)),
         ("Lock file", digest(machine.lock)),
         ("Python", machine.python),
-        ("Machine", f"{machine.cpu or machine.platform}, {machine.threads} threads"),
+        ("Machine", f"{machine.cpu or machine.platform}, {machine.cores} cores"),
         *((name.capitalize(), digest(value)) for name, value in candidate.digests.items() if name != "snapshot"),
         ("MLflow run", code(candidate.mlflow_run) if candidate.mlflow_run else "–"),
         ("Run", code(candidate.run)),

@@ -1,7 +1,8 @@
-"""The ledger: per model, an append-only hash chain of decisions.
+"""The ledger: per model, an append-only, signed hash chain of decisions.
 
-Entry n holds the digest of entry n-1, and is created with put-if-absent: of two writers of entry n one
-wins, the other reads the new entry, judges its case again, and tries n+1.
+Entry n holds the digest of entry n-1 and of its signature, and is created with put-if-absent: of two writers of entry n one
+wins, the other reads the new entry, judges its case again, and tries n+1. Each entry is signed, so nobody
+without a key can add one; a signed mark of each head, and the witness, show when the last ones were cut off.
 """
 
 import json
@@ -9,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from plimsoll.archive import Archive, Head, get_sealed, put_sealed
 from plimsoll.digest import canonical_json, sha256_hex
 from plimsoll.errors import ConflictError, IntegrityError
-from plimsoll.store import Store
 
 Kind = Literal[
     "trained",
@@ -47,6 +48,13 @@ class Entry:
     key: str = ""  # idempotency key; at most one entry of a ledger carries it
     previous: str = ORIGIN
     digest: str = field(default="", compare=False)
+    signer: str = field(default="", compare=False)  # public key
+    signature: str = field(default="", compare=False)  # of the digest
+
+    @property
+    def link(self) -> str:
+        """What the next entry holds as `previous`: the digest over this entry and its signature."""
+        return sha256_hex(f"{self.digest}{self.signer}{self.signature}".encode())
 
 
 Guard = Callable[[Sequence[Entry]], None]
@@ -57,27 +65,34 @@ def entry_key(model: str, n: int) -> str:
     return f"ledger/{model}/{n:08d}.json"
 
 
-def read_ledger(store: Store, model: str) -> tuple[Entry, ...]:
-    """Return a model's entries in order, after checking the chain from its first entry.
+def head_key(model: str, n: int) -> str:
+    """Return where the mark that entry n was written is stored."""
+    return f"heads/{model}/{n:08d}.json"
+
+
+def read_ledger(archive: Archive, model: str) -> tuple[Entry, ...]:
+    """Return a model's entries in order, after checking the chain, the last signature, and that none was cut off.
 
     Raises IntegrityError that names the first entry that is wrong or missing.
     """
+    marks = _marks(archive, model)  # before the entries: another writer may append in between
     entries: list[Entry] = []
     previous = ORIGIN
-    for n, key in enumerate(store.keys(f"ledger/{model}/")):
-        entry = _parse(store.get(key) or b"", key)
+    for n, key in enumerate(archive.store.keys(f"ledger/{model}/")):
+        entry = _parse(archive.store.get(key) or b"", key)
         if key != entry_key(model, n) or entry.n != n or entry.previous != previous or entry.model != model:
             raise IntegrityError(
                 f"The ledger of {model} is broken at entry {n} ({key}): it does not follow entry {n - 1}. "
                 "Restore the ledger from a backup; nothing was decided from it."
             )
-        previous = entry.digest
+        previous = entry.link
         entries.append(entry)
+    _check_head(archive, model, entries, marks)
     return tuple(entries)
 
 
 def append(
-    store: Store,
+    archive: Archive,
     model: str,
     kind: Kind,
     *,
@@ -88,37 +103,96 @@ def append(
     key: str = "",
     guard: Guard | None = None,
 ) -> Entry:
-    """Append one entry and return it; with an idempotency key that exists, return that entry instead.
+    """Append one signed entry and return it; with an idempotency key that exists, return that entry instead.
 
     guard is called with the entries so far before each try and raises to refuse. Raises ConflictError
     when 50 other writers in a row were faster.
     """
     for _ in range(MAX_TRIES):
-        entries = read_ledger(store, model)
+        entries = read_ledger(archive, model)
         if key and (there := next((e for e in entries if e.key == key), None)):
             return there
         if guard:
             guard(entries)
-        previous = entries[-1].digest if entries else ORIGIN
+        previous = entries[-1].link if entries else ORIGIN
         entry = Entry(len(entries), model, kind, as_of, recorded_at, by, facts, key, previous)
-        data = _encode(entry)
-        if store.put_if_absent(entry_key(model, entry.n), data):
-            return _parse(data, entry_key(model, entry.n))
+        data = _encode(entry, archive)
+        place = entry_key(model, entry.n)
+        # a write whose answer was lost is tried again by the client, finds itself there, and counts as won
+        if archive.store.put_if_absent(place, data) or archive.store.get(place) == data:
+            written = _parse(data, place)
+            mark_head(archive, written)
+            return written
     raise ConflictError(f"Could not append to the ledger of {model}: {MAX_TRIES} other writers were faster.")
 
 
-def _encode(entry: Entry) -> bytes:
+def mark_head(archive: Archive, entry: Entry) -> bool:
+    """Leave the signed mark that an entry was written; True when it was not there yet."""
+    wrote = put_sealed(archive, head_key(entry.model, entry.n), {"n": entry.n, "digest": entry.digest})
+    if archive.witness:
+        archive.witness.saw(entry.model, Head(entry.n, entry.digest))
+    return wrote
+
+
+def check_signature(archive: Archive, entry: Entry) -> None:
+    """Raise IntegrityError unless a trusted key signed an entry, and with it all entries before."""
+    where = f"Ledger entry {entry_key(entry.model, entry.n)}"
+    archive.seal.check(entry.digest.encode(), entry.signer, entry.signature, where)
+
+
+def _marks(archive: Archive, model: str) -> list[tuple[str, Head]]:
+    """Return the furthest heads that the store and the witness remember, with where they stand."""
+    marks = []
+    keys = list(archive.store.keys(f"heads/{model}/"))
+    if keys and (body := get_sealed(archive, keys[-1])):
+        marks.append((keys[-1], Head(int(body["n"]), str(body["digest"]))))
+    if archive.witness and (seen := archive.witness.last_seen(model)):
+        marks.append((archive.witness.where, seen))
+    return marks
+
+
+def _check_head(archive: Archive, model: str, entries: Sequence[Entry], marks: list[tuple[str, Head]]) -> None:
+    for where, head in marks:
+        if head.n >= len(entries):
+            raise IntegrityError(
+                f"The ledger of {model} was cut off: it ends after {len(entries)} entries, but {where} has seen entry "
+                f"{head.n}. Restore ledger/{model}/ from a backup; nothing was decided from it."
+            )
+        if entries[head.n].digest != head.digest:
+            raise IntegrityError(
+                f"The ledger of {model} was rewritten: entry {head.n} is not the one that {where} has seen. "
+                f"Restore ledger/{model}/ from a backup; nothing was decided from it."
+            )
+    if not entries:
+        return
+    check_signature(archive, entries[-1])
+    if archive.witness:
+        archive.witness.saw(model, Head(entries[-1].n, entries[-1].digest))
+
+
+def _encode(entry: Entry, archive: Archive) -> bytes:
+    digest = sha256_hex(canonical_json(_body(entry)))
+    signature = archive.seal.sign(digest.encode())
+    return _written(_body(entry), digest, archive.seal.public, signature)
+
+
+def _body(entry: Entry) -> dict[str, Any]:
     body = asdict(entry)
-    del body["digest"]
-    return canonical_json({**body, "digest": sha256_hex(canonical_json(body))})
+    for name in ("digest", "signer", "signature"):
+        del body[name]
+    return body
+
+
+def _written(body: dict[str, Any], digest: str, signer: str, signature: str) -> bytes:
+    return canonical_json({**body, "digest": digest, "signer": signer, "signature": signature})
 
 
 def _parse(data: bytes, key: str) -> Entry:
     try:
         body = json.loads(data)
-        stated = body.pop("digest")
-        honest = stated == sha256_hex(canonical_json(body))
-        entry = Entry(**body, digest=stated)
+        stated, signer, signature = (body.pop(name) for name in ("digest", "signer", "signature"))
+        honest = stated == sha256_hex(canonical_json(body)) and _written(body, stated, signer, signature) == data
+        entry = Entry(**body, digest=stated, signer=signer, signature=signature)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise IntegrityError(f"Ledger entry {key} cannot be read: {error}. Restore it from a backup.") from None
     if not honest:

@@ -64,7 +64,7 @@ class _RefusedError(ApprovalError):
 
 def read_request(workspace: Workspace, model: str, version: int, run_id: str = "") -> RequestView:
     """Return a version's request with its evidence checked; run_id is the Prefect run whose refusals count."""
-    entries = read_ledger(workspace.store, model)
+    entries = read_ledger(workspace.archive, model)
     request = find_request(entries, version)
     if request is None:
         return RequestView("unknown", _no_request(model, version), "", 0, None)
@@ -85,7 +85,7 @@ def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
     bundle: the bytes in MLflow; snapshot, config, gate_report: the objects in the store; code: what the
     record of the training run says.
     """
-    record = read_record(workspace.store, request.run) if request.run else None
+    record = read_record(workspace.archive, request.run) if request.run else None
     found = {name: _object_digest(workspace, digest) for name, digest in request.evidence.items()}
     found["bundle"] = _bundle_digest(workspace, request)
     found["code"] = str(record["code"]["tree"]) if record else GONE
@@ -104,7 +104,7 @@ def submit_decision(
     as_of: str | None = None,
 ) -> Outcome:
     """Enter a person's decision in the ledger, or the refusal of it; an approval promotes at once."""
-    request = find_request(read_ledger(workspace.store, model), version)
+    request = find_request(read_ledger(workspace.archive, model), version)
     if request is None:
         return Outcome(False, _no_request(model, version))
     decision = decision.strip().casefold()
@@ -124,11 +124,11 @@ def submit_decision(
     guard = _guard(workspace, request, who, approvers, decision)
     try:
         entry = append(
-            workspace.store, model, kind, facts=facts, as_of=day, recorded_at=utc_now(), by=name, guard=guard
+            workspace.archive, model, kind, facts=facts, as_of=day, recorded_at=utc_now(), by=name, guard=guard
         )
     except _RefusedError as refused:
         facts |= {"decision": decision, "rule": refused.rule, "sentence": str(refused)}
-        append(workspace.store, model, "approval_refused", facts=facts, as_of=day, recorded_at=utc_now(), by=name)
+        append(workspace.archive, model, "approval_refused", facts=facts, as_of=day, recorded_at=utc_now(), by=name)
         return Outcome(False, str(refused))
     settle(workspace, model, version)
     became = "and is champion now: it scores the next batch" if decision == "approve" else "and will never score"
@@ -137,7 +137,7 @@ def submit_decision(
 
 def settle(workspace: Workspace, model: str, version: int) -> None:
     """Do what a decision still owes: promote an approved version, and let MLflow's aliases follow."""
-    entries = read_ledger(workspace.store, model)
+    entries = read_ledger(workspace.archive, model)
     request = find_request(entries, version)
     if request and (approved := owed_promotion(entries, request)):
         promote(workspace, model, version, by=approved.by, as_of=approved.as_of)
@@ -179,7 +179,7 @@ def list_pending(workspace: Workspace) -> list[dict[str, Any]]:
             "may_decide": list(workspace.approvers().names_for(model)),
         }
         for model in workspace.models
-        for request in open_requests(read_ledger(workspace.store, model), _now())
+        for request in open_requests(read_ledger(workspace.archive, model), _now())
     ]
 
 

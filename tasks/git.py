@@ -5,23 +5,53 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from plimsoll.digest import sha256_file, sha256_json
+from plimsoll.digest import canonical_json, sha256_file
 from plimsoll.run_record import CodeVersion
 from plimsoll.store import Store, put_object
 
+PROJECT = Path(__file__).parents[1]
+PACKAGES = ("plimsoll", "tasks", "flows")
+
 SOURCE = ("plimsoll", "tasks", "flows", "configs", "great_expectations", "requirements.lock", "pyproject.toml")
 DIFF = ("diff", "--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/")  # not the user's
-SOURCE_ENDINGS = frozenset({".py", ".yaml", ".yml", ".json", ".toml", ".lock"})
+SOURCE_ENDINGS = frozenset({".py", ".yaml", ".yml", ".json", ".toml", ".lock", ".css"})
 
 
 def read_code_version(root: Path, store: Store) -> CodeVersion:
-    """Return commit, remote, uncommitted changes (kept as an object) and a digest of the source files."""
-    tree = _tree_digest(root)
-    if (commit := _git(root, "rev-parse", "HEAD")) is None:
-        return CodeVersion("", "", "", tree)
-    remote = without_credentials(_text(_git(root, "remote", "get-url", "origin") or b""))
+    """Return commit, remote, uncommitted changes (kept as an object) and the digest of the list of source files.
+
+    Outside git, and where a project folder holds configs only while the code lies elsewhere, every source file is
+    kept as an object: no commit could bring it back.
+    """
+    files = source_files(root)
+    tree = put_object(store, canonical_json({name: sha256_file(path) for name, path in files.items()}))
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None or not (root / PACKAGES[0]).is_dir():
+        for path in files.values():
+            put_object(store, path.read_bytes())
+        return CodeVersion(_text(commit or b""), _remote(root), "", tree, kept=True)
     diff = _uncommitted(root)
-    return CodeVersion(_text(commit), remote, put_object(store, diff) if diff else "", tree)
+    return CodeVersion(_text(commit), _remote(root), put_object(store, diff) if diff else "", tree, kept=False)
+
+
+def source_files(root: Path) -> dict[str, Path]:
+    """Return every source file by its name from the project folder, in order.
+
+    A package that the project folder does not hold is the running one.
+    """
+    tops = {name: root / name for name in SOURCE}
+    tops |= {name: PROJECT / name for name in PACKAGES if not tops[name].is_dir()}
+    found = {
+        (Path(name) / path.relative_to(top)).as_posix(): path
+        for name, top in tops.items()
+        for path in ([top] if top.is_file() else sorted(top.rglob("*")))
+        if path.suffix in SOURCE_ENDINGS and path.is_file() and "uncommitted" not in path.parts
+    }
+    return dict(sorted(found.items()))
+
+
+def _remote(root: Path) -> str:
+    return without_credentials(_text(_git(root, "remote", "get-url", "origin") or b""))
 
 
 def without_credentials(url: str) -> str:
@@ -52,10 +82,3 @@ def _git(root: Path, *words: str, codes: tuple[int, ...] = (0,)) -> bytes | None
     except FileNotFoundError:
         return None
     return done.stdout if done.returncode in codes else None
-
-
-def _tree_digest(root: Path) -> str:
-    tops = [root / name for name in SOURCE]
-    files = [p for top in tops for p in ([top] if top.is_file() else sorted(top.rglob("*")))]
-    kept = [p for p in files if p.suffix in SOURCE_ENDINGS and p.is_file() and "uncommitted" not in p.parts]
-    return sha256_json({p.relative_to(root).as_posix(): sha256_file(p) for p in kept})

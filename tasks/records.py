@@ -5,18 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from plimsoll.digest import canonical_json
 from plimsoll.errors import PlimsollError
 from plimsoll.ledger import Entry, Kind, append, read_ledger
 from plimsoll.model_config import ModelConfig
-from plimsoll.run_record import Result, RunEnd, RunStart, require_record, write_end, write_start
+from plimsoll.run_record import Result, RunEnd, RunStart, require_record, start_digest, write_end, write_start
 from plimsoll.standing import Standing, stand
 from plimsoll.store import Store, put_object
 from tasks.environment import read_environment
 from tasks.git import read_code_version
+from tasks.mlflow_registry import without_password
 from tasks.workspace import Workspace, open_workspace
+
+Opened = TypeVar("Opened", bound="Recorded")
 
 
 def utc_now() -> str:
@@ -25,20 +28,19 @@ def utc_now() -> str:
 
 
 @dataclass(eq=False)
-class Run:
-    """One run of one flow: its workspace, config and record so far.
+class Recorded:
+    """One run of one flow and its record so far.
 
     Not frozen: it gathers what the run reads and makes, to be written once at its end.
     """
 
     workspace: Workspace
-    config: ModelConfig
     start: RunStart
-    snapshots: list[str] = field(default_factory=list)
-    parents: list[str] = field(default_factory=list)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    sentence: str = ""
-    result: Result = "done"
+    snapshots: list[str] = field(default_factory=list, kw_only=True)
+    parents: list[str] = field(default_factory=list, kw_only=True)
+    outputs: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    sentence: str = field(default="", kw_only=True)
+    result: Result = field(default="done", kw_only=True)
 
     @property
     def id(self) -> str:
@@ -55,18 +57,25 @@ class Run:
         """The business date, ISO."""
         return self.start.as_of
 
+
+@dataclass(eq=False)
+class Run(Recorded):
+    """A run about one model."""
+
+    config: ModelConfig
+
     def standing(self) -> Standing:
         """Return where the model stands now."""
-        return stand(self.config.model, read_ledger(self.store, self.config.model))
+        return stand(self.config.model, read_ledger(self.workspace.archive, self.config.model))
 
     def decide(self, kind: Kind, facts: dict[str, Any], *, key: str = "", by: str = "", as_of: str = "") -> Entry:
-        """Append a ledger entry about this run's model; refused when the run has no record."""
-        require_record(self.store, self.id)
+        """Append a ledger entry about this run's model, bound to the run's record; refused when it has none."""
+        require_record(self.workspace.archive, self.id)
         return append(
-            self.store,
+            self.workspace.archive,
             self.config.model,
             kind,
-            facts={"run": self.id, **facts},
+            facts={"run": self.id, "record": start_digest(self.start), **facts},
             as_of=as_of or self.as_of,
             recorded_at=utc_now(),
             by=by or f"flow:{self.start.flow}",
@@ -76,12 +85,33 @@ class Run:
 
 @contextmanager
 def recording(flow: str, model: str, as_of: date | None, parameters: dict[str, Any]) -> Iterator[Run]:
-    """Open a run's record, hand the run over, and close the record however the run ends.
+    """Open the record of a run about a model, hand the run over, and close the record however the run ends.
 
     as_of defaults to today (UTC). A PlimsollError closes it as refused, a suspension as waiting, anything
     else as failed; the error goes on its way.
     """
-    run = open_run(flow, model, as_of, parameters)
+    workspace = open_workspace()
+    config = workspace.model(model)
+    body, learner = config.model_dump(mode="json"), config.estimator
+    start = _open(workspace, flow, model, as_of, parameters, body, learner.seed, learner.threads)
+    with closing(Run(workspace, start, config)) as run:
+        yield run
+
+
+@contextmanager
+def recording_platform(flow: str, as_of: date | None, parameters: dict[str, Any]) -> Iterator[Recorded]:
+    """Open the record of a run about the whole platform, like `recording`; its config is the platform's."""
+    workspace = open_workspace()
+    body = workspace.platform.model_dump(mode="json")
+    for part, name in (("mlflow", "tracking_uri"), ("prefect", "database_url")):
+        body[part][name] = without_password(body[part][name])
+    with closing(Recorded(workspace, _open(workspace, flow, "", as_of, parameters, body, None, None))) as run:
+        yield run
+
+
+@contextmanager
+def closing(run: Opened) -> Iterator[Opened]:
+    """Hand a run over and write the second half of its record however it ends."""
     try:
         yield run
     except PlimsollError as error:
@@ -94,12 +124,18 @@ def recording(flow: str, model: str, as_of: date | None, parameters: dict[str, A
     _close(run, run.result, run.sentence)
 
 
-def open_run(flow: str, model: str, as_of: date | None, parameters: dict[str, Any]) -> Run:
-    """Write the first half of a run's record and return the run."""
-    workspace = open_workspace()
-    config = workspace.model(model)
-    store = workspace.store
-    now = datetime.now(UTC)
+def _open(
+    workspace: Workspace,
+    flow: str,
+    model: str,
+    as_of: date | None,
+    parameters: dict[str, Any],
+    config: dict[str, Any],
+    seed: int | None,
+    threads: int | None,
+) -> RunStart:
+    """Write the first half of a run's record and return it."""
+    store, now = workspace.store, datetime.now(UTC)
     start = RunStart(
         run_id=f"{now:%Y%m%dT%H%M%S%f}Z-{flow}-{secrets.token_hex(3)}",
         flow=flow,
@@ -107,20 +143,29 @@ def open_run(flow: str, model: str, as_of: date | None, parameters: dict[str, An
         as_of=(as_of or now.date()).isoformat(),
         started_at=now.isoformat(timespec="milliseconds"),
         parameters={name: _plain(value) for name, value in parameters.items()},
-        config=put_object(store, canonical_json(config.model_dump(mode="json"))),
+        config=put_object(store, canonical_json(config)),
+        seed=seed,
+        threads=threads,
         code=read_code_version(workspace.root, store),
-        environment=read_environment(workspace.root),
+        environment=read_environment(workspace.root, store),
         prefect_run_id=_prefect_run_id(),
     )
-    write_start(store, start)
-    return Run(workspace, config, start)
+    write_start(workspace.archive, start)
+    return start
 
 
-def _close(run: Run, result: Result, sentence: str) -> None:
+def _close(run: Recorded, result: Result, sentence: str) -> None:
     end = RunEnd(
-        run.id, utc_now(), result, sentence, tuple(run.snapshots), tuple(dict.fromkeys(run.parents)), run.outputs
+        run_id=run.id,
+        start=start_digest(run.start),
+        finished_at=utc_now(),
+        result=result,
+        sentence=sentence,
+        snapshots=tuple(run.snapshots),
+        parents=tuple(dict.fromkeys(run.parents)),
+        outputs=run.outputs,
     )
-    write_end(run.store, end)
+    write_end(run.workspace.archive, end)
 
 
 def _plain(value: Any) -> Any:

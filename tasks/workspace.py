@@ -7,16 +7,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from plimsoll.archive import Archive
 from plimsoll.approvers_config import ApproversConfig
 from plimsoll.config_loading import check_config, nearest, overlay, parse_config, parse_yaml
+from plimsoll.digest import sha256_hex
 from plimsoll.errors import ConfigError
 from plimsoll.model_config import ModelConfig
 from plimsoll.platform_config import PlatformConfig
 from plimsoll.store import Store
 from tasks.object_store import open_store
+from tasks.signing import VARIABLE, FileWitness, open_seal
 
 PREFIX = "PLIMSOLL_"
-NOT_CONFIG = frozenset({f"{PREFIX}ROOT", f"{PREFIX}USER"})  # which project folder, and who sits at the terminal
+# which project folder, who sits at the terminal, and the one secret
+NOT_CONFIG = frozenset({f"{PREFIX}ROOT", f"{PREFIX}USER", VARIABLE})
 PROJECT = Path(__file__).parents[1]
 
 
@@ -31,6 +35,12 @@ class Workspace:
     def store(self) -> Store:
         """The object store."""
         return open_store(self.platform.store)
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The store with the keys that sign what is written to it, and the witness of its ledgers."""
+        folder = self.home / "witness" / sha256_hex(self.platform.store.url.encode())[:16]
+        return Archive(self.store, open_seal(self.platform), FileWitness(folder))
 
     @property
     def home(self) -> Path:

@@ -8,15 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plimsoll.archive import Archive
 from plimsoll.errors import ApprovalError, ConflictError, IntegrityError
-from plimsoll.ledger import Entry, append, entry_key, read_ledger
+from plimsoll.ledger import Entry, append, entry_key, head_key, read_ledger
+from plimsoll.seal import Seal, seal_of
 from plimsoll.standing import stand
 from tasks.object_store import FolderStore
+from tasks.signing import FileWitness
+from tests.archives import SECRET, archive_at
 
 
-def write(store: FolderStore, kind: str = "trained", key: str = "", **facts: object) -> Entry:
+def write(archive: Archive, kind: str = "trained", key: str = "", **facts: object) -> Entry:
     return append(
-        store,
+        archive,
         "m",
         kind,
         facts=dict(facts),
@@ -28,45 +32,45 @@ def write(store: FolderStore, kind: str = "trained", key: str = "", **facts: obj
 
 
 def test_entries_come_back_in_order(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    written = [write(store, version=n) for n in range(12)]
-    assert list(read_ledger(store, "m")) == written
-    assert [e.previous for e in written[1:]] == [e.digest for e in written[:-1]]
+    archive = archive_at(tmp_path)
+    written = [write(archive, version=n) for n in range(12)]
+    assert list(read_ledger(archive, "m")) == written
+    assert [e.previous for e in written[1:]] == [e.link for e in written[:-1]]
 
 
 def test_an_idempotency_key_is_written_once(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    first = write(store, "drift_decided", key="check:1", date="a")
-    assert write(store, "drift_decided", key="check:1", date="b") == first
-    assert len(read_ledger(store, "m")) == 1
+    archive = archive_at(tmp_path)
+    first = write(archive, "drift_decided", key="check:1", date="a")
+    assert write(archive, "drift_decided", key="check:1", date="b") == first
+    assert len(read_ledger(archive, "m")) == 1
 
 
 def test_racing_writers_all_land_once(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
+    archive = archive_at(tmp_path)
     with ThreadPoolExecutor(16) as pool:
-        entries = list(pool.map(lambda n: write(store, version=n), range(40)))
+        entries = list(pool.map(lambda n: write(archive, version=n), range(40)))
     assert sorted(e.n for e in entries) == list(range(40))
-    assert sorted(e.facts["version"] for e in read_ledger(store, "m")) == list(range(40))
+    assert sorted(e.facts["version"] for e in read_ledger(archive, "m")) == list(range(40))
 
 
 def test_racing_writers_of_one_key_write_one_entry(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
+    archive = archive_at(tmp_path)
     with ThreadPoolExecutor(16) as pool:
-        entries = list(pool.map(lambda n: write(store, key="once", version=n), range(40)))
+        entries = list(pool.map(lambda n: write(archive, key="once", version=n), range(40)))
     assert len({e.digest for e in entries}) == 1
-    assert len(read_ledger(store, "m")) == 1
+    assert len(read_ledger(archive, "m")) == 1
 
 
 def test_a_guard_refuses_on_what_is_there(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    write(store, version=1)
+    archive = archive_at(tmp_path)
+    write(archive, version=1)
 
     def guard(entries: object) -> None:
         raise ApprovalError("not now")
 
     with pytest.raises(ApprovalError, match="not now"):
-        append(store, "m", "approved", facts={}, as_of="", recorded_at="", by="", guard=guard)
-    assert len(read_ledger(store, "m")) == 1
+        append(archive, "m", "approved", facts={}, as_of="", recorded_at="", by="", guard=guard)
+    assert len(read_ledger(archive, "m")) == 1
 
 
 def test_endless_conflict_gives_up(tmp_path: Path) -> None:
@@ -75,64 +79,150 @@ def test_endless_conflict_gives_up(tmp_path: Path) -> None:
             return False
 
     with pytest.raises(ConflictError, match="50 other writers"):
-        write(Busy(tmp_path), version=1)
+        write(Archive(Busy(tmp_path), seal_of(SECRET)), version=1)
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_changed_byte_is_seen_and_named(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    store = FolderStore(tmp_path_factory.mktemp("ledger"))
+    tmp = tmp_path_factory.mktemp("ledger")
+    archive = archive_at(tmp)
     for n in range(4):
-        write(store, version=n, note="µ ledger")
+        write(archive, version=n, note="µ ledger")
     n = data.draw(st.integers(0, 3))
-    path = store.root / entry_key("m", n)
+    path = tmp / entry_key("m", n)
     body = bytearray(path.read_bytes())
     place = data.draw(st.integers(0, len(body) - 1))
     body[place] ^= data.draw(st.integers(1, 255))
     path.write_bytes(bytes(body))
     with pytest.raises(IntegrityError, match=rf"{n:08d}|entry {n}"):
-        read_ledger(store, "m")
+        read_ledger(archive, "m")
 
 
 def test_a_missing_entry_breaks_the_chain(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
+    archive = archive_at(tmp_path)
     for n in range(3):
-        write(store, version=n)
+        write(archive, version=n)
     (tmp_path / entry_key("m", 1)).unlink()
     with pytest.raises(IntegrityError, match="broken at entry 1"):
-        read_ledger(store, "m")
+        read_ledger(archive, "m")
 
 
 def test_an_entry_of_another_ledger_does_not_fit(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    write(store, version=1)
+    archive = archive_at(tmp_path)
+    write(archive, version=1)
     stolen = json.loads((tmp_path / entry_key("m", 0)).read_bytes())
     target = tmp_path / entry_key("other", 0)
     target.parent.mkdir(parents=True)
     target.write_text(json.dumps(stolen, sort_keys=True, separators=(",", ":")))
     with pytest.raises(IntegrityError):
-        read_ledger(store, "other")
+        read_ledger(archive, "other")
 
 
 def test_standing_follows_promotions_and_rollbacks(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
+    archive = archive_at(tmp_path)
     for version in (1, 2):
-        write(store, version=version, bundle="b")
-        write(store, "promotion_requested", version=version)
-        write(store, "promoted", version=version)
-    write(store, "rolled_back", version=1, **{"from": 2})
-    now = stand("m", read_ledger(store, "m"))
+        write(archive, version=version, bundle="b")
+        write(archive, "promotion_requested", version=version)
+        write(archive, "promoted", version=version)
+    write(archive, "rolled_back", version=1, **{"from": 2})
+    now = stand("m", read_ledger(archive, "m"))
     assert (now.champion, now.previous) == (1, 2)
     assert {v.number: v.state for v in now.versions} == {1: "champion", 2: "former"}
 
 
 def test_a_committed_batch_outranks_its_rejections(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    write(store, "batch_rejected", date="d", reason="cut")
-    assert stand("m", read_ledger(store, "m")).undecided() == ["d"]
-    write(store, "batch_committed", date="d", versions={"1": "champion"})
-    write(store, "batch_rejected", date="d", reason="late duplicate")
-    now = stand("m", read_ledger(store, "m"))
+    archive = archive_at(tmp_path)
+    write(archive, "batch_rejected", date="d", reason="cut")
+    assert stand("m", read_ledger(archive, "m")).undecided() == ["d"]
+    write(archive, "batch_committed", date="d", versions={"1": "champion"})
+    write(archive, "batch_rejected", date="d", reason="late duplicate")
+    now = stand("m", read_ledger(archive, "m"))
     batch = now.batch("d")
     assert batch is not None
     assert batch.kind == "batch_committed"
+
+
+def test_a_cut_off_tail_shows(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path)
+    for n in range(5):
+        write(archive, version=n)
+    for n in (3, 4):
+        (tmp_path / entry_key("m", n)).unlink()
+    with pytest.raises(IntegrityError, match=r"cut off: it ends after 3 entries, but heads/m/00000004.json"):
+        read_ledger(archive, "m")
+    with pytest.raises(IntegrityError, match="cut off"):
+        write(archive, version=9)
+
+
+def test_a_ledger_cut_off_with_its_marks_is_seen_by_the_witness(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path / "store", witness=FileWitness(tmp_path / "witness"))
+    for n in range(3):
+        write(archive, version=n)
+    for key in (entry_key("m", 2), head_key("m", 2)):
+        (tmp_path / "store" / key).unlink()
+    assert len(read_ledger(archive_at(tmp_path / "store"), "m")) == 2, "nothing in the store tells"
+    with pytest.raises(IntegrityError, match="the witness in .* has seen entry 2"):
+        read_ledger(archive, "m")
+
+
+def test_a_whole_ledger_that_vanished_shows(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path)
+    write(archive, version=1)
+    (tmp_path / entry_key("m", 0)).unlink()
+    with pytest.raises(IntegrityError, match="ends after 0 entries"):
+        read_ledger(archive, "m")
+
+
+def test_an_entry_by_someone_without_the_key_is_not_believed(tmp_path: Path) -> None:
+    archive, thief = archive_at(tmp_path), archive_at(tmp_path, bytes(32))
+    write(archive, version=1)
+    forged = Archive(thief.store, seal_of(bytes(32), archive.seal.trusted))  # it trusts, and is not trusted
+    write(forged, "promoted", version=1)
+    with pytest.raises(IntegrityError, match="is signed by key .* which is not trusted here"):
+        read_ledger(archive, "m")
+    with pytest.raises(IntegrityError, match="not trusted"):
+        write(archive, version=2)
+    ours = seal_of(SECRET, frozenset({thief.seal.public}))
+    assert len(read_ledger(Archive(archive.store, ours), "m")) == 2, "a key that the team trusts counts"
+
+
+def test_a_rewritten_ledger_of_one_own_key_shows(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path / "a", witness=FileWitness(tmp_path / "witness"))
+    write(archive, version=1)
+    other = archive_at(tmp_path / "b")
+    write(other, version=2)
+    key = entry_key("m", 0)
+    (tmp_path / "a" / key).unlink()
+    archive.store.put_if_absent(key, other.store.get(key) or b"")
+    with pytest.raises(IntegrityError, match="rewritten: entry 0 is not the one that heads/m/00000000.json has seen"):
+        read_ledger(archive, "m")
+
+
+def test_a_writer_killed_before_its_mark_is_no_cut(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path, witness=FileWitness(tmp_path / "witness"))
+    for n in range(3):
+        write(archive, version=n)
+    (tmp_path / head_key("m", 2)).unlink()
+    assert len(read_ledger(archive, "m")) == 3
+    write(archive, version=3)
+    assert len(read_ledger(archive, "m")) == 4
+
+
+def test_a_write_whose_answer_was_lost_counts_once(tmp_path: Path) -> None:
+    class Lossy(FolderStore):
+        def put_if_absent(self, key: str, data: bytes) -> bool:
+            super().put_if_absent(key, data)
+            return False
+
+    entry = write(Archive(Lossy(tmp_path), seal_of(SECRET)), version=1)
+    assert read_ledger(archive_at(tmp_path), "m") == (entry,)
+
+
+def test_a_reader_without_a_key_checks_and_cannot_write(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path)
+    write(archive, version=1)
+    reader = Archive(archive.store, Seal(archive.seal.trusted))
+    assert len(read_ledger(reader, "m")) == 1
+    with pytest.raises(IntegrityError, match="no signing key"):
+        write(reader, version=2)
