@@ -42,5 +42,5 @@ def key_new(as_json: Json = False) -> None:
     public = open_seal(platform).public
     if as_json:
         return print_json({"file": str(path), "public": public})
-    say(f"Wrote a new signing key to {path}, readable by you alone. Keep a copy where the store's writers cannot reach.")
+    say(f"Wrote a new signing key to {path}, readable by you alone. Keep a copy in a safe place.")
     return print_facts({"public": public})

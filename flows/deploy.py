@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from plimsoll.model_config import ModelConfig
 from tasks.prefect_api import connected, ui_url
+from tasks.secrecy import is_secret
 from tasks.servers import telemetry_off
 from tasks.workspace import PREFIX, Workspace
 
@@ -23,7 +24,6 @@ FLOWS: tuple[tuple[str, Kind], ...] = (
     ("flows.score_batch.score_batch", "score"),
     ("flows.check_drift.check_drift", "check"),
 )
-SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL")
 
 
 class Deployed(NamedTuple):
@@ -67,11 +67,6 @@ def job_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that a run is given: this project's settings, never a secret."""
     settings = {k: v for k, v in environ.items() if k.startswith(PREFIX) and not is_secret(k, v)}
     return {**settings, f"{PREFIX}DISPATCH": "deployment", **telemetry_off()}
-
-
-def is_secret(name: str, value: str) -> bool:
-    """Return whether a variable may hold a secret: by its name, or a password inside an address."""
-    return any(word in name.upper() for word in SECRET_WORDS) or ("://" in value and "@" in value)
 
 
 def _apply(client: "SyncPrefectClient", workspace: Workspace, config: ModelConfig, path: str, kind: Kind) -> Deployed:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from plimsoll.digest import canonical_json, sha256_file
 from plimsoll.run_record import CodeVersion
 from plimsoll.store import Store, put_object
+from tasks.secrecy import refuse_secrets
 
 PROJECT = Path(__file__).parents[1]
 PACKAGES = ("plimsoll", "tasks", "flows")
@@ -27,10 +28,13 @@ def read_code_version(root: Path, store: Store) -> CodeVersion:
     tree = put_object(store, canonical_json({name: sha256_file(path) for name, path in files.items()}))
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None or not (root / PACKAGES[0]).is_dir():
-        for path in files.values():
-            put_object(store, path.read_bytes())
+        for name, path in files.items():
+            data = path.read_bytes()
+            refuse_secrets(data, name)
+            put_object(store, data)
         return CodeVersion(_text(commit or b""), _remote(root), "", tree, kept=True)
     diff = _uncommitted(root)
+    refuse_secrets(diff, "An uncommitted change")
     return CodeVersion(_text(commit), _remote(root), put_object(store, diff) if diff else "", tree, kept=False)
 
 

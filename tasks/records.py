@@ -17,6 +17,7 @@ from plimsoll.store import Store, put_object
 from tasks.environment import read_environment
 from tasks.git import read_code_version
 from tasks.mlflow_registry import without_password
+from tasks.secrecy import refuse_secrets, without_secrets
 from tasks.workspace import Workspace, open_workspace
 
 Opened = TypeVar("Opened", bound="Recorded")
@@ -136,13 +137,15 @@ def _open(
 ) -> RunStart:
     """Write the first half of a run's record and return it."""
     store, now = workspace.store, datetime.now(UTC)
+    given = {name: _plain(value) for name, value in parameters.items()}
+    refuse_secrets(canonical_json([config, given]), f"The config of {model or 'the platform'} or a parameter")
     start = RunStart(
         run_id=f"{now:%Y%m%dT%H%M%S%f}Z-{flow}-{secrets.token_hex(3)}",
         flow=flow,
         model=model,
         as_of=(as_of or now.date()).isoformat(),
         started_at=now.isoformat(timespec="milliseconds"),
-        parameters={name: _plain(value) for name, value in parameters.items()},
+        parameters=given,
         config=put_object(store, canonical_json(config)),
         seed=seed,
         threads=threads,
@@ -160,10 +163,10 @@ def _close(run: Recorded, result: Result, sentence: str) -> None:
         start=start_digest(run.start),
         finished_at=utc_now(),
         result=result,
-        sentence=sentence,
+        sentence=without_secrets(sentence),
         snapshots=tuple(run.snapshots),
         parents=tuple(dict.fromkeys(run.parents)),
-        outputs=run.outputs,
+        outputs=without_secrets(run.outputs),
     )
     write_end(run.workspace.archive, end)
 

@@ -105,3 +105,33 @@ def test_no_secret_of_the_environment_is_kept(serving: Place, plimsoll: Cli, mon
     assert serving.records()[-1]["code"]["commit"] == git(serving.root, "rev-parse", "HEAD")
     assert not [answer for answer in said if SECRET in answer.said]
     assert not [p for p in serving.home.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
+
+
+def test_a_secret_in_an_uncommitted_change_stops_the_run(
+    serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_URL", f"postgresql://ada:{SECRET}@db.example/flights")
+    serving.configure("owner: network-operations", f"owner: {SECRET}")
+    answer = plimsoll("score", MODEL, "--date", DAY)
+    assert answer.code == 2
+    assert "holds the value of the variable WAREHOUSE_URL" in answer.err
+    assert SECRET not in answer.said
+    assert not [p for p in serving.home.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
+
+
+def test_a_secret_in_an_error_is_not_recorded(serving: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    from plimsoll.errors import ServerError
+    from tasks.records import recording
+
+    monkeypatch.setenv("WAREHOUSE_URL", f"postgresql://ada:{SECRET}@db.example/flights")
+
+    def fail() -> None:
+        with recording("score_batch", MODEL, DAY, {}) as run:
+            run.outputs["tried"] = [f"postgresql://ada:{SECRET}@db.example"]
+            raise ServerError(f"postgresql://ada:{SECRET}@db.example/flights does not answer")
+
+    with pytest.raises(ServerError):
+        fail()
+    end = serving.records()[-1]["end"]
+    assert end["sentence"] == "postgresql://ada:***@db.example/flights does not answer"
+    assert end["outputs"]["tried"] == ["postgresql://ada:***@db.example"]
