@@ -41,6 +41,11 @@ def at_most(figure: str, value: float, unit: str, goal: float) -> Figure:
     return Figure(figure, tidy(value), unit, goal, value <= goal)
 
 
+def at_least(figure: str, value: float, unit: str, goal: float) -> Figure:
+    """Return a figure that should not be below its goal."""
+    return Figure(figure, tidy(value), unit, goal, value >= goal)
+
+
 def near(figure: str, value: float, unit: str, goal: float, within: float) -> Figure:
     """Return a figure that should be as near to its goal as `within`."""
     return Figure(figure, tidy(value), unit, tidy(goal), abs(value - goal) <= within)

@@ -7,14 +7,16 @@ import pandas as pd
 
 from flows.demo_data import lay_out_flights
 from plimsoll.assembly import assemble, attach_outcome
-from plimsoll.bundle import Bundle, load_bundle
+from plimsoll.bundle import SIGNATURE, Bundle, load_bundle, sign_bundle
 from plimsoll.model_config import ModelConfig
+from plimsoll.seal import seal_of
 from plimsoll.training import DATE, train_bundle
 from tasks.features import load_feature_function
 from tasks.workspace import PROJECT, open_workspace
 
 MODEL = "flight_delay"
 TRAINED_BEFORE = "2013-03-01"
+SEAL = seal_of(bytes(range(32)))
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def train_on_winter(flights: Flights, folder: Path) -> Path:
     bundle = train_bundle(flights.rows[flights.rows[DATE] < TRAINED_BEFORE], flights.config)
     target = folder / bundle.digest
     target.mkdir()
-    for name, data in bundle.files.items():
+    signature = {SIGNATURE: sign_bundle(SEAL, MODEL, bundle.digest)}
+    for name, data in {**bundle.files, **signature}.items():
         (target / name).write_bytes(data)
     return target
 
@@ -60,4 +63,4 @@ def train_on_winter(flights: Flights, folder: Path) -> Path:
 def open_bundle(folder: Path) -> Bundle:
     """Return a bundle kept by train_on_winter, checked as it is when fetched from the registry."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    return load_bundle(files, folder.name, "a benchmark's folder")
+    return load_bundle(files, MODEL, folder.name, SEAL, "a benchmark's folder")

@@ -14,7 +14,7 @@ from benchmarks.children import median_ms, seconds_of
 from benchmarks.figures import Figure, plain
 from plimsoll.archive import Archive
 from plimsoll.digest import sha256_hex
-from plimsoll.ledger import ORIGIN, Entry, Kind, _encode, _parse, append, entry_key, mark_head, read_ledger
+from plimsoll.ledger import ORIGIN, Entry, Kind, _encode, append, entry_key, mark_head, parse_entry, read_ledger
 from plimsoll.seal import seal_of
 from tasks.object_store import FolderStore
 
@@ -44,7 +44,7 @@ def filled(root: Path, count: int) -> Archive:
         kind, facts = decision(n)
         data = _encode(Entry(n, MODEL, kind, DATE, NOW, "flow:benchmark", facts, f"key:{n}", previous), archive)
         archive.store.put_if_absent(entry_key(MODEL, n), data)
-        entry = _parse(data, entry_key(MODEL, n))
+        entry = parse_entry(data, entry_key(MODEL, n))
         mark_head(archive, entry)
         previous = entry.link
     assert len(read_ledger(archive, MODEL)) == count

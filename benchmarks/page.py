@@ -11,7 +11,7 @@ from benchmarks.figures import Figure, load, shown
 from tasks.environment import read_environment
 from tasks.workspace import PROJECT
 
-NAMES = ("command_line", "ledger", "drift", "scoring", "nightly", "demo")  # the longest last
+NAMES = ("command_line", "ledger", "snapshots", "drift", "trace", "scoring", "nightly", "demo")  # the longest last
 PAGE = PROJECT / "docs/performance.md"
 HERE = Path(__file__).parent
 HEAD = """\

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from flows import cli_keys, cli_maintain, cli_reproduce, cli_verify
 from flows.cli_look import Json, Model, add_commands
 from flows.output import complain, print_facts, print_json, print_table, say, working
 
@@ -120,21 +121,32 @@ def rollback(
     to: Annotated[int | None, typer.Option(help="A former champion; the one before this if empty.")] = None,
     reason: Annotated[str, typer.Option(help="Why; it is kept in the ledger.")] = "",
     as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date; today if empty.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Prove that it would be safe, and change nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a former champion the champion again; the same command undoes it."""
-    from tasks.approvals import roll_back_as
+    """Make a former champion the champion again, once it scores as it did then; with --to, the same undoes it."""
+    from tasks.rollback import prove_rollback_as, roll_back_as
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
     workspace.model(model)
     day = (_day(as_of) or datetime.now().astimezone().date()).isoformat()
-    entry = roll_back_as(workspace, model, to, who, day, reason)
-    sentence = f"{model} v{entry.facts['version']} is champion again, by {who}; it was v{entry.facts['from']}."
-    _result({"sentence": sentence, "entry": entry.n}, as_json)
+    with working(f"proving the rollback of {model}", as_json):
+        if dry_run:
+            proof = prove_rollback_as(workspace, model, to, who)
+            sentence = f"{proof.sentence} Nothing was changed."
+            return _result({"sentence": sentence, "proof": proof.to_json()}, as_json)
+        done = roll_back_as(workspace, model, to, who, day, reason)
+    return _result(done.to_json(), as_json)
 
 
 add_commands(app)
+cli_keys.add_commands(app)
+cli_reproduce.add_commands(app)
+cli_maintain.add_commands(app)
+cli_verify.add_commands(app)
 
 
 def main() -> None:

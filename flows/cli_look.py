@@ -1,6 +1,7 @@
 """The commands that look: models, configs, history, traces, runs. They change nothing and need no server."""
 
-from datetime import date, datetime
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -68,41 +69,57 @@ def pending(as_json: Json = False) -> None:
 
 def history(
     model: Model,
-    at: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Who was champion on this date?")] = None,
+    at: Annotated[str, typer.Option(help="Who was champion then? A business date, or a time of the clock.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Nightly batches and decisions too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show who was champion when, by whose decision, and everything that led there."""
-    from flows.story import history_rows
+    """Show who was champion when, by whose decision and on what evidence, and all that led there."""
+    from flows.story import history_rows, print_reign
+    from plimsoll.champions import champion_rows, parse_at, reign_at, reigns, told_at
     from tasks.champion import standing_of
     from tasks.workspace import open_workspace
 
+    asked = parse_at(at) if at else None
     workspace = open_workspace()
     workspace.model(model)
     standing = standing_of(workspace, model)
-    if at:
-        return _champion_at(model, standing.champion_at(at.date().isoformat()), at.date(), as_json)
+    if asked:
+        found = reign_at(standing, asked)
+        sentence = told_at(model, found, asked)
+        if as_json:
+            reign = found.to_json() if found else None
+            return print_json({"sentence": sentence, "champion": found.version if found else None, "reign": reign})
+        return print_reign(sentence, found)
+    line = reigns(standing)
     if as_json:
-        return print_json([vars(e) for e in standing.entries])
-    return print_table(
-        f"Ledger of {model}", ["#", "date", "what", "by", "facts"], history_rows(standing.entries, everything)
-    )
+        entries = [vars(entry) for entry in standing.entries]
+        return print_json({"champions": [reign.to_json() for reign in line], "entries": entries})
+    print_table(f"Champions of {model}", ["version", "from", "to", "how", "approved by"], champion_rows(line))
+    rows = history_rows(standing.entries, everything)
+    return print_table(f"Ledger of {model}", ["#", "date", "what", "by", "facts"], rows)
 
 
 def trace(
-    model: Model,
     key: Annotated[str, typer.Argument(help="The row's key.")],
     day: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Batch date.")] = None,
+    model: Annotated[str, typer.Option(help="Only this model's; all without it.")] = "",
     as_json: Json = False,
+    page: Annotated[Path | None, typer.Option("--html", help="Write a page for an auditor to this file.")] = None,
 ) -> None:
     """Trace one prediction to model, approver, data, code, validation, reasons and outcome."""
     from flows.story import print_trace
     from tasks.trace import trace_prediction
+    from tasks.trace_file import write_trace
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
-    found = trace_prediction(workspace, model, key, day.date().isoformat() if day else None)
-    return print_json(found) if as_json else print_trace(found)
+    found = trace_prediction(workspace, key, day.date().isoformat() if day else None, model or None)
+    if page:
+        write_trace(workspace, found, page)
+    if as_json:
+        return print_json(found)
+    print_trace(found)
+    return say(f"\nWrote {page}.") if page else None
 
 
 def runs(
@@ -120,7 +137,7 @@ def runs(
         workspace.model(model)
     found: list[dict[str, Any]] = []
     for run_id in reversed(list_runs(workspace.store)):
-        record = read_record(workspace.store, run_id)
+        record = read_record(workspace.archive, run_id)
         if record and (not model or record["model"] == model):
             found.append(record)
         if len(found) == last:
@@ -128,13 +145,6 @@ def runs(
     if as_json:
         return print_json(found)
     return print_table("Runs", ["run", "model", "as of", "code", "snapshot", "result"], run_rows(found))
-
-
-def _champion_at(model: str, version: int | None, day: date, as_json: bool) -> None:
-    sentence = f"{model} v{version} was champion on {day}." if version else f"{model} had no champion on {day}."
-    if as_json:
-        return print_json({"sentence": sentence, "champion": version})
-    return say(sentence)
 
 
 def _version(number: int | None) -> str:

@@ -129,15 +129,16 @@ def waiting(workspace: Workspace, story: Story, end: dt.date) -> None:
 
 def rollback(workspace: Workspace, story: Story) -> None:
     """Go back one version, and forward again."""
-    from tasks.approvals import roll_back_as
     from tasks.champion import standing_of
+    from tasks.rollback import roll_back_as
 
-    day = last_scored(workspace)
-    if standing_of(workspace, MODEL).previous is None:
-        return
-    for reason in ("a drill", "the drill is over"):
-        entry = roll_back_as(workspace, MODEL, None, "ada", day.isoformat(), reason)
-        story.tell(day, f"Rolled back from v{entry.facts['from']} to v{entry.facts['version']}: {reason}.")
+    day, standing = last_scored(workspace), standing_of(workspace, MODEL)
+    for to, reason in ((standing.previous, "a drill"), (standing.champion, "the drill is over")):
+        if standing.previous is None:
+            return
+        done = roll_back_as(workspace, MODEL, to, "ada", day.isoformat(), reason)
+        facts = done.entry.facts
+        story.tell(day, f"Rolled back from v{facts['from']} to v{facts['version']}: {reason}.", done.proof.sentence)
 
 
 def trace(workspace: Workspace, story: Story) -> None:
@@ -149,14 +150,14 @@ def trace(workspace: Workspace, story: Story) -> None:
     rows = read_predictions(workspace, MODEL, date=day)
     rows = rows[rows["role"] == "champion"].sort_values("score")
     key = str(rows["key"].iloc[-1])
-    found = trace_prediction(workspace, MODEL, key, day)
+    found = trace_prediction(workspace, key, day, MODEL)
     score, late = found["prediction"]["score"], found["outcome"]["outcome"]
     happened = {1.0: "it was late", 0.0: "it was on time", None: "it never arrived"}[late]
     reasons = ", ".join(f"{r['feature']} {r['value']}" for r in found["reasons"][:3])
     story.tell(
         last_scored(workspace),
         f"Traced {key}: v{found['version']['version']} said {score:.0%}, and {happened}.",
-        f"Because of {reasons}. Approved by {found['approval']['by']}. All of it: plimsoll trace {MODEL} {key}",
+        f"Because of {reasons}. Approved by {found['approval']['by']}. All of it: plimsoll trace {key}",
     )
 
 

@@ -1,4 +1,4 @@
-"""deploy: one deployment per model and flow, with its schedule; run again, it changes nothing."""
+"""deploy: one deployment per model and flow and one for the upkeep; run again, it changes nothing."""
 
 import importlib
 import inspect
@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from flows.running import PLATFORM
 from plimsoll.model_config import ModelConfig
 from tasks.prefect_api import connected, ui_url
 from tasks.secrecy import is_secret
@@ -24,6 +25,7 @@ FLOWS: tuple[tuple[str, Kind], ...] = (
     ("flows.score_batch.score_batch", "score"),
     ("flows.check_drift.check_drift", "check"),
 )
+UPKEEP = "flows.maintain_store.maintain_store"
 
 
 class Deployed(NamedTuple):
@@ -34,8 +36,19 @@ class Deployed(NamedTuple):
     url: str
 
 
+class Subject(NamedTuple):
+    """What a deployment is about: a model, or the platform as a whole."""
+
+    name: str
+    description: str
+    tags: list[str]
+    parameters: dict[str, Any]
+    cron: str | None
+    alone: bool  # a second run that comes meanwhile is cancelled
+
+
 def deploy(workspace: Workspace, flows: Sequence[tuple[str, Kind]] = FLOWS) -> list[Deployed]:
-    """Create or update the work pool and every model's deployments of a table of flows.
+    """Create or update the work pool, every model's deployments of a table of flows, and that of the upkeep.
 
     A deployment that is as it should be is left alone, so that its planned runs and a schedule that
     someone paused stay as they are.
@@ -43,11 +56,12 @@ def deploy(workspace: Workspace, flows: Sequence[tuple[str, Kind]] = FLOWS) -> l
     api_url = workspace.platform.api_url
     with connected(api_url) as client:
         ensure_pool(client, workspace.platform.prefect.work_pool)
-        return [
-            _apply(client, workspace, workspace.model(model), path, kind)
+        models = [
+            _apply(client, workspace, _about_model(workspace.model(model), kind), path)
             for model in workspace.models
             for path, kind in flows
         ]
+        return [*models, _apply(client, workspace, _about_platform(workspace), UPKEEP)]
 
 
 def ensure_pool(client: "SyncPrefectClient", name: str) -> None:
@@ -69,15 +83,31 @@ def job_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**settings, f"{PREFIX}DISPATCH": "deployment", **telemetry_off()}
 
 
-def _apply(client: "SyncPrefectClient", workspace: Workspace, config: ModelConfig, path: str, kind: Kind) -> Deployed:
+def _about_model(config: ModelConfig, kind: Kind) -> Subject:
+    # a suspended request holds no slot, and several may wait at once: promote has no limit
+    return Subject(
+        name=config.model,
+        description=f"**{config.model}**: {config.purpose.strip()}",
+        tags=[config.model, config.owner],
+        parameters={"model": config.model},
+        cron=_cron(config, kind),
+        alone=kind != "promote",
+    )
+
+
+def _about_platform(workspace: Workspace) -> Subject:
+    cron = workspace.platform.retention.schedule
+    return Subject(PLATFORM, "The policy is `retention` in configs/platform.yaml.", [PLATFORM], {}, cron, True)
+
+
+def _apply(client: "SyncPrefectClient", workspace: Workspace, about: Subject, path: str) -> Deployed:
     flow = _load(path)
-    wanted = _wanted(workspace, config, flow, path, kind)
-    cron = _cron(config, kind)
-    there = _existing(client, f"{flow.name}/{config.model}")
-    same = there is not None and _same(there, wanted, cron)
-    deployment_id = there.id if there and same else _create(client, flow, wanted, cron, there)
+    wanted = _wanted(workspace, about, flow, path)
+    there = _existing(client, f"{flow.name}/{about.name}")
+    same = there is not None and _same(there, wanted, about.cron)
+    deployment_id = there.id if there and same else _create(client, flow, wanted, about.cron, there)
     page = f"{ui_url(workspace.platform.api_url)}/deployments/deployment/{deployment_id}"
-    return Deployed(f"{flow.name}/{config.model}", cron or "", page)
+    return Deployed(f"{flow.name}/{about.name}", about.cron or "", page)
 
 
 def _load(path: str) -> "Flow[..., Any]":
@@ -86,28 +116,26 @@ def _load(path: str) -> "Flow[..., Any]":
     return flow
 
 
-def _wanted(workspace: Workspace, config: ModelConfig, flow: "Flow[..., Any]", path: str, kind: Kind) -> dict[str, Any]:
+def _wanted(workspace: Workspace, about: Subject, flow: "Flow[..., Any]", path: str) -> dict[str, Any]:
     """Return the fields of a deployment, as the client takes them."""
     from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
     from prefect.utilities.callables import parameter_schema
 
-    # a suspended request holds no slot, and several may wait at once: promote has no limit
-    alone = kind != "promote"
     options = ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     return {
-        "name": config.model,
+        "name": about.name,
         "entrypoint": path,  # dotted: a path would leave its folder on sys.path
         # without a pull step the worker copies the whole project folder, .venv included, for every run
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(workspace.root)}}],
-        "parameters": {"model": config.model},
+        "parameters": about.parameters,
         "parameter_openapi_schema": parameter_schema(flow.fn).model_dump_for_openapi(),
         "enforce_parameter_schema": True,
-        "description": f"{_first_line(flow)}\n\n**{config.model}**: {config.purpose.strip()}",
-        "tags": [config.model, config.owner],
+        "description": f"{_first_line(flow)}\n\n{about.description}",
+        "tags": about.tags,
         "work_pool_name": workspace.platform.prefect.work_pool,
         "job_variables": {"env": job_environment(os.environ), "working_dir": str(workspace.root)},
-        "concurrency_limit": 1 if alone else None,
-        "concurrency_options": options if alone else None,
+        "concurrency_limit": 1 if about.alone else None,
+        "concurrency_options": options if about.alone else None,
     }
 
 

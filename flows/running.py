@@ -6,6 +6,8 @@ from typing import Any
 from plimsoll.errors import DataError, PlimsollError, ServerError
 from tasks.workspace import Workspace
 
+PLATFORM = "plimsoll"  # the name and tag of a deployment that is about no single model
+
 
 def run_flow(workspace: Workspace, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Run a flow as the platform config says and return its result.
@@ -37,7 +39,7 @@ def run_here(name: str, parameters: dict[str, Any]) -> tuple[Any, Any]:
 
     flow = getattr(importlib.import_module(f"flows.{name}"), name)
     quick = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # joining its thread costs 0.9 s a flow
-    with temporary_settings(quick), tags(parameters["model"]):
+    with temporary_settings(quick), tags(parameters.get("model", PLATFORM)):
         state = flow(**parameters, return_state=True)
     return state, None if state.name == "Rejected" else state.result(raise_on_failure=False)
 
@@ -56,7 +58,7 @@ def _run_here(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
 def _run_deployment(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     from tasks.prefect_api import flow_run_url, start_run, wait_for_run
 
-    flow, model = name.replace("_", "-"), parameters["model"]
+    flow, model = name.replace("_", "-"), parameters.get("model", PLATFORM)
     given = {key: value for key, value in parameters.items() if value is not None}
     run_id = start_run(flow, model, given, None, ["command line"], None)
     if run_id is None:

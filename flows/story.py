@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows.output import print_facts, print_table, say
+from plimsoll.champions import Reign
 from plimsoll.ledger import Entry
 
 NIGHTLY = frozenset({"batch_committed", "drift_decided"})
 SHORT = 12
+STRONGEST = 6  # reasons shown in the terminal
 DIGEST = re.compile(r"\b[0-9a-f]{32,64}\b")
 
 
@@ -61,23 +63,62 @@ def _run_row(record: dict[str, Any]) -> list[Any]:
 
 
 def print_trace(found: dict[str, Any]) -> None:
-    """Write a trace for a person."""
-    prediction, version, approval = found["prediction"], found["version"], found["approval"]
+    """Write a trace for a person; `--json` and `--html` hold more."""
+    prediction = found["prediction"]
+    at = f"{prediction['key']} on {prediction['date']}"
+    if found["state"] == "quarantined":
+        say(f"{at}: {prediction['model']} gave it no score. Validation set the row aside.")
+        rows = [[row["says"], row["column"], row["value"]] for row in found["quarantine"]]
+        print_table("Why", ["rule", "column", "found"], rows)
+    else:
+        say(f"{at}: {prediction['model']} v{found['version']['version']} said {prediction['score']:.4f}")
     outcome = found["outcome"]["outcome"]
-    said = f"{prediction['model']} v{version['version']} said {prediction['score']:.4f}"
-    say(f"{prediction['key']} on {prediction['date']}: {said}")
     happened = "not known yet, or there will be none" if outcome is None else f"{outcome:g}"
     print_facts({"what happened": f"{happened} ({found['outcome']['meaning']})"})
-    for other in found["also_scored"]:
-        print_facts({"in its shadow": f"v{other['version']} ({other['role']}) said {other['score']:.4f}"})
-    if found["reasons"]:
-        rows = [[r["feature"], r["value"], f"{r['contribution']:+.3f}"] for r in found["reasons"]]
-        print_table("Why this score (SHAP, log-odds or units of the outcome)", ["feature", "value", "push"], rows)
-    _part("Model", {**version})
-    _part("Approval", approval or {"by": "nobody: it was never approved"})
-    _part("Trained by", found["training_run"])
+    if found["state"] == "scored":
+        _print_scored(found)
     _part("Batch", found["batch"])
     _part("Scored by", {name: value for name, value in found["scoring_run"].items() if name != "snapshots"})
+
+
+def _print_scored(found: dict[str, Any]) -> None:
+    for other in found["also_scored"]:
+        said = f"v{other['version']} ({other['role']}) said {other['score']:.4f} on {other['date']}"
+        print_facts({"also": said})
+    _print_reasons(found["reasons"], found["explanation"])
+    _part("Model", found["version"])
+    approval = dict(found["approval"] or {"by": "nobody: it was never approved"})
+    approval["gates"] = [gate["sentence"] for gate in approval.get("gates", [])]
+    _part("Approval", approval)
+    data = dict(found["training_data"])
+    data["files"] = f"{len(data['files'])} files, each with its digest in --json and --html"
+    _part("Training data", data)
+    _part("Trained by", found["training_run"])
+
+
+def _print_reasons(reasons: list[dict[str, Any]], told: dict[str, Any]) -> None:
+    if "missing" in told:
+        return say(f"\nWhy this score: {told['missing']}")
+    rest = sum(reason["contribution"] for reason in reasons[STRONGEST:])
+    rows = [[r["feature"], r["value"], f"{r['contribution']:+.3f}"] for r in reasons[:STRONGEST]]
+    rows += [[f"{len(reasons) - STRONGEST} others", "", f"{rest:+.3f}"]] if len(reasons) > STRONGEST else []
+    rows += [["base", "", f"{told['base']:+.3f}"], ["total", f"= {told['gives']:.4f}", f"{told['total']:+.3f}"]]
+    print_table(f"Why this score (in {told['unit']})", ["feature", "value", "push"], rows)
+    if not told["same_bits"]:
+        say(f"The row scores {told['score_now']!r} today: the code that builds features has changed since.")
+    return None
+
+
+def print_reign(sentence: str, reign: Reign | None) -> None:
+    """Write who was champion, by whose decision and on what evidence."""
+    say(sentence)
+    if reign is None:
+        return
+    facts = reign.to_json()
+    approval = facts.pop("approval") or {"by": "nobody"}
+    approval["gates"] = [gate["sentence"] for gate in approval.get("gates", [])]
+    _part("Champion", {name: value for name, value in facts.items() if value not in (None, "")})
+    _part("Approval", approval)
 
 
 def _part(title: str, facts: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from plimsoll.model_config import Part
+from plimsoll.config_part import Part
 
 ALL = "*"
 

@@ -10,11 +10,12 @@ from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
 from plimsoll.lookups import join_lookups
 from plimsoll.model_config import ModelConfig
-from plimsoll.snapshot import Snapshot
+from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.store import Store, get_object
 
 FeatureFunction = Callable[[pd.DataFrame], pd.DataFrame]
 KEY = "__key__"  # the row's name as one string
+FEW = 256  # rows that keep a single row company
 LOOKUP_PARTS = 8
 OUTCOME = "__outcome__"  # 0 or 1, or a number; NaN where it has not come
 
@@ -33,18 +34,36 @@ def read_parquet(data: bytes, where: str) -> pd.DataFrame:
     return table
 
 
+def read_part(store: Store, ref: FileRef, where: str) -> pd.DataFrame:
+    """Return the table in one part of a snapshot; DataError when it was kept as it came because it is not one."""
+    if ref.flaw:
+        raise DataError(ref.flaw)
+    return read_parquet(get_object(store, ref.digest), where)
+
+
 def read_assembled(
-    store: Store, snapshot: Snapshot, config: ModelConfig, function: FeatureFunction | None, date: str
+    store: Store,
+    snapshot: Snapshot,
+    config: ModelConfig,
+    function: FeatureFunction | None,
+    date: str,
+    key: str | None = None,
 ) -> pd.DataFrame:
     """Return one date's rows with lookups and features, in the order of the file, from a snapshot.
 
+    With a key its row is assembled among the first few only, which is quick and gives the same row, unless a feature
+    function looks at the whole batch.
     Raises DataError on a missing file or column, a wrong type, a column without a value or no rows.
     """
     ref = snapshot.file("batch", date)
     if ref is None:
-        raise DataError(f"No batch of {config.model} for {date} at {config.source.path}. Was it exported?")
-    batch = read_parquet(get_object(store, ref.digest), f"{config.source.path} of {date}")
+        raise DataError(f"No batch of {config.model} for {date} at {config.source.where}. Was it exported?")
+    batch = read_part(store, ref, f"{config.source.where} of {date}")
     _check_raw(batch, config, date)
+    if key is not None:
+        found = row_keys(batch, config) == key
+        found.iloc[:FEW] = True  # company, so that a column which is null in the row is not taken for an empty one
+        batch = batch[found]
     return assemble(batch, _lookup_tables(store, snapshot, config, date), config, function)
 
 
@@ -100,7 +119,7 @@ def outcome_values(outcomes: pd.DataFrame, config: ModelConfig) -> pd.Series:
 
     Raises DataError on a missing column, text where a number belongs, or two outcomes for one key.
     """
-    where = f"outcomes of {config.model} ({config.outcome.path})"
+    where = f"outcomes of {config.model} ({config.outcome.where})"
     for column in (*config.source.key, config.outcome.column):
         if column not in outcomes:
             raise DataError(f"{where}: column {column} is missing.{nearest(column, list(outcomes.columns))}")
@@ -123,22 +142,22 @@ def _lookup_tables(store: Store, snapshot: Snapshot, config: ModelConfig, date: 
     tomorrow = (pd.Timestamp(date) + pd.Timedelta(days=1)).date().isoformat() if yesterday else ""
     for lookup in config.source.lookups:
         refs = [snapshot.file(lookup.name, name) for name in (yesterday, date, tomorrow)]
-        digests = dict.fromkeys(ref.digest for ref in refs if ref)
-        parts = [_lookup_part(store, digest, f"lookup {lookup.name}") for digest in digests]
+        unique = {ref.digest: ref for ref in refs if ref}
+        parts = [_lookup_part(store, ref, f"lookup {lookup.name}") for ref in unique.values()]
         if not parts:
-            raise DataError(f"Lookup {lookup.name} has no rows for {date} at {lookup.path}. Was it exported?")
+            raise DataError(f"Lookup {lookup.name} has no rows for {date} at {lookup.where}. Was it exported?")
         tables[lookup.name] = pd.concat(parts, ignore_index=True)
     return tables
 
 
 @lru_cache(maxsize=LOOKUP_PARTS)
-def _lookup_part(store: Store, digest: str, where: str) -> pd.DataFrame:
+def _lookup_part(store: Store, ref: FileRef, where: str) -> pd.DataFrame:
     """Return one file of a lookup; neighbouring dates share them, so the last few are kept. Not to be changed."""
-    return read_parquet(get_object(store, digest), where)
+    return read_part(store, ref, where)
 
 
 def _check_raw(batch: pd.DataFrame, config: ModelConfig, date: str) -> None:
-    where = f"{config.source.path} of {date}"
+    where = f"{config.source.where} of {date}"
     if batch.empty:
         raise DataError(f"{where}: the file has no rows.")
     needed = [*config.source.key, *([config.source.event_time] if config.source.event_time else [])]

@@ -1,4 +1,9 @@
-"""The model bundle: preprocessing, estimator, schema and reference as one artifact that runs no code when read."""
+"""The model bundle: preprocessing, estimator, schema and reference as one artifact that runs no code when read.
+
+Its digest is that of its manifest, a JSON of file names and their digests; so the manifest is itself an object of that
+name in the store. Beside the files lies `signature.json`, which binds the digest to the model; it is no part of the
+digest, so equal bundles are equal bytes whoever signs them.
+"""
 
 import json
 from collections.abc import Mapping
@@ -15,8 +20,10 @@ from plimsoll.estimators import Fitted, Scores, Task, load
 from plimsoll.profile import ColumnPlan, Profile, plan_from_json, plan_to_json
 from plimsoll.profile import from_json as profile_from_json
 from plimsoll.profile import to_json as profile_to_json
+from plimsoll.seal import Seal, seal_json, unseal_json
 
 FORMAT = 1
+SIGNATURE = "signature.json"
 
 
 class Reference:
@@ -85,21 +92,49 @@ class Bundle:
         return files_digest(self.files)
 
 
+def manifest_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the digest of each of a bundle's files by name, the signature left out."""
+    return {name: sha256_hex(data) for name, data in files.items() if name != SIGNATURE}
+
+
 def files_digest(files: Mapping[str, bytes]) -> str:
-    """Return the digest of a bundle's files: names and bytes."""
-    return sha256_json({name: sha256_hex(data) for name, data in files.items()})
+    """Return the digest of a bundle's files: that of its manifest."""
+    return sha256_json(manifest_of(files))
 
 
-def load_bundle(files: Mapping[str, bytes], digest: str, where: str) -> Bundle:
-    """Return a bundle from its files after checking them against the digest in the ledger.
+def signature_key(model: str, digest: str) -> str:
+    """Return where the signature of a bundle is stored, and what it is bound to."""
+    return f"bundles/{model}/{digest}.json"
 
-    Raises IntegrityError before any byte is parsed when a file was changed, added or lost.
-    """
+
+def sign_bundle(seal: Seal, model: str, digest: str) -> bytes:
+    """Return the bytes of `signature.json`: that this digest is a bundle of this model, signed."""
+    return seal_json(seal, signature_key(model, digest), {"model": model, "digest": digest})
+
+
+def check_bundle(files: Mapping[str, bytes], model: str, digest: str, seal: Seal, where: str) -> None:
+    """Raise IntegrityError unless files are those of the digest in the ledger and a trusted key signed it."""
     if (found := files_digest(files)) != digest:
         raise IntegrityError(
             f"The bundle at {where} was changed: expected digest {digest[:12]}, found {found[:12]} over "
-            f"{', '.join(sorted(files)) or 'no files'}. It was not loaded; restore it from a backup."
+            f"{', '.join(sorted(manifest_of(files))) or 'no files'}. It was not loaded; restore it from a backup."
         )
+    if SIGNATURE not in files:
+        raise IntegrityError(f"The bundle at {where} has no {SIGNATURE}. It was not loaded; restore it from a backup.")
+    try:
+        body = unseal_json(seal, signature_key(model, digest), files[SIGNATURE])
+    except IntegrityError as error:
+        raise IntegrityError(f"The signature of the bundle at {where} is not valid. {error}") from None
+    if body != {"model": model, "digest": digest}:
+        raise IntegrityError(f"The signature of the bundle at {where} is about another bundle. It was not loaded.")
+
+
+def load_bundle(files: Mapping[str, bytes], model: str, digest: str, seal: Seal, where: str) -> Bundle:
+    """Return a model's bundle from its files and signature, after checking both against the digest in the ledger.
+
+    Raises IntegrityError before any byte is parsed when a file was changed, added or lost, or is not signed.
+    """
+    check_bundle(files, model, digest, seal, where)
     about = json.loads(files["bundle.json"])
     if about["format"] != FORMAT:
         raise IntegrityError(f"The bundle at {where} has format {about['format']}; this code reads format {FORMAT}.")
@@ -113,5 +148,6 @@ def load_bundle(files: Mapping[str, bytes], digest: str, where: str) -> Bundle:
         reference_from_json(json.loads(files["reference.json"])),
         about["trained_through"],
     )
-    bundle.__dict__["files"] = dict(files)  # skops writes a model that it has read in other bytes
+    kept = {name: data for name, data in files.items() if name != SIGNATURE}
+    bundle.__dict__["files"] = kept  # skops writes a model that it has read in other bytes
     return bundle

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from plimsoll.encoder import Encoder, Matrix
 from plimsoll.errors import IntegrityError
-from plimsoll.model_config import Estimator
+from plimsoll.estimator_config import Estimator
 
 Scores = npt.NDArray[np.float64]
 Task = Literal["classification", "regression"]
@@ -107,6 +107,11 @@ def load(file_name: str, data: bytes, task: Task, threads: int) -> Fitted:
         booster = xgb.Booster({"nthread": threads})
         booster.load_model(bytearray(data))
         return Boosted(booster)
+    if file_name != "model.skops":
+        raise IntegrityError(
+            f"Expected a model as model.ubj or model.skops, found {file_name}: other forms may run code when they are "
+            "read, so it was not loaded."
+        )
     import skops.io
 
     foreign = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES)

@@ -79,7 +79,7 @@ def read_ledger(archive: Archive, model: str) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     previous = ORIGIN
     for n, key in enumerate(archive.store.keys(f"ledger/{model}/")):
-        entry = _parse(archive.store.get(key) or b"", key)
+        entry = parse_entry(archive.store.get(key) or b"", key)
         if key != entry_key(model, n) or entry.n != n or entry.previous != previous or entry.model != model:
             raise IntegrityError(
                 f"The ledger of {model} is broken at entry {n} ({key}): it does not follow entry {n - 1}. "
@@ -120,7 +120,7 @@ def append(
         place = entry_key(model, entry.n)
         # a write whose answer was lost is tried again by the client, finds itself there, and counts as won
         if archive.store.put_if_absent(place, data) or archive.store.get(place) == data:
-            written = _parse(data, place)
+            written = parse_entry(data, place)
             mark_head(archive, written)
             return written
     raise ConflictError(f"Could not append to the ledger of {model}: {MAX_TRIES} other writers were faster.")
@@ -187,7 +187,8 @@ def _written(body: dict[str, Any], digest: str, signer: str, signature: str) -> 
     return canonical_json({**body, "digest": digest, "signer": signer, "signature": signature})
 
 
-def _parse(data: bytes, key: str) -> Entry:
+def parse_entry(data: bytes, key: str) -> Entry:
+    """Return an entry from its bytes; IntegrityError that names the key unless they are exactly what was written."""
     try:
         body = json.loads(data)
         stated, signer, signature = (body.pop(name) for name in ("digest", "signer", "signature"))

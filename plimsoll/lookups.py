@@ -45,7 +45,7 @@ def decision_time(batch: pd.DataFrame, source: Source) -> pd.Series:
     Raises DataError when the source has no event_time, or the batch no such column of times.
     """
     if source.event_time is None:
-        raise DataError(f"{source.path}: source.event_time is not set, so no decision has a time. Name the column.")
+        raise DataError(f"{source.where}: source.event_time is not set, so no decision has a time. Name the column.")
     if source.event_time not in batch:
         raise DataError(_missing("the batch", source.event_time, batch))
     lead = pd.Timedelta(minutes=source.decision_lead_minutes)

@@ -2,9 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+from plimsoll.config_part import Name, Part
+from plimsoll.estimator_config import Estimator
+from plimsoll.feed_config import ColumnType, Feed
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Cron = Annotated[str, Field(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
@@ -16,17 +19,10 @@ def _tuned(share: float) -> float:
     return share
 
 
-class Part(BaseModel):
-    """A frozen part of a config in which an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Lookup(Part):
+class Lookup(Feed):
     """A side table joined to every batch: equal keys, or the latest row known at the decision time."""
 
     name: Name
-    path: str  # under the data root: one file, or a folder with one file per date
     by: Annotated[list[str], Field(min_length=1)]  # columns that must be equal
     columns: Annotated[list[str], Field(min_length=1)]  # columns that are brought over
     observed_at: str | None = None  # UTC time of a row; set: the latest row that was published by then
@@ -34,11 +30,10 @@ class Lookup(Part):
     max_age_hours: Annotated[float, Field(gt=0)] = 24.0  # older rows count as missing
 
 
-class Source(Part):
+class Source(Feed):
     """Where batches come from."""
 
-    kind: Literal["dates", "table"]  # dates: one parquet file per date; table: one file, no time axis
-    path: str  # under the data root: a folder of <date>.parquet, or one parquet file
+    kind: Literal["dates", "table"]  # dates: one part per date; table: undivided, no time axis
     key: Annotated[list[str], Field(min_length=1)]  # columns that name a row
     event_time: str | None = None  # UTC time the prediction is about
     decision_lead_minutes: Annotated[int, Field(ge=0)] = 0  # the prediction is asked this long before
@@ -50,13 +45,17 @@ class Source(Part):
             raise ValueError("event_time is needed when kind is dates: the UTC time column of a row")
         if self.kind == "table" and any(lookup.observed_at for lookup in self.lookups):
             raise ValueError("a lookup with observed_at needs a time axis: kind must be dates")
+        if self.dated != (self.kind == "dates"):
+            asked = "one part per date" if self.kind == "dates" else "one undivided table"
+            raise ValueError(f"kind {self.kind} asks for {asked}, which {self.where} is not")
+        if self.kind == "dates" and self.sql and not self.sql.dates:
+            raise ValueError("sql.dates is needed when kind is dates: a query that lists the dates there are")
         return self
 
 
-class Outcome(Part):
+class Outcome(Feed):
     """What really happened: a separate feed that arrives later."""
 
-    path: str  # under the data root: a folder of <date>.parquet, or one parquet file
     column: str  # a number; null means the outcome will never come
     above: float | None = None  # set: the outcome is the yes or no of `column > above`
     delay_days: Annotated[int, Field(ge=0)] = 1
@@ -77,16 +76,6 @@ class Features(Part):
 
     function: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*:[a-z_][a-z0-9_]*$")] | None = None
     columns: Annotated[list[Feature], Field(min_length=1)]
-
-
-class Estimator(Part):
-    """The learner and its settings."""
-
-    kind: Literal["xgboost", "logistic", "ridge"]
-    params: dict[str, float | int | str | bool] = {}
-    rounds: Positive = 200
-    seed: int = 7
-    threads: Positive = 2
 
 
 class Split(Part):
@@ -178,6 +167,33 @@ class ModelConfig(Part):
         return "regression" if self.outcome.above is None else "classification"
 
     @property
+    def feeds(self) -> dict[str, Feed]:
+        """Where every table comes from: batch, outcome, and each lookup by its name."""
+        return {"batch": self.source, **{one.name: one for one in self.source.lookups}, "outcome": self.outcome}
+
+    def row_names(self, table: str) -> list[str]:
+        """Return the columns that name a row of a table: the key, or what a lookup is joined by."""
+        lookup = next((one for one in self.source.lookups if one.name == table), None)
+        if lookup is None:
+            return self.source.key
+        return [*lookup.by, *([lookup.observed_at] if lookup.observed_at else [])]
+
+    def named_columns(self, table: str) -> list[str]:
+        """Return the columns of a table that the config names outright."""
+        lookup = next((one for one in self.source.lookups if one.name == table), None)
+        time = [self.source.event_time] if self.source.event_time else []
+        values = lookup.columns if lookup else [self.outcome.column] if table == "outcome" else time
+        return [*self.row_names(table), *values]
+
+    def known_types(self, table: str) -> dict[str, ColumnType]:
+        """Return the types of a table's columns as far as the config says them; the feed's own types go first."""
+        kinds: dict[str, ColumnType] = {
+            f.name: "number" if f.kind == "number" else "text" for f in self.features.columns
+        }
+        known: dict[str, ColumnType] = {self.outcome.column: "number"} if table == "outcome" else kinds
+        return {**known, **self.feeds[table].types}
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """The model's inputs, in order."""
         return tuple(feature.name for feature in self.features.columns)
@@ -195,7 +211,7 @@ class ModelConfig(Part):
         wrong = {"classification": {"rmse", "mae", "r2"}, "regression": {"auc", "log_loss", "brier"}}[self.task]
         if bad := [gate.metric for gate in self.gates if gate.metric in wrong]:
             raise ValueError(f"gates ask for {', '.join(bad)}, which does not exist for a {self.task}")
-        allowed = {"classification": {"xgboost", "logistic"}, "regression": {"xgboost", "ridge"}}[self.task]
+        allowed = {"classification": {"logistic"}, "regression": {"ridge"}}[self.task] | {"xgboost", "external"}
         if self.estimator.kind not in allowed:
             raise ValueError(
                 f"estimator.kind {self.estimator.kind} cannot do {self.task}; use {' or '.join(sorted(allowed))}"
@@ -204,6 +220,14 @@ class ModelConfig(Part):
             raise ValueError(
                 "gates need one at_least or at_most: the first version has no champion to be judged against"
             )
+        if self.estimator.external and self.categories:
+            raise ValueError(
+                f"an external model takes numbers only, since nobody here knows its codes for words; "
+                f"found {', '.join(sorted(self.categories))}"
+            )
         if self.outcome.column in names:
             raise ValueError(f"outcome.column {self.outcome.column} is also a feature: it is not known in time")
+        for table, feed in self.feeds.items():
+            if cut := [c for c in self.named_columns(table) if feed.keep_columns and c not in feed.keep_columns]:
+                raise ValueError(f"keep_columns of {table} leaves out {', '.join(cut)}, which the config names")
         return self

@@ -4,12 +4,16 @@ Any field can be set by an environment variable with the prefix PLIMSOLL_ and tw
 levels: PLIMSOLL_PREFECT__PORT=4300 sets prefect.port.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from plimsoll.model_config import Part
+from plimsoll.config_part import Part
+from plimsoll.model_config import Cron
 
+Days = Annotated[int, Field(ge=1)]
+FlowName = Literal["train_model", "promote_model", "score_batch", "check_drift", "backtest_policy", "maintain_store"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -18,12 +22,36 @@ class StoreConfig(Part):
 
     url: str = "{home}/store"  # a folder, or s3://bucket/prefix
     endpoint_url: str | None = None  # an S3 server that is not Amazon's; keys come from the usual AWS variables
+    retries: Annotated[int, Field(ge=0, le=20)] = 8  # after the first try, each after a random wait that grows
+    timeout_seconds: Annotated[float, Field(gt=0)] = 30  # to connect, and between two bytes of an answer
+    sse: Literal["AES256", "aws:kms"] | None = None  # how the S3 server encrypts; null: as the bucket says
+    sse_kms_key_id: str | None = None  # with aws:kms; null: the bucket's own key
+
+    @model_validator(mode="after")
+    def _key_needs_kms(self) -> Self:
+        if self.sse_kms_key_id and self.sse != "aws:kms":
+            raise ValueError("sse_kms_key_id is used with sse: aws:kms only")
+        return self
+
+
+class SnapshotConfig(Part):
+    """How sources are read into snapshots."""
+
+    paranoid: bool = False  # true: read every file again, even one that its source proves unchanged
+    endpoint_url: str | None = None  # the S3 server of sources; null: the store's
 
 
 class PredictionsConfig(Part):
     """The Delta table of predictions."""
 
     url: str = "{home}/predictions"  # a folder, or s3://bucket/prefix
+
+
+class SigningConfig(Part):
+    """Who signs ledger and records, and whose signatures count."""
+
+    file: str = "{home}/keys/signing.key"  # made on first use beside a local store; PLIMSOLL_SIGNING_KEY goes first
+    trusted: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = []  # public keys of others who write here
 
 
 class MlflowConfig(Part):
@@ -44,6 +72,22 @@ class PrefectConfig(Part):
     work_pool: str = "plimsoll"
 
 
+class RetentionConfig(Part):
+    """What the upkeep of the store removes, and when; null keeps it for ever. Ages count from when it was recorded."""
+
+    schedule: Cron | None = "0 3 * * 0"  # UTC; null: on demand only
+    runs_days: Days | None = None  # run records, with the data that nothing else needs
+    runs_days_of: dict[FlowName, Days | None] = {}  # flows with days of their own
+    predictions_days: Days | None = None  # batches of versions that no longer serve
+    caches_days: Days | None = 180  # what can be computed again: verdicts, quality by night, files seen before
+    orphans_grace_hours: Annotated[float, Field(ge=1)] = 48  # must be more than the longest run takes
+
+    def days_of(self, flow: str) -> int | None:
+        """Return for how many days a flow's run records are kept, None for ever."""
+        own: Mapping[Any, int | None] = self.runs_days_of
+        return own.get(flow, self.runs_days)
+
+
 class PlatformConfig(Part):
     """Where everything lives and how runs are started."""
 
@@ -53,7 +97,10 @@ class PlatformConfig(Part):
     engine: Literal["local"] = "local"  # what computes: this machine; a cluster is not supported yet
     reports_port: Port = 4280
     store: StoreConfig = StoreConfig()
+    signing: SigningConfig = SigningConfig()
+    snapshot: SnapshotConfig = SnapshotConfig()
     predictions: PredictionsConfig = PredictionsConfig()
+    retention: RetentionConfig = RetentionConfig()
     mlflow: MlflowConfig = MlflowConfig()
     prefect: PrefectConfig = PrefectConfig()
 

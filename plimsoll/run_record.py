@@ -152,7 +152,7 @@ def list_runs(store: Store) -> list[str]:
 
 def record_schema() -> dict[str, Any]:
     """Return the JSON schema of a run record, both halves in one."""
-    schema: dict[str, Any] = _adapter(RunRecord).json_schema()
+    schema: dict[str, Any] = _adapter(RunRecord.__name__).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -161,7 +161,7 @@ def _half(archive: Archive, key: str, kind: type[Half]) -> Half | None:
     if body is None:
         return None
     try:
-        half: Half = _adapter(kind).validate_python(body)
+        half: Half = _adapter(kind.__name__).validate_python(body)
     except ValueError as error:
         raise IntegrityError(
             f"{key} is not a run record as docs/schemas/run_record.json describes it: {error}"
@@ -170,10 +170,10 @@ def _half(archive: Archive, key: str, kind: type[Half]) -> Half | None:
 
 
 @cache
-def _adapter(kind: type) -> Any:
+def _adapter(name: str) -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    return TypeAdapter({"RunStart": RunStart, "RunEnd": RunEnd, "RunRecord": RunRecord}[name])
 
 
 if __name__ == "__main__":

@@ -67,11 +67,6 @@ class Standing:
         decided = {(e.facts["date"], e.facts["batch_entry"]) for e in self.of_kind("drift_decided")}
         return sorted(date for date, entry in latest.items() if (date, entry.n) not in decided)
 
-    def champion_at(self, as_of: str) -> int | None:
-        """Return the version that was champion at the end of a business date."""
-        moves = [e for e in self.of_kind("promoted", "rolled_back") if e.as_of <= as_of]
-        return int(moves[-1].facts["version"]) if moves else None
-
 
 def stand(model: str, entries: Sequence[Entry]) -> Standing:
     """Fold a model's ledger into where it stands."""

@@ -80,19 +80,20 @@ def split_rows(frame: pd.DataFrame, config: ModelConfig) -> tuple[pd.DataFrame, 
     return train, test
 
 
-def train_bundle(frame: pd.DataFrame, config: ModelConfig) -> Bundle:
+def train_bundle(frame: pd.DataFrame, config: ModelConfig, adopted: Fitted | None = None) -> Bundle:
     """Return the bundle trained on the earlier rows of an assembled frame with dates and outcomes.
 
     Its reference describes every date of the frame; its losses are out of fold, by blocks of days, for
-    dates that train, and plain for the later ones.
+    dates that train, and plain for the later ones. An adopted model is taken as it is; nobody knows what it
+    was trained on, so its losses are those of the later dates alone.
     """
     train, test = split_rows(frame, config)
     encoder = fit_encoder(train, config)
-    fitted = _fit(train, config, encoder)
+    fitted = adopted or _fit(train, config, encoder)
     kinds = {f.name: f.kind for f in config.features.columns}
     plan = plan_profile(frame, kinds)
     days = {str(date): profile_batch(plan, rows) for date, rows in frame.groupby(DATE, sort=True)}
-    losses = _out_of_fold(train, config)
+    losses = {} if adopted else _out_of_fold(train, config)
     losses.update(_daily_losses(test, fitted.predict(encoder.encode(test)), config))
     through = str(train[DATE].max()) if config.source.kind == "dates" else ""
     reference = Reference(plan, days, dict(sorted(losses.items())))

@@ -18,16 +18,15 @@ from plimsoll.approval import (
     owed_promotion,
     refusals_of,
     request_status,
-    unknown_approver,
 )
 from plimsoll.approval_page import evidence_markdown
-from plimsoll.bundle import files_digest
+from plimsoll.bundle import check_bundle
 from plimsoll.digest import sha256_hex
 from plimsoll.errors import ApprovalError, IntegrityError
 from plimsoll.ledger import Entry, append, read_ledger
 from plimsoll.run_record import read_record
 from plimsoll.store import object_key
-from tasks.champion import mirror_aliases, promote, roll_back
+from tasks.champion import mirror_aliases, promote
 from tasks.records import utc_now
 from tasks.workspace import Workspace
 
@@ -82,8 +81,8 @@ def read_request(workspace: Workspace, model: str, version: int, run_id: str = "
 def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
     """Return the digests of a request's evidence as it lies now, empty where it is gone.
 
-    bundle: the bytes in MLflow; snapshot, config, gate_report: the objects in the store; code: what the
-    record of the training run says.
+    bundle: the bytes in the store and their copy in MLflow; snapshot, config, gate_report: the objects in the
+    store; code: what the record of the training run says.
     """
     record = read_record(workspace.archive, request.run) if request.run else None
     found = {name: _object_digest(workspace, digest) for name, digest in request.evidence.items()}
@@ -183,14 +182,6 @@ def list_pending(workspace: Workspace) -> list[dict[str, Any]]:
     ]
 
 
-def roll_back_as(workspace: Workspace, model: str, to: int | None, who: str, as_of: str, reason: str) -> Entry:
-    """Roll back on behalf of an approver; ApprovalError for anyone else."""
-    approvers = workspace.approvers().names_for(model)
-    if (name := approver_named(who, approvers)) is None:
-        raise ApprovalError(unknown_approver(model, who, approvers))
-    return roll_back(workspace, model, to, by=name, as_of=as_of, reason=reason)
-
-
 def _guard(
     workspace: Workspace, request: Request, who: str, approvers: Sequence[str], decision: str
 ) -> Callable[[Sequence[Entry]], None]:
@@ -210,12 +201,18 @@ def _object_digest(workspace: Workspace, digest: str) -> str:
 
 
 def _bundle_digest(workspace: Workspace, request: Request) -> str:
-    from tasks.mlflow_registry import connect, read_files
+    """Return the bundle's digest when it is whole where it is served from, the store, and where people look, MLflow."""
+    from tasks.bundles import read_bundle
+    from tasks.mlflow_registry import check_copy
 
+    model, digest = request.model, request.evidence["bundle"]
     try:
-        return files_digest(read_files(connect(workspace), request.model, request.version, request.name))
+        stored = read_bundle(workspace.archive, model, digest, request.name)
+        check_bundle(stored, model, digest, workspace.archive.seal, request.name)
+        check_copy(workspace, model, request.version, digest)
     except IntegrityError:
         return GONE
+    return digest
 
 
 def _no_request(model: str, version: int) -> str:

@@ -7,11 +7,10 @@ import pandas as pd
 from plimsoll import assembly, lookups
 from plimsoll.assembly import read_assembled
 from plimsoll.model_config import ModelConfig
-from plimsoll.snapshot import Snapshot
+from plimsoll.snapshot import ALL, Snapshot
 from plimsoll.validation import Verdict
 from tasks.expectations import frame_source, judge_frame
 from tasks.features import feature_file, load_feature_function
-from tasks.landing import ALL
 from tasks.workspace import Workspace
 
 ASSEMBLING = [Path(str(module.__file__)) for module in (assembly, lookups)]  # the code that makes a frame
@@ -23,10 +22,12 @@ def batch_partition(config: ModelConfig, date: str) -> str:
     return date if config.source.kind == "dates" else UNDIVIDED
 
 
-def reassemble(workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str) -> pd.DataFrame:
-    """Return a date's assembled rows from a snapshot."""
+def reassemble(
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, key: str | None = None
+) -> pd.DataFrame:
+    """Return a date's assembled rows from a snapshot; with a key that row among a few, which is quick."""
     function = load_feature_function(workspace.root, config)
-    return read_assembled(workspace.store, snapshot, config, function, date)
+    return read_assembled(workspace.store, snapshot, config, function, date, key)
 
 
 def assemble_batch(
@@ -36,7 +37,7 @@ def assemble_batch(
     frame = reassemble(workspace, config, snapshot, date)
     feature = feature_file(workspace.root, config)
     source = frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
-    return frame, judge_frame(workspace.store, workspace.root, config.model, frame, source)
+    return frame, judge_frame(workspace.archive, workspace.root, config.model, frame, source)
 
 
 def _files(snapshot: Snapshot, date: str) -> list[str]:

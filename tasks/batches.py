@@ -13,7 +13,7 @@ from prefect.states import Completed, Failed
 
 from plimsoll.bundle import Bundle
 from plimsoll.digest import sha256_json
-from plimsoll.errors import DataError
+from plimsoll.errors import DataError, IntegrityError
 from plimsoll.ledger import Entry
 from plimsoll.predictions import BatchResult, Role, Served, score_rows, scores_digest, summarize
 from plimsoll.profile import profile_batch, to_json
@@ -23,12 +23,13 @@ from plimsoll.standing import Standing
 from plimsoll.store import put_json
 from plimsoll.validation import Verdict, too_many_bad_rows
 from tasks.assemble import assemble_batch, batch_partition
+from tasks.bundles import fetch_bundle
 from tasks.champion import alias_warning
 from tasks.data_docs import build_data_docs
 from tasks.delta import Committed, commit_batch, committed_versions
 from tasks.landing import dates_between, keep_snapshot, landed_dates
-from tasks.mlflow_registry import fetch_bundle
 from tasks.records import Run
+from tasks.table_notes import note_table
 
 RETRY_DAYS = 7
 
@@ -56,7 +57,10 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
 
 @task(cache_policy=NO_CACHE)
 def resolve_versions(run: Run) -> list[Served]:
-    """Return the versions that score in this run, champion first: resolved once, whatever is promoted meanwhile."""
+    """Return the versions that score in this run, champion first: resolved once, whatever is promoted meanwhile.
+
+    A damaged champion stops the run; a damaged shadow is left out and named, since it harms nobody.
+    """
     standing, model = run.standing(), run.config.model
     if standing.champion is None:
         raise DataError(
@@ -65,7 +69,7 @@ def resolve_versions(run: Run) -> list[Served]:
     if warning := alias_warning(run.workspace, model, standing.champion):
         run.outputs["alias_warning"] = warning
         get_run_logger().warning(warning)
-    served = [Served(n, role, _bundle(run, standing, n)) for n, role in _roles(run, standing, standing.champion)]
+    served = [one for n, role in _roles(run, standing, standing.champion) if (one := _serve(run, standing, n, role))]
     run.outputs["versions"] = {str(one.version): one.role for one in served}
     get_run_logger().info("Scoring with %s", ", ".join(f"v{s.version} ({s.role})" for s in served))
     return served
@@ -77,6 +81,17 @@ def _roles(run: Run, standing: Standing, champion: int) -> list[tuple[int, Role]
     if run.config.scoring.shadow_previous and standing.previous:
         roles.append((standing.previous, "previous"))
     return roles
+
+
+def _serve(run: Run, standing: Standing, number: int, role: Role) -> Served | None:
+    try:
+        return Served(number, role, _bundle(run, standing, number))
+    except IntegrityError as error:
+        if role == "champion":
+            raise
+        run.outputs.setdefault("left_out", {})[str(number)] = f"v{number} ({role}) did not score: {error}"
+        get_run_logger().warning(run.outputs["left_out"][str(number)])
+        return None
 
 
 def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
@@ -123,9 +138,10 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
     good = verdict.keep_good(frame)
     table = score_rows(good, served, date, snapshot.id, run.id)
     numbers = [one.version for one in served]
-    require_record(run.store, run.id)
+    require_record(run.workspace.archive, run.id)
     if champion not in visible and not commit_batch(run.workspace, table, model, date, numbers):
         return score_date(run, served, date)  # another run was faster: what it committed stands
+    note_table(run.workspace)
     profiles = {
         str(s.version): put_json(run.store, to_json(profile_batch(s.bundle.reference.plan, good))) for s in served
     }
@@ -159,7 +175,7 @@ def _reject(run: Run, date: str, snapshot: Snapshot, reason: str, verdict: Verdi
         "rows": verdict.rows if verdict else 0,
         "validation": verdict.report if verdict else "",
     }
-    what = sha256_json([snapshot.manifest()["tables"], reason])  # the same bytes on another night are no news
+    what = sha256_json([snapshot.digests, reason])  # the same bytes on another night are no news
     entry: Entry = run.decide("batch_rejected", facts, key=f"rejected:{date}:{what}", as_of=date)
     return BatchResult(date, "rejected", 0, str(entry.facts["reason"]))
 
@@ -168,7 +184,8 @@ def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:
     """Write the counts into the record and return the run's state: failed by name when a batch was rejected."""
     counts = summarize(results)
     run.outputs |= counts
-    run.sentence = _tally(counts)
+    alias = run.outputs.get("alias_warning", "")
+    run.sentence = " ".join([_tally(counts), *run.outputs.get("left_out", {}).values(), *([alias] if alias else [])])
     if not counts["rejected"]:
         return Completed(message=run.sentence, data=counts)
     run.result = "refused"

@@ -10,22 +10,23 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from plimsoll.assembly import attach_outcome, read_parquet
 from plimsoll.bundle import Bundle
-from plimsoll.errors import DataError
 from plimsoll.gates import GateResult, run_gates
 from plimsoll.ledger import Kind
+from plimsoll.probe import make_probe
 from plimsoll.run_record import require_record
-from plimsoll.snapshot import Snapshot
+from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.standing import Version
-from plimsoll.store import get_object, put_json
-from plimsoll.training import DATE, Evaluation, evaluate, give_pseudo_days, split_rows, train_bundle
-from plimsoll.validation import too_many_bad_rows
-from tasks.assemble import UNDIVIDED, assemble_batch
+from plimsoll.store import put_json
+from plimsoll.training import DATE, Evaluation, evaluate, split_rows, train_bundle
+from tasks.assemble import batch_partition
+from tasks.bundles import fetch_bundle, keep_bundle
 from tasks.champion import mirror_aliases
-from tasks.landing import ALL
-from tasks.mlflow_registry import FOLDER, fetch_bundle, log_run, register
+from tasks.foreign_model import adopted_model
+from tasks.mlflow_lineage import data_seen, link_version, run_tags
+from tasks.mlflow_registry import FOLDER, log_run, register
 from tasks.records import Run
+from tasks.training_rows import assemble_training_rows, rows_digest
 
 
 @dataclass(eq=False)
@@ -62,44 +63,18 @@ class Report:
 @task(cache_policy=NO_CACHE)
 def read_valid_rows(run: Run, snapshot: Snapshot) -> pd.DataFrame:
     """Return the snapshot's rows that passed validation, with outcomes; broken dates are left out and noted."""
-    parts: list[pd.DataFrame] = []
-    excluded: dict[str, str] = {}
-    quarantined = 0
-    for date in snapshot.dates or (UNDIVIDED,):
-        try:
-            frame, verdict = assemble_batch(run.workspace, run.config, snapshot, date)
-            stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, run.config.scoring.max_quarantined_share)
-        except DataError as error:
-            stop = str(error)
-        if stop:
-            excluded[date or ALL] = stop
-            continue
-        quarantined += len({row.key for row in verdict.bad_rows})
-        parts.append(_with_outcome(run, snapshot, verdict.keep_good(frame), date))
-    if not parts:
-        raise DataError(
-            f"{run.config.model}: no batch passed validation, so there is nothing to train on. {_first(excluded)}"
-        )
-    rows = pd.concat(parts, ignore_index=True)
-    run.outputs |= {"rows": len(rows), "excluded_dates": excluded, "quarantined_rows": quarantined}
-    get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(rows), len(parts), excluded or "none")
-    return rows if run.config.source.kind == "dates" else give_pseudo_days(rows)
-
-
-def _first(excluded: dict[str, str]) -> str:
-    return next((f"{date}: {reason}" for date, reason in excluded.items()), "")
-
-
-def _with_outcome(run: Run, snapshot: Snapshot, frame: pd.DataFrame, date: str) -> pd.DataFrame:
-    ref = snapshot.file("outcome", date)
-    outcomes = read_parquet(get_object(run.store, ref.digest), f"outcomes of {date}") if ref else None
-    return attach_outcome(frame, outcomes, run.config).assign(**{DATE: date})
+    rows = assemble_training_rows(run.workspace, run.config, snapshot)
+    run.outputs |= {"rows": len(rows.frame), "rows_digest": rows_digest(rows.frame)}
+    run.outputs |= {"excluded_dates": rows.excluded, "quarantined_rows": rows.quarantined}
+    left_out = rows.excluded or "none"
+    get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(rows.frame), rows.dates, left_out)
+    return rows.frame
 
 
 @task(cache_policy=NO_CACHE)
 def fit_candidate(run: Run, rows: pd.DataFrame) -> Bundle:
     """Train on the earlier days and keep a reference of them all."""
-    bundle = train_bundle(rows, run.config)
+    bundle = train_bundle(rows, run.config, adopted_model(run.workspace, run.config))
     get_run_logger().info("Trained %s, bundle %s", run.config.estimator.kind, bundle.digest[:12])
     return bundle
 
@@ -116,6 +91,7 @@ def judge_candidate(run: Run, bundle: Bundle, rows: pd.DataFrame) -> Report:
         else None
     )
     mine = evaluate(bundle, test)
+    run.outputs["probe"] = _keep_probe(run, bundle, test)
     name = f"champion v{champion.number}" if champion else ""
     gates = run_gates(run.config.gates, mine.metrics, rival.metrics if rival else None, name)
     for gate in gates:
@@ -123,24 +99,31 @@ def judge_candidate(run: Run, bundle: Bundle, rows: pd.DataFrame) -> Report:
     return Report(mine, champion, rival, gates, dict(run.outputs.get("excluded_dates", {})))
 
 
+def _keep_probe(run: Run, bundle: Bundle, test: pd.DataFrame) -> str:
+    """Store what a candidate says of the last rows that judge it; a rollback to it is proved by them."""
+    last = str(test[DATE].max())
+    rows = test[test[DATE] == last] if run.config.source.kind == "dates" else test
+    return put_json(run.store, make_probe(bundle, rows, batch_partition(run.config, last)).to_json())
+
+
 @task(cache_policy=NO_CACHE)
 def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cause_key: str) -> int:
     """Log the candidate in MLflow, register it, and enter it and its gates in the ledger."""
     workspace, config = run.workspace, run.config
-    require_record(run.store, run.id)
+    require_record(run.workspace.archive, run.id)
     run.parents += [str(e.facts["run"]) for e in run.standing().of_kind("retrain_started") if cause_key == e.key]
     gate_report = put_json(run.store, report.to_json())
-    tags = _tags(run, bundle, gate_report)
+    tags = run_tags(run, bundle, gate_report)
     params = {**config.estimator.params, "estimator": config.estimator.kind, "rounds": config.estimator.rounds}
-    files = {f"{FOLDER}/{name}": data for name, data in bundle.files.items()}
-    name = f"{config.model} as of {run.as_of}"
-    mlflow_run = log_run(
-        workspace, config.model, name, files, params=params, metrics=report.evaluation.metrics, tags=tags
-    )
+    files = {f"{FOLDER}/{name}": data for name, data in keep_bundle(workspace, bundle).items()}
+    name, metrics = f"{config.model} as of {run.as_of}", report.evaluation.metrics
+    data = data_seen(run, load_snapshot(run.store, run.snapshots[-1]))
+    mlflow_run = log_run(workspace, config.model, name, files, params=params, metrics=metrics, tags=tags, data=data)
     version = register(workspace, config.model, mlflow_run, tags, config.purpose)
     facts = {
         "version": version,
         "bundle": bundle.digest,
+        "probe": run.outputs["probe"],
         "snapshot": run.snapshots[-1],
         "mlflow_run": mlflow_run,
         "trained_through": bundle.trained_through,
@@ -148,24 +131,13 @@ def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cau
         "cause": cause,
         "cause_key": cause_key,
     }
-    run.decide("trained", facts)
+    link_version(run, version, mlflow_run, run.decide("trained", facts))
     kind: Kind = "gates_passed" if report.passed else "gates_failed"
     gates = [gate.to_json() for gate in report.gates]
     run.decide(kind, {"version": version, "gate_report": gate_report, "gates": gates})
     run.outputs |= {"version": version, "bundle": bundle.digest, "gate_report": gate_report, "mlflow_run": mlflow_run}
     get_run_logger().info("Registered %s v%d", config.model, version)
     return version
-
-
-def _tags(run: Run, bundle: Bundle, gate_report: str) -> dict[str, str]:
-    return {
-        "plimsoll.run": run.id,
-        "plimsoll.snapshot": run.snapshots[-1],
-        "plimsoll.bundle": bundle.digest,
-        "plimsoll.gate_report": gate_report,
-        "plimsoll.commit": run.start.code.commit,
-        "plimsoll.as_of": run.as_of,
-    }
 
 
 @task(cache_policy=NO_CACHE)

@@ -19,9 +19,9 @@ from plimsoll.quality import QualityVerdict, judge_quality
 from plimsoll.retrain import RetrainFacts, decide
 from plimsoll.standing import Standing
 from plimsoll.store import get_json
+from tasks.bundles import fetch_bundle
 from tasks.evidently_report import draw_report
 from tasks.landing import dates_between
-from tasks.mlflow_registry import fetch_bundle
 from tasks.outcomes_feed import late_losses
 from tasks.pages import report_url
 from tasks.prefect_api import publish_markdown

@@ -40,7 +40,7 @@ def open_predictions(workspace: Workspace) -> Any | None:
     except TableNotFoundError:
         return None
     except OSError as error:
-        raise _failed("read predictions at", workspace.platform.predictions.url, error) from None
+        raise failed("read predictions at", workspace.platform.predictions.url, error) from None
 
 
 def committed_versions(workspace: Workspace, model: str, date: str) -> dict[int, Committed]:
@@ -72,11 +72,12 @@ def commit_batch(workspace: Workspace, table: Any, model: str, date: str, versio
         except CommitFailedError:
             continue
         except (DeltaError, OSError) as error:
-            raise _failed(f"commit predictions of {date} to", url, error) from None
+            raise failed(f"commit predictions of {date} to", url, error) from None
     raise ConflictError(f"Could not commit {model} {date}: other writers were faster {MAX_TRIES} times.")
 
 
-def _failed(what: str, url: str, error: Exception) -> PlimsollError:
+def failed(what: str, url: str, error: Exception) -> PlimsollError:
+    """Return the error that says what could not be done where: of a server for a URL, else of a folder."""
     kind = ServerError if "://" in url else FolderError
     return kind(f"Cannot {what} {url}: {str(error).splitlines()[0]}")
 
@@ -112,17 +113,4 @@ def read_predictions(
     where += [("batch_date", "=", date)] if date else []
     where += [("version", "=", str(version))] if version is not None else []
     found: pd.DataFrame = table.to_pyarrow_dataset(file_pruning_predicate=where).to_table(columns=columns).to_pandas()
-    return found
-
-
-def find_key(workspace: Workspace, model: str, key: str, date: str | None) -> pd.DataFrame:
-    """Return every prediction ever made for one key of a model, the date narrowing the search."""
-    import pyarrow.dataset as ds
-
-    table = open_predictions(workspace)
-    if table is None:
-        return pd.DataFrame()
-    where = [("model", "=", model), *([("batch_date", "=", date)] if date else [])]
-    rows = table.to_pyarrow_dataset(file_pruning_predicate=where).to_table(filter=ds.field("key") == key)
-    found: pd.DataFrame = rows.to_pandas().sort_values(["batch_date", "version"])
     return found

@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from plimsoll.archive import Archive, get_sealed, put_sealed
 from plimsoll.assembly import KEY
 from plimsoll.digest import canonical_json, sha256_file, sha256_json
 from plimsoll.errors import ConfigError
 from plimsoll.model_config import ModelConfig
-from plimsoll.store import Store, put_object
+from plimsoll.store import put_object
 from plimsoll.validation import BadRow, Verdict, verdict_from_json
 
 LEVEL_ROW = "row"
@@ -29,19 +30,20 @@ def suite_path(root: Path, model: str) -> Path:
     return path
 
 
-def judge_frame(store: Store, root: Path, model: str, frame: pd.DataFrame, source: str) -> Verdict:
+def judge_frame(archive: Archive, root: Path, model: str, frame: pd.DataFrame, source: str) -> Verdict:
     """Return the suite's verdict on an assembled frame, from the store when this pair was judged before.
 
-    source is the digest of the files the frame was assembled from and of the code that assembled it.
+    source is the digest of the files the frame was assembled from and of the code that assembled it. Raises
+    IntegrityError when the verdict that was kept is not as it was written.
     """
     suite = sha256_file(suite_path(root, model))
     key = f"verdicts/{suite[:16]}/{source}.json"
-    if known := store.get(key):
-        return verdict_from_json(json.loads(known))
+    if known := get_sealed(archive, key):
+        return verdict_from_json(known)
     result = _run_suite(str(root), model, frame)
-    report = put_object(store, canonical_json(result))
+    report = put_object(archive.store, canonical_json(result))
     verdict = _read_result(result, len(frame), suite, report)
-    store.put_if_absent(key, canonical_json(verdict.to_json()))
+    put_sealed(archive, key, verdict.to_json())
     return verdict
 
 

@@ -14,7 +14,8 @@ PROJECT = Path(__file__).parents[1]
 PACKAGES = ("plimsoll", "tasks", "flows")
 
 SOURCE = ("plimsoll", "tasks", "flows", "configs", "great_expectations", "requirements.lock", "pyproject.toml")
-DIFF = ("diff", "--binary", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/")  # not the user's
+PLAIN = ("--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/")  # whatever the user's git is set to
+DIFF = ("diff", "--binary", "--relative", *PLAIN)  # names start from the project, which may lie deep in a repository
 SOURCE_ENDINGS = frozenset({".py", ".yaml", ".yml", ".json", ".toml", ".lock", ".css"})
 
 

@@ -1,7 +1,7 @@
-"""The landing folder: which dates are there, and the exact files that a run will see."""
+"""What has landed: which dates are there, and the exact bytes that a run will see."""
 
 import datetime as dt
-from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -9,20 +9,18 @@ from prefect.logging import get_run_logger
 
 from plimsoll.errors import DataError
 from plimsoll.model_config import ModelConfig
-from plimsoll.snapshot import FileRef, Snapshot, save_snapshot
-from plimsoll.store import Store, put_object
+from plimsoll.snapshot import ALL, FileRef, Snapshot, save_snapshot
 from tasks.records import Run
+from tasks.sources import open_sources
 from tasks.workspace import Workspace
-
-ALL = "all"
 
 
 def landed_dates(workspace: Workspace, config: ModelConfig) -> list[str]:
-    """Return the dates that have a batch file, in order; empty for a table without a time axis."""
-    folder = workspace.data / config.source.path
+    """Return the dates that have a batch, in order; empty for a table without a time axis."""
     if config.source.kind == "table":
         return []
-    return sorted(path.stem for path in folder.glob("????-??-??.parquet"))
+    with open_sources(workspace, config) as sources:
+        return sources.table("batch").dates()
 
 
 def dates_between(start: dt.date, end: dt.date | None) -> list[str]:
@@ -51,10 +49,15 @@ def training_dates(run: Run, start: dt.date | None, end: dt.date | None) -> list
         there = f"{landed[0]} to {landed[-1]}" if landed else "no dates at all"
         raise DataError(
             f"{config.model}: no batch between {start or 'the beginning'} and {last} in "
-            f"{run.workspace.data / config.source.path}, which holds {there}. Outcomes come "
+            f"{_place(run)}, which holds {there}. Outcomes come "
             f"{config.outcome.delay_days} day(s) late, so as of {run.as_of} nothing after {known} can train."
         )
     return dates
+
+
+def _place(run: Run) -> str:
+    path = run.config.source.path
+    return str(run.workspace.data / path) if path and "://" not in path else run.config.source.where
 
 
 @task(cache_policy=NO_CACHE)
@@ -62,45 +65,45 @@ def take_snapshot(run: Run, dates: list[str]) -> Snapshot:
     """Keep the exact bytes of the asked dates' batches, lookups and outcomes, and record the snapshot's id."""
     snapshot = keep_snapshot(run, dates, outcomes=True)
     files = sum(len(files) for files in snapshot.tables.values())
-    get_run_logger().info("Snapshot %s: %d dates, %d files", snapshot.id[:12], len(dates), files)
+    rows = snapshot.rows("batch")
+    get_run_logger().info("Snapshot %s: %d dates, %d files, %d rows", snapshot.id[:12], len(dates), files, rows)
     return snapshot
 
 
 def keep_snapshot(run: Run, dates: list[str], *, outcomes: bool) -> Snapshot:
-    """Store a snapshot of dates and note it in the run's record."""
-    config, data, store = run.config, run.workspace.data, run.store
+    """Store a snapshot of dates, read at one moment of every database, and note it in the run's record."""
+    config = run.config
     days = [*dates] if config.source.kind == "dates" else []
-    tables = {"batch": _keep(store, data / config.source.path, days)}
-    for lookup in config.source.lookups:
-        tables[lookup.name] = _keep(store, data / lookup.path, _with_neighbours(days))
-    if outcomes:
-        tables["outcome"] = _keep(store, data / config.outcome.path, days)
-    snapshot = Snapshot(config.model, tuple(days), run.as_of, tables)
-    run.snapshots.append(save_snapshot(store, snapshot))
+    tables: dict[str, tuple[FileRef, ...]] = {}
+    places: dict[str, dict[str, Any]] = {}
+    with open_sources(run.workspace, config) as sources:
+        for table in config.feeds:
+            if outcomes or table != "outcome":
+                source = sources.table(table)
+                tables[table] = source.keep(parts_of(config, table, days))
+                places[table] = source.describe()
+    snapshot = Snapshot(config.model, tuple(days), run.as_of, tables, places)
+    run.snapshots.append(save_snapshot(run.store, snapshot))
     return snapshot
 
 
-def keep_file(store: Store, path: Path, name: str) -> FileRef | None:
-    """Store one file's bytes as an object; None when there is no such file."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror}.") from None
-    return FileRef(name, put_object(store, data), len(data))
+def keep_outcomes(workspace: Workspace, config: ModelConfig, dates: list[str]) -> dict[str, FileRef]:
+    """Store the outcome feed's parts of dates and return them by date; a date that has none is left out."""
+    with open_sources(workspace, config) as sources:
+        kept = sources.table("outcome").keep(parts_of(config, "outcome", dates))
+    found = {ref.name: ref for ref in kept}
+    return {date: found.get(date) or found[ALL] for date in dates if date in found or ALL in found}
 
 
-def _keep(store: Store, path: Path, dates: list[str]) -> tuple[FileRef, ...]:
-    if path.suffix == ".parquet":
-        refs = [keep_file(store, path, ALL)]
-    else:
-        refs = [keep_file(store, path / f"{date}.parquet", date) for date in dates]
-    return tuple(ref for ref in refs if ref)
+def parts_of(config: ModelConfig, table: str, dates: list[str]) -> list[str]:
+    """Return the names of a table's parts that belong to dates; for a lookup also those of the days beside them.
 
-
-def _with_neighbours(dates: list[str]) -> list[str]:
-    """Return dates with the day before and after each: local dates and UTC days overlap."""
+    Local dates and UTC days overlap, so a lookup's day before and day after are part of a date.
+    """
+    if not config.feeds[table].dated:
+        return [ALL]
+    if table in ("batch", "outcome"):
+        return dates
     days = [dt.date.fromisoformat(date) for date in dates]
     near = {day + dt.timedelta(days=shift) for day in days for shift in (-1, 0, 1)}
     return sorted(day.isoformat() for day in near)

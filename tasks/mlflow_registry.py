@@ -1,30 +1,48 @@
-"""MLflow: experiments, the registry, and the bundles' bytes. The ledger is the truth; aliases mirror it."""
+"""MLflow: experiments, the registry, and a copy of bundles for people. The ledger is the truth; aliases mirror it."""
 
 import math
 import os
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from plimsoll.bundle import Bundle, load_bundle
+from plimsoll.archive import Head
+from plimsoll.bundle import check_bundle
 from plimsoll.errors import FolderError, IntegrityError, ServerError
+from tasks.mlflow_home import follow_home
 from tasks.workspace import Workspace
 
-QUIET = {
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
+QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 FOLDER = "bundle"
+HEAD = "plimsoll.ledger_head"  # tag of a registered model: a copy of the newest entry's digest outside the store
 
 
 def connect(workspace: Workspace) -> Any:
     """Return an MLflow client for the configured tracking store, created when it is a local file."""
     config = workspace.platform.mlflow
     if config.tracking_uri.startswith("sqlite:///"):
-        _make_folder(Path(config.tracking_uri.removeprefix("sqlite:///")).parent)
+        database = Path(config.tracking_uri.removeprefix("sqlite:///"))
+        _make_folder(database.parent)
+        if "://" not in config.artifacts:
+            follow_home(database, Path(config.artifacts))
     return _client(config.tracking_uri)
+
+
+@contextmanager
+def connected(workspace: Workspace, what: str) -> Iterator[Any]:
+    """Hand over a client; ServerError that says what could not be done when MLflow refuses or does not answer."""
+    client = connect(workspace)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield client
+    except (MlflowException, OSError) as error:
+        where = without_password(workspace.platform.mlflow.tracking_uri)
+        raise ServerError(f"MLflow at {where} could not {what}: {error}") from None
 
 
 def _make_folder(path: Path) -> None:
@@ -77,28 +95,35 @@ def log_run(
     params: Mapping[str, Any],
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
+    data: Sequence[Any] = (),
 ) -> str:
-    """Log one training run with its files and return its id."""
+    """Log one training run with its files and the data that it saw (MLflow's DatasetInputs), and return its id."""
     from mlflow.entities import Metric, Param, RunTag
 
-    client = connect(workspace)
-    started = client.create_run(open_experiment(workspace, model), run_name=name)
-    run_id = str(started.info.run_id)
-    now = started.info.start_time
-    client.log_batch(
-        run_id,
-        metrics=[Metric(k, v, now, 0) for k, v in metrics.items() if math.isfinite(v)],
-        params=[Param(k, str(v)[:500]) for k, v in params.items()],
-        tags=[RunTag(k, v) for k, v in tags.items()],
-    )
+    with connected(workspace, f"log a run of {model}") as client:
+        started = client.create_run(open_experiment(workspace, model), run_name=name)
+        run_id = str(started.info.run_id)
+        now = started.info.start_time
+        client.log_batch(
+            run_id,
+            metrics=[Metric(k, v, now, 0) for k, v in metrics.items() if math.isfinite(v)],
+            params=[Param(k, str(v)[:500]) for k, v in params.items()],
+            tags=[RunTag(k, v) for k, v in tags.items()],
+        )
+        client.log_inputs(run_id, datasets=list(data))
+        log_files(client, run_id, files)
+        client.set_terminated(run_id)
+    return run_id
+
+
+def log_files(client: Any, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Copy files, by their path in the run, to the artifacts of a run."""
     with tempfile.TemporaryDirectory() as folder:
         for file, data in files.items():
             path = Path(folder) / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         client.log_artifacts(run_id, folder)
-    client.set_terminated(run_id)
-    return run_id
 
 
 def register(workspace: Workspace, model: str, run_id: str, tags: Mapping[str, str], description: str) -> int:
@@ -118,11 +143,11 @@ def register(workspace: Workspace, model: str, run_id: str, tags: Mapping[str, s
 
 def mirror_alias(workspace: Workspace, model: str, alias: str, version: int | None) -> None:
     """Point an alias at a version, or take it away."""
-    client = connect(workspace)
-    if version is None:
-        client.delete_registered_model_alias(model, alias)
-    else:
-        client.set_registered_model_alias(model, alias, str(version))
+    with connected(workspace, f"move the alias {alias} of {model}") as client:
+        if version is None:
+            client.delete_registered_model_alias(model, alias)
+        else:
+            client.set_registered_model_alias(model, alias, str(version))
 
 
 def read_alias(workspace: Workspace, model: str, alias: str) -> int | None:
@@ -135,15 +160,39 @@ def read_alias(workspace: Workspace, model: str, alias: str) -> int | None:
         return None
 
 
-def fetch_bundle(workspace: Workspace, model: str, version: int, digest: str) -> Bundle:
-    """Return a version's bundle, checked against the digest in the ledger before it is parsed."""
-    return _fetch(workspace.platform.mlflow.tracking_uri, model, version, digest)
+def mirror_head(workspace: Workspace, model: str, head: Head) -> None:
+    """Leave a copy of a ledger's head beside its model in MLflow, unless a further one lies there."""
+    seen = read_head_tag(workspace, model)
+    if seen is None or seen.n < head.n:
+        with connected(workspace, f"tag {model}") as client:
+            client.set_registered_model_tag(model, HEAD, f"{head.n}:{head.digest}")
 
 
-@cache
-def _fetch(uri: str, model: str, version: int, digest: str) -> Bundle:
+def read_head_tag(workspace: Workspace, model: str) -> Head | None:
+    """Return the furthest head of a model's ledger that MLflow has seen, None when it has seen none.
+
+    Raises IntegrityError when the tag is no head: somebody wrote over it.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tags = connect(workspace).get_registered_model(model).tags
+    except MlflowException:
+        return None
+    if HEAD not in tags:
+        return None
+    if not (found := re.fullmatch(r"(\d+):([0-9a-f]{64})", tags[HEAD])):
+        raise IntegrityError(
+            f"MLflow's tag {HEAD} of {model} should be an entry and its digest, found {tags[HEAD]!r}: it was changed "
+            f"by hand. Look at the ledger with `plimsoll verify {model}`, then delete the tag."
+        )
+    return Head(int(found[1]), found[2])
+
+
+def check_copy(workspace: Workspace, model: str, version: int, digest: str) -> None:
+    """Raise IntegrityError unless MLflow's copy of a bundle is the one that the ledger names, signature and all."""
     where = f"MLflow {model} v{version}"
-    return load_bundle(read_files(_client(uri), model, version, where), digest, where)
+    check_bundle(read_files(connect(workspace), model, version, where), model, digest, workspace.archive.seal, where)
 
 
 def read_files(client: Any, model: str, version: int, where: str) -> dict[str, bytes]:

@@ -1,68 +1,167 @@
 """The object store on a local folder, and the choice between folder and S3."""
 
+import hashlib
 import os
-import tempfile
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from plimsoll.digest import CHUNK_BYTES
 from plimsoll.errors import ConfigError, FolderError
 from plimsoll.platform_config import StoreConfig
-from plimsoll.store import Store
+from plimsoll.store import OBJECTS, Store, Stored, object_key
+from tasks.durable_files import Draft, drafting, flush_later, force_name, wait_for_disk
+from tasks.source_files import changed_file, copy_hashed, reading
+
+READ_ONLY, WRITABLE = 0o444, 0o644
 
 
 @dataclass(frozen=True)
 class FolderStore:
-    """A store in a folder: a key is a file, and a file appears whole or not at all."""
+    """A store in a folder: a key is a file, and a file appears whole or not at all.
+
+    What is written under any key but an object's is on disk when the call returns, and so is every object
+    that this process put before it. An object whose file has another length than the bytes to store was torn
+    by a crash, and is replaced; its contents are checked when it is read. Objects' files are read-only.
+    """
 
     root: Path
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Write data under key unless key exists; True when this call wrote it.
-
-        The bytes are flushed to disk under a temporary name and then linked: a link to an existing name
-        fails, so a crash leaves no half file and a race has one winner.
-        """
-        target = self.root / key
-        if target.exists():
+        """Write data under key unless key exists; True when this call wrote it."""
+        if self._there(key, len(data)):
             return False
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            return _link(Path(stream.name), target)
-        except OSError as error:
-            raise FolderError(
-                f"Cannot write to the store at {self.root}: {error.strerror}. Free or unlock it, or name another."
-            ) from None
+        with self._writing(), drafting((self.root / key).parent, _mode(key)) as draft:
+            draft.stream.write(data)
+            return self._publish(draft, key)
+
+    def put_file(self, key: str, path: Path, sha256: str) -> bool:
+        """Write a file's bytes under the key of an object; False when the object was there.
+
+        Raises DataError when the file no longer hashes to sha256.
+        """
+        with reading(path) as source:
+            if self._there(key, os.fstat(source.fileno()).st_size):
+                return False
+            with self._writing(), drafting((self.root / key).parent, READ_ONLY) as draft:
+                if copy_hashed(source, path, draft.stream)[0] != sha256:
+                    raise changed_file(path)
+                return self._publish(draft, key)
+
+    def put_by_digest(self, path: Path) -> tuple[str, int]:
+        """Store a file under its own digest and return the digest and the bytes; the file is read once.
+
+        A long file is written while it is hashed, and what was written is dropped when the object is there already.
+        """
+        with reading(path) as source:
+            if os.fstat(source.fileno()).st_size <= CHUNK_BYTES:
+                data = source.read()
+                digest = hashlib.sha256(data).hexdigest()
+                self.put_if_absent(object_key(digest), data)
+                return digest, len(data)
+            with self._writing(), drafting(self.root / OBJECTS, READ_ONLY) as draft:
+                digest, size = copy_hashed(source, path, draft.stream)
+                if not self._there(object_key(digest), size):
+                    self._publish(draft, object_key(digest))
+                return digest, size
 
     def get(self, key: str) -> bytes | None:
         """Return the bytes under key, None when there are none."""
+        stream = self.open(key)
+        if stream is None:
+            return None
         try:
-            return (self.root / key).read_bytes()
+            with stream:
+                return stream.read()
+        except OSError as error:
+            raise self._unreadable(key, error) from None
+
+    def open(self, key: str) -> BinaryIO | None:
+        """Return a stream of the bytes under key, not verified, None when there are none."""
+        try:
+            return (self.root / key).open("rb")
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise FolderError(f"Cannot read {key} in the store at {self.root}: {error.strerror}.") from None
+            raise self._unreadable(key, error) from None
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with prefix, sorted."""
-        folder = self.root / prefix
-        start = folder if prefix.endswith("/") else folder.parent
-        found = (p.relative_to(self.root).as_posix() for p in start.rglob("*") if p.is_file() and p.name[0] != ".")
-        yield from sorted(key for key in found if key.startswith(prefix))
+        yield from (entry.key for entry in self.entries(prefix))
 
+    def entries(self, prefix: str) -> Iterator[Stored]:
+        """Yield what lies under the keys that start with prefix, sorted by key."""
+        yield from (found for found in self._walk(prefix) if not _hidden(found.key))
 
-def _link(temporary: Path, target: Path) -> bool:
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink()
-    return True
+    def delete(self, key: str) -> None:
+        """Remove a key, if it is there. Nothing but the upkeep of the store may call this."""
+        with self._writing():
+            (self.root / key).unlink(missing_ok=True)
+
+    def unfinished(self, before: float) -> Iterator[Stored]:
+        """Yield the files of writers that died before a time (seconds since 1970): no key names them."""
+        yield from (found for found in self._walk("") if _hidden(found.key) and found.modified < before)
+
+    def clear_unfinished(self, before: float) -> int:
+        """Remove what `unfinished` yields and return how many there were."""
+        stale = list(self.unfinished(before))
+        for found in stale:
+            self.delete(found.key)
+        return len(stale)
+
+    def _there(self, key: str, size: int) -> bool:
+        """Say whether key exists; an object only with the right length."""
+        target = self.root / key
+        try:
+            found = target.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise self._unreadable(key, error) from None
+        if not key.startswith(OBJECTS):
+            return True
+        if found == size:
+            flush_later(self.root, target)  # another process may have written it a moment ago
+        return found == size
+
+    def _publish(self, draft: Draft, key: str) -> bool:
+        target = self.root / key
+        if not key.startswith(OBJECTS):
+            draft.force()
+            wait_for_disk(self.root)
+            won = draft.publish(target)
+            force_name(self.root, target)
+            return won
+        size = draft.stream.tell()
+        won = draft.publish(target)
+        if not won and target.stat().st_size != size:
+            draft.replace(target)
+            won = True
+        flush_later(self.root, target)
+        return won
+
+    def _walk(self, prefix: str) -> Iterator[Stored]:
+        """Yield every file whose key starts with prefix, sorted by key; one folder's names are held at a time."""
+        folder, _, start = prefix.rpartition("/")
+        try:
+            yield from _files(self.root / folder, f"{folder}/" if folder else "", start)
+        except OSError as error:
+            raise FolderError(f"Cannot list {prefix or 'keys'} in the store at {self.root}: {_why(error)}.") from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FolderError(
+                f"Cannot write to the store at {self.root}: {_why(error)}. Free or unlock it, or name another."
+            ) from None
+
+    def _unreadable(self, key: str, error: OSError) -> FolderError:
+        return FolderError(f"Cannot read {key} in the store at {self.root}: {_why(error)}.")
 
 
 def open_store(config: StoreConfig) -> Store:
@@ -70,11 +169,39 @@ def open_store(config: StoreConfig) -> Store:
 
     Raises ConfigError for any other kind of URL.
     """
-    if config.url.startswith("s3://"):
-        from tasks.s3 import S3Store, connect
+    if re.match("s3://[^/]", config.url):
+        from tasks.s3 import S3Store
+        from tasks.s3_client import connect
 
-        bucket, _, prefix = config.url.removeprefix("s3://").partition("/")
-        return S3Store(connect(config.endpoint_url), bucket, prefix.strip("/"))
+        return S3Store(config, connect(config))
     if "://" in config.url:
         raise ConfigError(f"store.url: expected a folder or s3://bucket/prefix, found {config.url!r}.")
     return FolderStore(Path(config.url))
+
+
+def _files(folder: Path, above: str, start: str) -> Iterator[Stored]:
+    try:
+        found = [(f"{e.name}/" if e.is_dir() else e.name, e) for e in os.scandir(folder) if e.name.startswith(start)]
+    except FileNotFoundError:
+        return
+    for name, entry in sorted(found, key=lambda pair: pair[0]):  # "a.b" comes before "a/b", as in S3
+        if name.endswith("/"):
+            yield from _files(Path(entry.path), above + name, "")
+            continue
+        try:
+            about = entry.stat()
+        except FileNotFoundError:  # a draft that became a key, or a key that was removed
+            continue
+        yield Stored(above + name, about.st_size, about.st_mtime)
+
+
+def _mode(key: str) -> int:
+    return READ_ONLY if key.startswith(OBJECTS) else WRITABLE
+
+
+def _hidden(key: str) -> bool:
+    return key.rpartition("/")[2].startswith(".")
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)

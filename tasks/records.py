@@ -11,13 +11,25 @@ from plimsoll.digest import canonical_json
 from plimsoll.errors import PlimsollError
 from plimsoll.ledger import Entry, Kind, append, read_ledger
 from plimsoll.model_config import ModelConfig
-from plimsoll.run_record import Result, RunEnd, RunStart, require_record, start_digest, write_end, write_start
+from plimsoll.run_record import (
+    CodeVersion,
+    Environment,
+    Result,
+    RunEnd,
+    RunStart,
+    require_record,
+    start_digest,
+    write_end,
+    write_start,
+)
 from plimsoll.standing import Standing, stand
 from plimsoll.store import Store, put_object
+from tasks.artifacts import mirror_record
 from tasks.environment import read_environment
 from tasks.git import read_code_version
 from tasks.mlflow_registry import without_password
 from tasks.secrecy import refuse_secrets, without_secrets
+from tasks.sweep_lock import await_sweep
 from tasks.workspace import Workspace, open_workspace
 
 Opened = TypeVar("Opened", bound="Recorded")
@@ -40,6 +52,7 @@ class Recorded:
     snapshots: list[str] = field(default_factory=list, kw_only=True)
     parents: list[str] = field(default_factory=list, kw_only=True)
     outputs: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    entries: list[Entry] = field(default_factory=list, kw_only=True)  # of the ledger, written by this run
     sentence: str = field(default="", kw_only=True)
     result: Result = field(default="done", kw_only=True)
 
@@ -72,7 +85,7 @@ class Run(Recorded):
     def decide(self, kind: Kind, facts: dict[str, Any], *, key: str = "", by: str = "", as_of: str = "") -> Entry:
         """Append a ledger entry about this run's model, bound to the run's record; refused when it has none."""
         require_record(self.workspace.archive, self.id)
-        return append(
+        entry = append(
             self.workspace.archive,
             self.config.model,
             kind,
@@ -82,6 +95,9 @@ class Run(Recorded):
             by=by or f"flow:{self.start.flow}",
             key=key,
         )
+        if entry.facts.get("run") == self.id and entry not in self.entries:  # else the key was another run's
+            self.entries.append(entry)
+        return entry
 
 
 @contextmanager
@@ -136,9 +152,11 @@ def _open(
     threads: int | None,
 ) -> RunStart:
     """Write the first half of a run's record and return it."""
-    store, now = workspace.store, datetime.now(UTC)
+    now = datetime.now(UTC)
     given = {name: _plain(value) for name, value in parameters.items()}
     refuse_secrets(canonical_json([config, given]), f"The config of {model or 'the platform'} or a parameter")
+    sweep = await_sweep(workspace.archive)
+    kept, code, environment = _keep(workspace, config)
     start = RunStart(
         run_id=f"{now:%Y%m%dT%H%M%S%f}Z-{flow}-{secrets.token_hex(3)}",
         flow=flow,
@@ -146,15 +164,24 @@ def _open(
         as_of=(as_of or now.date()).isoformat(),
         started_at=now.isoformat(timespec="milliseconds"),
         parameters=given,
-        config=put_object(store, canonical_json(config)),
+        config=kept,
         seed=seed,
         threads=threads,
-        code=read_code_version(workspace.root, store),
-        environment=read_environment(workspace.root, store),
+        code=code,
+        environment=environment,
         prefect_run_id=_prefect_run_id(),
     )
     write_start(workspace.archive, start)
+    if await_sweep(workspace.archive) != sweep:  # it may have removed what was kept before the record named it
+        _keep(workspace, config)
     return start
+
+
+def _keep(workspace: Workspace, config: dict[str, Any]) -> tuple[str, CodeVersion, Environment]:
+    """Keep config, code and environment as objects and return what a record says of them."""
+    store = workspace.store
+    kept = put_object(store, canonical_json(config))
+    return kept, read_code_version(workspace.root, store), read_environment(workspace.root, store)
 
 
 def _close(run: Recorded, result: Result, sentence: str) -> None:
@@ -169,6 +196,7 @@ def _close(run: Recorded, result: Result, sentence: str) -> None:
         outputs=without_secrets(run.outputs),
     )
     write_end(run.workspace.archive, end)
+    mirror_record(run, end)
 
 
 def _plain(value: Any) -> Any:

@@ -1,142 +1,188 @@
 """Trace: from one prediction back to everything that made it, and forward to what really happened."""
 
-from typing import Any
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-import numpy as np
+import pandas as pd
 
 from plimsoll.assembly import KEY, OUTCOME
+from plimsoll.contributions import Explanation, explain
 from plimsoll.errors import DataError
-from plimsoll.estimators import Boosted
-from plimsoll.ledger import Entry
+from plimsoll.ledger import Entry, entry_key
+from plimsoll.model_config import ModelConfig
 from plimsoll.run_record import read_record
 from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, Version
+from plimsoll.store import Store, get_json
+from plimsoll.trace_facts import approval_facts, batch_facts, data_facts, quarantined, run_facts, version_facts
 from tasks.assemble import batch_partition, reassemble
+from tasks.bundles import fetch_bundle
 from tasks.champion import standing_of
-from tasks.delta import find_key, read_predictions
-from tasks.mlflow_registry import fetch_bundle
+from tasks.delta import read_predictions
+from tasks.key_lookup import find_key
 from tasks.outcomes_feed import outcome_of
 from tasks.workspace import Workspace
 
-TOP_REASONS = 6
+_standings: dict[tuple[Any, str], Standing] = {}
 
 
-def trace_prediction(workspace: Workspace, model: str, key: str, date: str | None) -> dict[str, Any]:
-    """Return prediction, version, approval, training, data, code, validation, reasons and outcome of one row.
+class Scored(NamedTuple):
+    """One prediction with the version and the batch that it belongs to."""
 
-    Raises DataError when the key was never scored.
+    row: Mapping[str, Any]
+    version: Version
+    batch: Entry | None
+    standing: Standing
+
+    @property
+    def date(self) -> str:
+        """The batch date."""
+        return str(self.row["batch_date"].isoformat())
+
+
+def trace_prediction(
+    workspace: Workspace, key: str, date: str | None = None, model: str | None = None
+) -> dict[str, Any]:
+    """Return prediction, version, approval, data, code, environment, validation, reasons and outcome of one row.
+
+    Without a date the latest prediction is traced. A row that validation set aside is told of as such. Raises
+    DataError when the key was never seen, or when several models scored it and none is named.
     """
-    config = workspace.model(model)
-    rows = find_key(workspace, model, key, date)
+    if model:
+        workspace.model(model)
+    rows = find_key(workspace, key, model=model, date=date)
     if rows.empty:
-        on = f" on {date}" if date else ""
-        raise DataError(f"{model} never scored a row named {key!r}{on}. Keys look like {_example(workspace, model)}.")
-    champion = rows[rows["role"] == "champion"]
-    row = (champion if len(champion) else rows).iloc[-1]
-    standing = standing_of(workspace, model)
-    version = standing.version(int(str(row["version"])))
-    if version is None:
-        raise DataError(f"{model} v{row['version']} is not in the ledger. See: plimsoll history {model} --all")
-    day = row["batch_date"].isoformat()
-    batch = standing.batch(day, version.number)
-    others = rows[rows.index != row.name]
+        return _set_aside(workspace, key, date, model)
+    if len(models := sorted(set(rows["model"]))) > 1:
+        which = " or ".join(f"--model {name}" for name in models)
+        raise DataError(f"{key!r} was scored by {' and '.join(models)}. Say which one is meant: {which}.")
+    return _trace(workspace, key, rows, remembered_standing(workspace, models[0]))
+
+
+def remembered_standing(workspace: Workspace, model: str) -> Standing:
+    """Return where a model stands; a process that has read and checked a ledger reads it again when it has grown."""
+    at = (workspace.store, model)
+    known = _standings.get(at)
+    if known is None or workspace.store.get(entry_key(model, len(known.entries))) is not None:
+        known = _standings[at] = standing_of(workspace, model)
+    return known
+
+
+def _trace(workspace: Workspace, key: str, rows: pd.DataFrame, standing: Standing) -> dict[str, Any]:
+    one = _choose(rows, standing)
+    facts, number = one.version.trained.facts, one.version.number
+    config = workspace.model(standing.model)
+    explanation, why_not = _explain(workspace, config, one, key)
+    training = load_snapshot(workspace.store, str(facts["snapshot"]))
+    prediction = {name: one.row[name] for name in ("model", "key", "role", "run", "snapshot")}
     return {
-        "prediction": {"model": model, "key": key, "date": day, "score": float(row["score"]), "run": row["run"]},
-        "also_scored": others[["version", "role", "score"]].to_dict("records"),
-        "outcome": {OUTCOME.strip("_"): outcome_of(workspace, config, key, day), "meaning": _meaning(config.outcome)},
-        "version": _version_facts(version),
-        "approval": _approval(standing, version),
-        "training_run": _run_facts(workspace, version.trained.facts["run"]),
-        "scoring_run": _run_facts(workspace, str(row["run"])),
-        "batch": _batch_facts(batch),
-        "reasons": _reasons(workspace, version, batch, key, day),
+        "state": "scored",
+        "prediction": {**prediction, "date": one.date, "score": float(one.row["score"])},
+        "also_scored": _others(rows, one),
+        "outcome": _outcome(workspace, config, key, one.date),
+        "version": version_facts(one.version),
+        "approval": approval_facts(standing, number),
+        "training_run": _run(workspace, str(facts["run"])),
+        "training_data": data_facts(training, int(facts["rows"])),
+        "scoring_run": _run(workspace, str(one.row["run"])),
+        "batch": batch_facts(one.batch, _expectations(workspace, one.batch)),
+        "explanation": explanation.to_json(float(one.row["score"])) if explanation else {"missing": why_not},
+        "reasons": list(explanation.parts) if explanation else [],
     }
 
 
-def _example(workspace: Workspace, model: str) -> str:
-    """Return a key of the last batch, to show what keys look like."""
-    last = standing_of(workspace, model).last("batch_committed")
-    if last is None:
-        return "nothing yet: no batch was scored"
-    keys = read_predictions(workspace, model, date=str(last.facts["date"]), columns=["key"])["key"]
-    return repr(str(keys.iloc[0]))
+def _choose(rows: pd.DataFrame, standing: Standing) -> Scored:
+    """Return the prediction that counts: of the latest date, by the champion that committed it last."""
+    found = []
+    for row in rows.to_dict("records"):
+        version = standing.version(int(row["version"]))
+        if version is None:
+            raise DataError(
+                f"{standing.model} v{row['version']} is not in the ledger: plimsoll history {standing.model}"
+            )
+        batch = standing.batch(row["batch_date"].isoformat(), version.number)
+        found.append(Scored(row, version, batch, standing))  # type: ignore[arg-type]
+    return max(found, key=lambda one: (one.date, one.row["role"] == "champion", one.batch.n if one.batch else -1))
 
 
-def _meaning(outcome: Any) -> str:
-    return outcome.column if outcome.above is None else f"1 when {outcome.column} > {outcome.above:g}, else 0"
-
-
-def _version_facts(version: Version) -> dict[str, Any]:
-    facts = version.trained.facts
-    kept = ("version", "bundle", "snapshot", "trained_through", "rows", "cause", "mlflow_run")
-    return {"state": version.state, **{name: facts[name] for name in kept}}
-
-
-def _approval(standing: Standing, version: Version) -> dict[str, Any] | None:
-    """Return who approved a version, when, and on which evidence."""
-    found = [e for e in standing.of_kind("approved") if e.facts["version"] == version.number]
-    requests = [e for e in standing.of_kind("promotion_requested") if e.facts["version"] == version.number]
-    if not found:
-        return None
-    last = found[-1]
-    return {
-        "by": last.by,
-        "at": last.recorded_at,
-        "as_of": last.as_of,
-        "comment": last.facts.get("comment", ""),
-        "entry": last.n,
-        "evidence": requests[-1].facts["evidence"] if requests else {},
-        "gates": requests[-1].facts["summary"]["gates"] if requests else [],
-    }
-
-
-def _run_facts(workspace: Workspace, run_id: str) -> dict[str, Any]:
-    record = read_record(workspace.store, run_id)
-    if record is None:
-        return {"run": run_id, "record": "missing"}
-    code, environment = record["code"], record["environment"]
-    return {
-        "run": run_id,
-        "started_at": record["started_at"],
-        "commit": code["commit"] or "outside git",
-        "uncommitted_changes": code["diff"] or "none",
-        "source_tree": code["tree"],
-        "lock": environment["lock"],
-        "python": environment["python"],
-        "config": record["config"],
-        "prefect_run": record["prefect_run_id"],
-        "snapshots": (record["end"] or {}).get("snapshots", []),
-    }
-
-
-def _batch_facts(batch: Entry | None) -> dict[str, Any]:
-    if batch is None:
-        return {"entry": None}
-    quarantined = len({row["key"] for row in batch.facts["quarantined"]})
-    kept = {name: batch.facts[name] for name in ("rows", "snapshot", "scores", "validation")}
-    return {"entry": batch.n, "passed_validation": True, "quarantined_rows": quarantined, **kept}
-
-
-def _reasons(workspace: Workspace, version: Version, batch: Entry | None, key: str, date: str) -> list[dict[str, Any]]:
-    """Return the strongest contributions to the score (log-odds or units of the outcome), by that very version."""
-    if batch is None:
-        return []
-    bundle = fetch_bundle(workspace, version.trained.model, version.number, version.bundle)
-    if not isinstance(bundle.fitted, Boosted):
-        return []
-    config = workspace.model(version.trained.model)
-    snapshot = load_snapshot(workspace.store, batch.facts["snapshot"])
-    frame = reassemble(workspace, config, snapshot, batch_partition(config, date))
-    row = frame[frame[KEY] == key]
-    parts = bundle.fitted.contributions(bundle.encoder.encode(row), bundle.encoder)[0][:-1]
-    order = np.argsort(-np.abs(parts))[:TOP_REASONS]
-    names = bundle.encoder.columns
-    return [
-        {"feature": names[j], "value": _plain(row[names[j]].iloc[0]), "contribution": round(float(parts[j]), 4)}
-        for j in order
+def _others(rows: pd.DataFrame, one: Scored) -> list[dict[str, Any]]:
+    """Return the other predictions of the same key."""
+    named = [
+        {"date": row["batch_date"].isoformat(), **{name: row[name] for name in ("version", "role", "score", "run")}}
+        for row in rows.to_dict("records")
     ]
+    return [row for row in named if (row["date"], row["version"]) != (one.date, one.row["version"])]
 
 
-def _plain(value: Any) -> Any:
-    found = value.item() if hasattr(value, "item") else value
-    return None if found is None or found != found else found  # noqa: PLR0124  # NaN is not itself
+def _run(workspace: Workspace, run_id: str) -> dict[str, Any]:
+    return run_facts(run_id, read_record(workspace.archive, run_id))
+
+
+def _outcome(workspace: Workspace, config: ModelConfig, key: str, date: str) -> dict[str, Any]:
+    asked = config.outcome
+    meaning = asked.column if asked.above is None else f"1 when {asked.column} > {asked.above:g}, else 0"
+    return {OUTCOME.strip("_"): outcome_of(workspace, config, key, date), "meaning": meaning}
+
+
+def _expectations(workspace: Workspace, batch: Entry | None) -> int | None:
+    """Return how many expectations judged a batch, from the suite's full result that the ledger names by digest."""
+    digest = str(batch.facts["validation"]) if batch else ""
+    return _count_results(workspace.store, digest) if digest else None
+
+
+@lru_cache(maxsize=1024)
+def _count_results(store: Store, digest: str) -> int:
+    return len(get_json(store, digest)["results"])
+
+
+def _explain(workspace: Workspace, config: ModelConfig, one: Scored, key: str) -> tuple[Explanation | None, str]:
+    """Return what made the score, by that very version over that very row; None with the reason when it cannot.
+
+    The row is assembled among a few, which is quick. Where that does not give the stored score bit for bit, a feature
+    may depend on the other rows of the batch, and the whole batch is assembled.
+    """
+    if one.batch is None:
+        return None, "The ledger has no entry about this batch yet: score the date again, which completes it."
+    bundle = fetch_bundle(workspace, one.version.trained.model, one.version.number, one.version.bundle)
+    snapshot = load_snapshot(workspace.store, str(one.row["snapshot"]))
+    found, why_not = None, ""
+    for only in (key, None):
+        try:
+            frame = reassemble(workspace, config, snapshot, batch_partition(config, one.date), only)
+            found = explain(bundle, frame[frame[KEY] == key])
+        except (DataError, IndexError, KeyError) as error:
+            why_not = f"The row cannot be assembled with the code that is here now: {error}"
+            continue
+        if found.score == one.row["score"]:
+            break
+    return found, "" if found else why_not
+
+
+def _set_aside(workspace: Workspace, key: str, date: str | None, model: str | None) -> dict[str, Any]:
+    """Return the trace of a row that validation set aside; DataError when no model ever saw the key."""
+    for name in [model] if model else workspace.models:
+        standing = remembered_standing(workspace, name)
+        if there := quarantined(standing, key, date):
+            entry, broken = there
+            return {
+                "state": "quarantined",
+                "prediction": {"model": name, "key": key, "date": entry.facts["date"], "score": None},
+                "quarantine": broken,
+                "outcome": _outcome(workspace, workspace.model(name), key, str(entry.facts["date"])),
+                "scoring_run": _run(workspace, str(entry.facts["run"])),
+                "batch": batch_facts(entry, _expectations(workspace, entry)),
+            }
+    on = f" on {date}" if date else ""
+    who = f"{model} never scored" if model else "No model ever scored"
+    raise DataError(f"{who} a row named {key!r}{on}, nor set one aside. {_examples(workspace, model)}")
+
+
+def _examples(workspace: Workspace, model: str | None) -> str:
+    """Return what keys look like, from the last batch of each model."""
+    said = []
+    for name in [model] if model else workspace.models:
+        if last := remembered_standing(workspace, name).last("batch_committed"):
+            keys = read_predictions(workspace, name, date=str(last.facts["date"]), columns=["key"])["key"]
+            said += [f"{str(keys.iloc[0])!r} ({name})"] if len(keys) else []
+    return f"Keys look like {' or '.join(said)}." if said else "Nothing was scored yet."

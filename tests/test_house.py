@@ -60,7 +60,9 @@ def test_core_reads_no_clock_and_no_global_chance() -> None:
 
 def test_nothing_runs_code_when_read() -> None:
     banned = re.compile(r"^\s*(import|from) (pickle|joblib|cloudpickle|dill|shelve)\b", re.MULTILINE)
-    assert not [p.name for p in SOURCES if banned.search(p.read_text())]
+    door = "pickle_door.py"  # reads, in a process of its own, a pickle whose digest a config names, to convert it
+    assert [p.name for p in SOURCES if re.search(r"\b(pickle|joblib)\.load", p.read_text())] == [door]
+    assert not [p.name for p in SOURCES if banned.search(p.read_text()) and p.name != door]
 
 
 def test_only_the_demo_and_the_configs_know_flights() -> None:

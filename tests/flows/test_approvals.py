@@ -69,7 +69,7 @@ def test_back_and_forth(serving: Place, plimsoll: Cli) -> None:
     assert "flight_delay v1 is champion again, by ada; it was v2." in back.out
     assert plimsoll("score", MODEL, "--date", DAY).code == 0
     assert read_alias(serving.workspace, MODEL, "champion") == 1
-    assert "v2 is champion again" in plimsoll("rollback", MODEL, "--as", "ada", "--as-of", NEXT).out
+    assert "v2 is champion again" in plimsoll("rollback", MODEL, "--to", 2, "--as", "ada", "--as-of", NEXT).out
     assert plimsoll("score", MODEL, "--date", NEXT).code == 0
     rows = serving.predictions()
     champions = rows[rows["role"] == "champion"].groupby("batch_date")["version"].unique().map(list).to_dict()

@@ -214,7 +214,7 @@ def test_a_missing_suite_is_said(serving: Place, plimsoll: Cli) -> None:
 def test_no_such_model(serving: Place, plimsoll: Cli) -> None:
     for command in ("train", "score", "check", "history", "runs"):
         refused(plimsoll(command, "flight_dely"), "No model named 'flight_dely'", "Did you mean flight_delay")
-    refused(plimsoll("trace", "nothing", "k"), "No model named 'nothing'")
+    refused(plimsoll("trace", "k", "--model", "nothing"), "No model named 'nothing'")
     refused(plimsoll("approve", "nothing", 1, "--as", APPROVER), "No model named 'nothing'")
     refused(plimsoll("config", "show", "nothing"), "No model named 'nothing'")
 
@@ -249,10 +249,10 @@ def test_a_check_of_what_was_never_scored(serving: Place, plimsoll: Cli) -> None
 
 
 def test_a_trace_of_an_unknown_key(serving: Place, plimsoll: Cli) -> None:
-    refused(plimsoll("trace", MODEL, "nobody"), "never scored a row named 'nobody'", "nothing yet")
+    refused(plimsoll("trace", "nobody"), "No model ever scored a row named 'nobody'", "Nothing was scored yet")
     assert plimsoll("score", MODEL, "--date", DAY).code == 0
-    refused(plimsoll("trace", MODEL, "nobody"), "Keys look like '2013-03-02/")
-    refused(plimsoll("trace", MODEL, "nobody", "--date", NEXT), "on 2013-03-03")
+    refused(plimsoll("trace", "nobody"), "Keys look like '2013-03-02/")
+    refused(plimsoll("trace", "nobody", "--date", NEXT, "--model", MODEL), f"{MODEL} never scored", "on 2013-03-03")
 
 
 def test_who_may_decide(waiting: Place, plimsoll: Cli) -> None:

@@ -17,7 +17,7 @@ from plimsoll.errors import IntegrityError
 from plimsoll.predictions import Served
 from tasks import batches
 from tasks.batches import resolve_versions, score_date
-from tasks.mlflow_registry import fetch_bundle
+from tasks.bundles import fetch_bundle
 from tasks.records import Run, open_run
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, change
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from plimsoll.errors import IntegrityError
-from tasks.mlflow_registry import mirror_alias, read_alias
+from tasks.bundles import bundle_objects
+from tasks.mlflow_registry import check_copy, mirror_alias, read_alias
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, flip_a_byte
 
 Cli = Callable[..., Answer]
@@ -16,6 +17,11 @@ def bundle_of(place: Place, version: int = 1) -> Path:
     """Return the folder of a version's bundle in MLflow."""
     run = place.ledger("trained")[version - 1]["facts"]["mlflow_run"]
     return place.home / f"mlflow/artifacts/{MODEL}/{run}/artifacts/bundle"
+
+
+def part_of(place: Place, name: str, version: int = 1) -> str:
+    """Return the digest of one file of a version's bundle in the store."""
+    return bundle_objects(place.workspace.store, place.ledger("trained")[version - 1]["facts"]["bundle"])[name]
 
 
 def object_of(place: Place, digest: str) -> Path:
@@ -51,24 +57,65 @@ def test_the_next_decision_puts_the_alias_right(serving: Place, plimsoll: Cli) -
 
 @pytest.mark.parametrize("name", ["model.ubj", "bundle.json", "reference.json"])
 def test_a_changed_byte_of_the_champion_is_not_served(serving: Place, plimsoll: Cli, name: str) -> None:
-    flip_a_byte(bundle_of(serving) / name)
-    refused(plimsoll("score", MODEL, "--date", DAY), "MLflow flight_delay v1 was changed", "not loaded")
+    part = part_of(serving, name)
+    flip_a_byte(object_of(serving, part))
+    refused(plimsoll("score", MODEL, "--date", DAY), "bundle of flight_delay v1 was not loaded", f"Object {part[:12]}")
     assert serving.predictions().empty
     assert [e["kind"] for e in serving.ledger()][-1] == "promoted"
     assert serving.records()[-1]["end"]["result"] == "refused"
 
 
-def test_a_bundle_that_gained_or_lost_a_file_is_not_served(serving: Place, plimsoll: Cli) -> None:
-    (bundle_of(serving) / "model.pkl").write_bytes(b"a file more")
-    refused(plimsoll("score", MODEL, "--date", DAY), "MLflow flight_delay v1 was changed", "model.pkl")
-    (bundle_of(serving) / "model.pkl").unlink()
-    (bundle_of(serving) / "model.ubj").unlink()
-    refused(plimsoll("score", MODEL, "--date", DAY), "MLflow flight_delay v1 was changed")
+@pytest.mark.parametrize("what", ["manifest", "signature"])
+def test_a_bundle_whose_manifest_or_signature_changed_is_not_served(serving: Place, plimsoll: Cli, what: str) -> None:
+    digest = serving.ledger("trained")[0]["facts"]["bundle"]
+    signature = serving.home / f"store/bundles/{MODEL}/{digest}.json"
+    flip_a_byte(signature if what == "signature" else object_of(serving, digest))
+    refused(plimsoll("score", MODEL, "--date", DAY), "flight_delay v1", what if what == "signature" else digest[:12])
     assert serving.predictions().empty
 
 
-def test_changed_evidence_voids_a_request(waiting: Place, plimsoll: Cli) -> None:
-    flip_a_byte(bundle_of(waiting) / "model.ubj")
+def test_a_bundle_without_a_signature_or_a_file_is_not_served(serving: Place, plimsoll: Cli) -> None:
+    signature = next((serving.home / f"store/bundles/{MODEL}").iterdir())
+    kept = signature.read_bytes()
+    signature.unlink()
+    refused(plimsoll("score", MODEL, "--date", DAY), "flight_delay v1 has no signature.json", "not loaded")
+    signature.write_bytes(kept)
+    object_of(serving, part_of(serving, "model.ubj")).unlink()
+    refused(plimsoll("score", MODEL, "--date", DAY), "flight_delay v1 was not loaded", "found nothing")
+    assert serving.predictions().empty
+
+
+def test_a_damaged_shadow_is_named_and_does_not_harm_the_champion(serving: Place, plimsoll: Cli) -> None:
+    serving.configure("rounds: 20", "rounds: 21")
+    assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+    flip_a_byte(object_of(serving, part_of(serving, "model.ubj", version=2)))
+    answer = plimsoll("score", MODEL, "--date", DAY)
+    assert answer.code == 0
+    assert "v2 (challenger) did not score: The bundle of flight_delay v2 was not loaded" in answer.out
+    assert serving.predictions()["version"].unique().tolist() == ["1"]
+    assert serving.ledger("batch_committed")[0]["facts"]["versions"] == {"1": "champion"}
+    assert "2" in serving.records()[-1]["end"]["outputs"]["left_out"]
+
+
+@pytest.mark.parametrize("name", ["model.ubj", "bundle.json", "signature.json"])
+def test_a_changed_byte_of_mlflows_copy_is_named(serving: Place, name: str) -> None:
+    digest = serving.ledger("trained")[0]["facts"]["bundle"]
+    check_copy(serving.workspace, MODEL, 1, digest)
+    flip_a_byte(bundle_of(serving) / name)
+    with pytest.raises(IntegrityError, match="MLflow flight_delay v1"):
+        check_copy(serving.workspace, MODEL, 1, digest)
+
+
+def test_a_copy_that_gained_a_pickle_is_named(serving: Place) -> None:
+    (bundle_of(serving) / "model.pkl").write_bytes(b"a file more")
+    with pytest.raises(IntegrityError, match=r"MLflow flight_delay v1 was changed.*model\.pkl"):
+        check_copy(serving.workspace, MODEL, 1, serving.ledger("trained")[0]["facts"]["bundle"])
+
+
+@pytest.mark.parametrize("where", ["store", "mlflow"])
+def test_a_changed_bundle_voids_a_request(waiting: Place, plimsoll: Cli, where: str) -> None:
+    stored = object_of(waiting, part_of(waiting, "model.ubj"))
+    flip_a_byte(stored if where == "store" else bundle_of(waiting) / "model.ubj")
     answer = plimsoll("approve", MODEL, 1, "--as", APPROVER)
     assert answer.code == 2
     assert "is void: the bundle changed since then" in answer.err

@@ -71,7 +71,7 @@ def every_record_is_complete(place: Place) -> None:
 
 def one_key_answers_with_everything(place: Place, plimsoll: Cli) -> None:
     row = place.predictions(DAY).iloc[10]
-    answer = plimsoll("trace", MODEL, row["key"], "--date", DAY, "--json")
+    answer = plimsoll("trace", row["key"], "--date", DAY, "--model", MODEL, "--json")
     assert answer.code == 0
     found = json.loads(answer.out)
     assert found["prediction"]["score"] == row["score"]
@@ -84,8 +84,8 @@ def one_key_answers_with_everything(place: Place, plimsoll: Cli) -> None:
     assert found["scoring_run"]["lock"]
     assert found["batch"]["passed_validation"]
     assert found["outcome"]["outcome"] in (0.0, 1.0)
-    assert len(found["reasons"]) == 6
-    in_words = plimsoll("trace", MODEL, row["key"], "--date", DAY)
+    assert len(found["reasons"]) == len(place.workspace.model(MODEL).feature_names)
+    in_words = plimsoll("trace", row["key"], "--date", DAY)
     assert all(word in in_words.out for word in ("Why this score", "Approval", "Trained by", "Batch", "what happened"))
 
 

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from plimsoll.assembly import KEY, assemble
-from plimsoll.bundle import Bundle, load_bundle
+from plimsoll.bundle import SIGNATURE, Bundle, load_bundle, sign_bundle
+from tasks.bundles import fetch_bundle
 from tasks.features import load_feature_function
-from tasks.mlflow_registry import fetch_bundle
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place
 
 Cli = Callable[..., Answer]
@@ -99,7 +99,7 @@ def test_a_table_without_dates_goes_the_whole_way(waiting: Place, plimsoll: Cli)
     facts = waiting.ledger("drift_decided", model=model)[0]["facts"]
     assert facts["late"]["outcomes"] == 569
     assert not facts["decision"]["retrain"]
-    traced = plimsoll("trace", model, "sample-001", "--date", DAY)
+    traced = plimsoll("trace", "sample-001", "--model", model, "--date", DAY)
     assert traced.code == 0
     assert "what happened" in traced.out
 
@@ -125,6 +125,8 @@ def test_a_linear_model_comes_back_through_skops_bit_for_bit(waiting: Place) -> 
     rows = raw_rows(waiting, "breast_cancer", DAY)
     rows = attach_outcome(rows, read(waiting.data / config.outcome.path), config)
     made = train_bundle(give_pseudo_days(rows), config)
-    back = load_bundle(dict(made.files), made.digest, "memory")
+    seal = waiting.workspace.archive.seal
+    files = {**made.files, SIGNATURE: sign_bundle(seal, made.model, made.digest)}
+    back = load_bundle(files, made.model, made.digest, seal, "memory")
     assert back.score(rows).tobytes() == made.score(rows).tobytes()
     assert back.digest == made.digest, "written again it is the same bytes"

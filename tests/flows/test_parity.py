@@ -16,7 +16,7 @@ from plimsoll.store import get_object
 from plimsoll.training import DATE, train_bundle
 from plimsoll.validation import too_many_bad_rows
 from tasks.assemble import assemble_batch
-from tasks.mlflow_registry import fetch_bundle
+from tasks.bundles import fetch_bundle
 from tests.flows.places import MODEL, Place, standing_at
 
 WORDS = ["carrier", "origin", "dest"]

@@ -228,4 +228,4 @@ def test_other_mistakes_are_sentences_too() -> None:
     with pytest.raises(DataError, match="the batch has no column starts"):
         decision_time(pd.DataFrame({"start": [START]}), source())
     with pytest.raises(DataError, match="event_time is not set"):
-        decision_time(batch(), Source(kind="table", path="trips", key=["id"]))
+        decision_time(batch(), Source(kind="table", path="trips.parquet", key=["id"]))

@@ -183,8 +183,9 @@ def test_every_variable_named_is_a_setting(page: Path) -> None:
 
 
 def _sample(name: str) -> str:
-    fixed = {"PLIMSOLL_DISPATCH": "inline", "PLIMSOLL_ENGINE": "local"}
-    return fixed.get(name, "4300" if name.endswith("PORT") else "word")
+    fixed = {"PLIMSOLL_DISPATCH": "inline", "PLIMSOLL_ENGINE": "local", "PLIMSOLL_SNAPSHOT__PARANOID": "true"}
+    numbers = {"PORT": "4300", "DAYS": "90", "HOURS": "72", "SCHEDULE": "0 3 * * 0"}
+    return fixed.get(name, next((n for end, n in numbers.items() if name.endswith(f"_{end}")), "word"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -254,8 +255,20 @@ def test_every_rule_of_the_policy_is_explained() -> None:
 
 
 def example(language: str) -> str:
-    [found] = [b.text for b in BLOCKS if b.page.name == "models.md" and b.language == language]
+    blocks = [b.text for b in BLOCKS if b.page.name == "models.md" and b.language == language]
+    [found] = [text for text in blocks if language != "yaml" or text.startswith("model:")]
     return found
+
+
+SOURCES = [b for b in BLOCKS if b.page.name == "models.md" and b.language == "yaml" and "model:" not in b.text]
+
+
+@pytest.mark.parametrize("block", SOURCES, ids=lambda block: block.name)
+def test_the_examples_of_sources_are_valid(block: Block) -> None:
+    whole = yaml.safe_load((ROOT / "configs/models/flight_delay.yaml").read_text())
+    for part, feed in yaml.safe_load(block.text).items():
+        other = {name: value for name, value in whole[part].items() if name != "path"}
+        check_config(ModelConfig, {**whole, part: {**other, **feed}}, block.name)
 
 
 def test_the_example_config_is_valid() -> None:

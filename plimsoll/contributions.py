@@ -1,0 +1,99 @@
+"""Contributions: what each input added to one score, so that base and contributions give the score again."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plimsoll.bundle import Bundle
+from plimsoll.encoder import Encoder
+from plimsoll.errors import DataError
+from plimsoll.estimators import Boosted, Linear
+
+LOG_ODDS, UNITS = "log-odds", "units of the outcome"
+TOLERANCE = 1e-4  # XGBoost adds up some hundred leaves as 32-bit floats, in another order than its predictor
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One score, taken apart."""
+
+    method: str
+    unit: str  # of base and contributions: log-odds, or units of the outcome
+    base: float  # what the model says before it has looked at any input
+    parts: tuple[dict[str, Any], ...]  # feature, value, contribution; the strongest first
+    score: float  # as the model gives it now
+
+    @property
+    def total(self) -> float:
+        """Base and contributions together."""
+        return self.base + math.fsum(part["contribution"] for part in self.parts)
+
+    @property
+    def gives(self) -> float:
+        """The score that the total stands for."""
+        return 1 / (1 + math.exp(-self.total)) if self.unit == LOG_ODDS else self.total
+
+    def to_json(self, stored: float) -> dict[str, Any]:
+        """Return the explanation as JSON, with what it says about a stored score."""
+        close = abs(self.gives - stored) <= TOLERANCE * max(1.0, abs(stored))
+        return {
+            "method": self.method,
+            "unit": self.unit,
+            "base": self.base,
+            "total": self.total,
+            "gives": self.gives,
+            "score_now": self.score,
+            "same_bits": self.score == stored,
+            "adds_up": close,
+        }
+
+
+def explain(bundle: Bundle, row: pd.DataFrame) -> Explanation:
+    """Return what each input added to the score of a frame's one row."""
+    matrix = bundle.encoder.encode(row)
+    if isinstance(bundle.fitted, Boosted):
+        method, found = "TreeSHAP, exact", bundle.fitted.contributions(matrix, bundle.encoder)[0]
+    elif isinstance(bundle.fitted, Linear):
+        method, found = "coefficient × encoded value, exact for a linear model", _linear(bundle.fitted, bundle, matrix)
+    else:
+        raise DataError(f"{bundle.model}: scores of {bundle.fitted.file_name} cannot be taken apart.")
+    parts = [
+        {"feature": name, "value": _plain(row[name].iloc[0]), "contribution": float(found[j])}
+        for j, name in enumerate(bundle.encoder.columns)
+    ]
+    parts.sort(key=lambda part: -abs(part["contribution"]))
+    unit = LOG_ODDS if bundle.task == "classification" else UNITS
+    return Explanation(method, unit, float(found[-1]), tuple(parts), float(bundle.fitted.predict(matrix)[0]))
+
+
+def _linear(fitted: Linear, bundle: Bundle, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return each column's share of a linear score, and the intercept last; numbers are centred, so it is a mean."""
+    columns, learner = fitted.pipeline[0], fitted.pipeline[-1]
+    encoded = columns.transform(matrix)
+    dense = encoded.toarray() if hasattr(encoded, "toarray") else np.asarray(encoded)
+    weighted = dense[0] * np.ravel(learner.coef_)
+    found = np.zeros(len(bundle.encoder.columns) + 1)
+    np.add.at(found, _owners(columns, bundle.encoder), weighted)
+    found[-1] = float(np.ravel(learner.intercept_)[0])
+    return found
+
+
+def _owners(columns: Any, encoder: Encoder) -> list[int]:
+    """Return for each encoded column the column it was made of, in the order of the column transformer."""
+    kinds = encoder.feature_types
+    owners = [j for j, kind in enumerate(kinds) if kind == "q"]
+    words = [j for j, kind in enumerate(kinds) if kind == "c"]
+    if words:
+        seen: Mapping[int, Any] = dict(zip(words, columns.named_transformers_["words"][-1].categories_, strict=True))
+        owners += [j for j in words for _ in seen[j]]
+    return owners
+
+
+def _plain(value: Any) -> Any:
+    found = value.item() if hasattr(value, "item") else value
+    return None if found is None or found != found else found  # noqa: PLR0124  # NaN is not itself

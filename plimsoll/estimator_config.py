@@ -1,0 +1,34 @@
+"""The estimator's part of a model config: which learner, or which model from elsewhere."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from plimsoll.config_part import Part
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class External(Part):
+    """A model that was trained elsewhere: a file of XGBoost (.ubj, .json) or skops, named by its digest."""
+
+    path: str  # from the project folder
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    allow_pickle: bool = False  # true: the file may be a pickle; it runs code once, when it is converted
+
+
+class Estimator(Part):
+    """The learner and its settings."""
+
+    kind: Literal["xgboost", "logistic", "ridge", "external"]
+    external: External | None = None  # with kind external only
+    params: dict[str, float | int | str | bool] = {}
+    rounds: Positive = 200
+    seed: int = 7
+    threads: Positive = 2
+
+    @model_validator(mode="after")
+    def _external_is_named(self) -> "Estimator":
+        if (self.kind == "external") != (self.external is not None):
+            raise ValueError("kind external and the part external (path, sha256) go together")
+        return self

@@ -1,0 +1,114 @@
+"""What stands behind one prediction, in facts: from ledger entries, run records and snapshots to JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plimsoll.ledger import Entry
+from plimsoll.snapshot import Snapshot
+from plimsoll.standing import Standing, Version
+
+NO_RECORD = "missing"
+
+
+def version_facts(version: Version) -> dict[str, Any]:
+    """Return a version's number, state, digests and origin."""
+    facts = version.trained.facts
+    kept = ("version", "bundle", "snapshot", "trained_through", "rows", "cause", "mlflow_run")
+    return {"state": version.state, **{name: facts[name] for name in kept}, "entry": version.trained.n}
+
+
+def approval_facts(standing: Standing, number: int) -> dict[str, Any] | None:
+    """Return who approved a version, when, and on which evidence; None when nobody did."""
+    approved = _about(standing, number, "approved")
+    if approved is None:
+        return None
+    request, judged = _about(standing, number, "promotion_requested"), gate_facts(standing, number)
+    facts = approved.facts
+    return {
+        "by": approved.by,
+        "at": approved.recorded_at,
+        "as_of": approved.as_of,
+        "comment": facts.get("comment", ""),
+        "identity": facts.get("identity", ""),
+        "entry": approved.n,
+        "requested_by": request.facts["requested_by"] if request else "",
+        "evidence": dict(facts.get("evidence") or (request.facts["evidence"] if request else {})),
+        "gates": judged,
+    }
+
+
+def gate_facts(standing: Standing, number: int) -> list[dict[str, Any]]:
+    """Return every gate that a version went through: name, value, threshold, verdict and sentence."""
+    judged = _about(standing, number, "gates_passed", "gates_failed")
+    return list(judged.facts["gates"]) if judged else []
+
+
+def run_facts(run_id: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a run record says of code and environment."""
+    if record is None:
+        return {"run": run_id, "record": NO_RECORD}
+    code, environment, end = record["code"], record["environment"], record["end"] or {}
+    return {
+        "run": run_id,
+        "flow": record["flow"],
+        "as_of": record["as_of"],
+        "started_at": record["started_at"],
+        "finished_at": end.get("finished_at", ""),
+        "commit": code["commit"] or "outside git",
+        "remote": code["remote"],
+        "uncommitted_changes": code["diff"] or "none",
+        "source_tree": code["tree"],
+        "lock": environment["lock"],
+        "packages": environment.get("packages", ""),
+        "python": environment["python"],
+        "platform": environment["platform"],
+        "cpu": environment["cpu"],
+        "cores": environment.get("cores"),
+        "seed": record.get("seed"),
+        "threads": record.get("threads"),
+        "config": record["config"],
+        "prefect_run": record["prefect_run_id"],
+        "snapshots": list(end.get("snapshots", [])),
+    }
+
+
+def data_facts(snapshot: Snapshot, rows: int | None = None) -> dict[str, Any]:
+    """Return a snapshot's id, slice and files; rows are those that were used, where that is known."""
+    files = [
+        {"table": table, "name": ref.name, "digest": ref.digest, "bytes": ref.bytes, "rows": ref.rows}
+        for table, refs in sorted(snapshot.tables.items())
+        for ref in refs
+    ]
+    dates = sorted(snapshot.dates)
+    span = {"from": dates[0], "to": dates[-1], "dates": len(dates)} if dates else {"from": "", "to": "", "dates": 0}
+    return {"snapshot": snapshot.id, "outcomes_as_of": snapshot.as_of, **span, "rows": rows, "files": files}
+
+
+def batch_facts(batch: Entry | None, expectations: int | None = None) -> dict[str, Any]:
+    """Return what validation and the commit of a batch left in the ledger."""
+    if batch is None:
+        return {"entry": None}
+    kept = {name: batch.facts[name] for name in ("date", "rows", "snapshot", "scores", "validation", "run")}
+    return {
+        "entry": batch.n,
+        "recorded_at": batch.recorded_at,
+        "passed_validation": True,
+        "expectations": expectations,
+        "quarantined_rows": len({row["key"] for row in batch.facts["quarantined"]}),
+        **kept,
+    }
+
+
+def quarantined(standing: Standing, key: str, date: str | None) -> tuple[Entry, list[dict[str, Any]]] | None:
+    """Return the latest batch that set a row aside, and each rule that it broke; None when none did."""
+    for entry in reversed(standing.of_kind("batch_committed")):
+        broken = [dict(row) for row in entry.facts["quarantined"] if row["key"] == key]
+        if broken and date in (None, entry.facts["date"]):
+            return entry, broken
+    return None
+
+
+def _about(standing: Standing, number: int, *kinds: str) -> Entry | None:
+    """Return the latest entry of some kinds about a version."""
+    found: Sequence[Entry] = [e for e in standing.of_kind(*kinds) if e.facts["version"] == number]
+    return found[-1] if found else None

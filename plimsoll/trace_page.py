@@ -1,0 +1,279 @@
+"""The page about one prediction, to be handed to an auditor: it stands alone and says how each claim is checked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from plimsoll.contribution_chart import contribution_chart, shown_value, signed
+from plimsoll.page import (
+    Child,
+    Html,
+    badge,
+    code,
+    day,
+    digest,
+    el,
+    facts,
+    join,
+    more,
+    render_page,
+    section,
+    table,
+    tiles,
+)
+
+WHOLE = 64  # digits of a digest: all of them, so that it can be copied from paper
+Trace = Mapping[str, Any]
+
+
+def render_trace(trace: Trace, written: str, purpose: str) -> str:
+    """Return the page as HTML; written says when and with what, purpose is the model's."""
+    about = trace["prediction"]
+    sections = list(_quarantined(trace) if trace["state"] == "quarantined" else _scored(trace))
+    return render_page(
+        f"{about['key']}",
+        sections,
+        kicker=join("Trace of one prediction", el("span", about["model"])),
+        lead=_lead(trace),
+        aside=el("p", purpose, class_="soft"),
+        foot=join(f"{written} Every digest is a SHA-256, in full. The same as JSON: ", code(_command(trace, "--json"))),
+    )
+
+
+def _lead(trace: Trace) -> Child:
+    about = trace["prediction"]
+    if trace["state"] == "quarantined":
+        return join(f"{about['model']} did not score this row of ", day(about["date"]), ": validation set it aside.")
+    number = trace["version"]["version"]
+    return join(
+        f"{about['model']} version {number} gave ", el("b", f"{about['score']:.4f}"), " on ", day(about["date"]), "."
+    )
+
+
+def _command(trace: Trace, *options: str) -> str:
+    about = trace["prediction"]
+    return " ".join(
+        ["plimsoll trace", f"'{about['key']}'", "--date", about["date"], "--model", about["model"], *options]
+    )
+
+
+def _scored(trace: Trace) -> Iterator[Child]:
+    version = trace["version"]
+    yield _tiles(trace)
+    yield _why(trace)
+    yield from _also(trace)
+    yield _approval(trace)
+    yield _data(trace["training_data"], version)
+    yield _run("Code and environment that trained it", trace["training_run"])
+    yield _validation(trace)
+    yield _run("Code and environment that scored it", trace["scoring_run"])
+    yield _checks(trace)
+
+
+def _quarantined(trace: Trace) -> Iterator[Child]:
+    rows = [
+        (row["says"] or row["expectation"], code(row["column"]), code(row["value"]), code(row["expectation"]))
+        for row in trace["quarantine"]
+    ]
+    heads = ["Rule that it broke", "Column", "Found", "Expectation"]
+    lead = "A row that breaks a rule of the suite is set aside and gets no score. The rest of its batch is scored."
+    yield section("Why it was set aside", table(heads, rows, empty="No rule is recorded."), lead=lead)
+    yield _validation(trace)
+    yield _run("Code and environment that judged it", trace["scoring_run"])
+    yield _checks(trace)
+
+
+def _tiles(trace: Trace) -> Html:
+    about, version, approval, outcome = trace["prediction"], trace["version"], trace["approval"], trace["outcome"]
+    happened = "Not known" if outcome["outcome"] is None else f"{outcome['outcome']:g}"
+    who = approval["by"] if approval else "Nobody"
+    when = approval["as_of"] if approval else "it was never approved"
+    return tiles(
+        [
+            ("Score", f"{about['score']:.4f}", f"as {about['role']}"),
+            ("What happened", happened, outcome["meaning"]),
+            ("Model", f"Version {version['version']}", f"now {version['state']}"),
+            ("Approved by", who, day(when) if approval else when),
+        ]
+    )
+
+
+def _why(trace: Trace) -> Html:
+    told, parts = trace["explanation"], trace["reasons"]
+    if "missing" in told:
+        return section("Why this score", el("p", told["missing"], class_="empty"))
+    sums = facts(
+        [
+            ("Base", f"{signed(told['base'])} {told['unit']}, before any input"),
+            ("All inputs", f"{signed(told['total'] - told['base'])} {told['unit']}"),
+            ("Total", f"{signed(told['total'])} {told['unit']}, which is a score of {told['gives']:.4f}"),
+            ("Scored again", _again(told, trace["prediction"]["score"])),
+            ("Method", told["method"]),
+        ]
+    )
+    rows = [(code(p["feature"]), shown_value(p["value"]), f"{p['contribution']:+.6f}") for p in parts]
+    exact = more(
+        "Every contribution, to six decimals",
+        table(["Input", "Value", told["unit"]], rows, numbers=(2,), empty="None."),
+    )
+    lead = f"What each input added to the score, in {told['unit']}, computed with that very version. Strongest first."
+    return section("Why this score", contribution_chart(parts, told["unit"]), sums, exact, lead=lead)
+
+
+def _again(told: Mapping[str, Any], score: float) -> Html:
+    if told["same_bits"]:
+        return badge("good", "The same bits today, from the kept bundle and the kept row")
+    return badge(
+        "bad",
+        f"{told['score_now']!r} today, {score!r} then: the code that builds features has changed since. "
+        "The contributions are those of today's row.",
+    )
+
+
+def _also(trace: Trace) -> Iterator[Html]:
+    if not trace["also_scored"]:
+        return
+    rows = [
+        (f"Version {r['version']}", r["role"], day(r["date"]), f"{r['score']:.4f}", code(r["run"]))
+        for r in trace["also_scored"]
+    ]
+    heads = ["Version", "Role", "Batch date", "Score", "Run"]
+    yield section("Other scores of this key", table(heads, rows, numbers=(3,), empty="None."))
+
+
+def _approval(trace: Trace) -> Html:
+    approval = trace["approval"]
+    if approval is None:
+        return section("Approval", el("p", "Nobody approved this version: it scored in a shadow.", class_="empty"))
+    known = facts(
+        [
+            ("Approved by", approval["by"]),
+            ("Identity", approval["identity"] or "not recorded"),
+            ("On", join(day(approval["as_of"]), f" (recorded {approval['at']})")),
+            ("Comment", approval["comment"] or "none"),
+            ("Asked by", approval["requested_by"] or "not recorded"),
+            ("Ledger entry", approval["entry"]),
+            *((name.replace("_", " ").capitalize(), digest(str(d), WHOLE)) for name, d in approval["evidence"].items()),
+        ]
+    )
+    rows: list[Sequence[Child]] = [
+        (
+            badge("good", "passed") if gate["passed"] else badge("bad", "failed"),
+            gate["gate"],
+            _number(gate["value"]),
+            _number(gate["threshold"]),
+            gate["sentence"],
+        )
+        for gate in approval["gates"]
+    ]
+    gates = table(
+        ["Verdict", "Gate", "Reached", "Load line", "In words"], rows, numbers=(2, 3), empty="No gate applied."
+    )
+    lead = "The approval is bound to these digests: had one of them changed, it would have been void."
+    return section("Approval and evidence", known, el("h3", "Gates"), gates, lead=lead)
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def _data(data: Mapping[str, Any], version: Mapping[str, Any]) -> Html:
+    span = f"{data['from']} to {data['to']}, {data['dates']} dates" if data["dates"] else "one table, no time axis"
+    known = facts(
+        [
+            ("Snapshot", digest(data["snapshot"], WHOLE)),
+            ("Dates", span),
+            ("Valid rows", f"{data['rows']:,}"),
+            ("Outcomes known", join("as of ", day(data["outcomes_as_of"]))),
+            ("Model bundle", digest(version["bundle"], WHOLE)),
+            ("Why it was trained", version["cause"]),
+        ]
+    )
+    rows = [(f["table"], f["name"], f"{f['bytes']:,}", digest(f["digest"], WHOLE)) for f in data["files"]]
+    files = table(["Table", "File", "Bytes", "SHA-256"], rows, numbers=(2,), empty="The snapshot has no files.")
+    lead = "The exact rows that the version was trained on, kept by digest. The source may have changed since."
+    return section("Training data", known, more(f"All {len(rows)} files by digest", files), lead=lead)
+
+
+def _run(title: str, run: Mapping[str, Any]) -> Html:
+    if "record" in run:
+        return section(title, el("p", f"Run {run['run']} has no record.", class_="empty"))
+    clean = run["uncommitted_changes"] == "none"
+    changes = badge("good", "none") if clean else digest(run["uncommitted_changes"], WHOLE)
+    pairs: list[tuple[str, Child]] = [
+        ("Run", code(run["run"])),
+        ("Started", run["started_at"]),
+        ("Commit", code(run["commit"])),
+        ("Remote", run["remote"] or "none"),
+        ("Uncommitted", changes),
+        ("Source tree", digest(run["source_tree"], WHOLE)),
+        ("Config", digest(run["config"], WHOLE)),
+        ("Lock file", digest(run["lock"], WHOLE)),
+        *([("Packages", digest(run["packages"], WHOLE))] if run["packages"] else []),
+        ("Python", run["python"]),
+        ("Machine", f"{run['cpu'] or run['platform']}, {run['cores']} cores"),
+        ("Prefect run", code(run["prefect_run"] or "none")),
+    ]
+    return section(title, facts(pairs))
+
+
+def _validation(trace: Trace) -> Html:
+    batch = trace["batch"]
+    if batch["entry"] is None:
+        return section("Validation", el("p", "The ledger has no entry about this batch.", class_="empty"))
+    expectations = f"{batch['expectations']} expectations" if batch["expectations"] else "its suite"
+    known = facts(
+        [
+            ("Verdict", badge("good", f"The batch passed {expectations}")),
+            ("Rows scored", f"{batch['rows']:,}"),
+            ("Rows set aside", f"{batch['quarantined_rows']:,}"),
+            ("Data snapshot", digest(batch["snapshot"], WHOLE)),
+            ("Full result", digest(batch["validation"], WHOLE)),
+            ("Scores", digest(batch["scores"], WHOLE)),
+            ("Ledger entry", f"{batch['entry']}, recorded {batch['recorded_at']}"),
+        ]
+    )
+    return section("Validation of its batch", known, lead="Judged before anything was scored.")
+
+
+def _checks(trace: Trace) -> Html:
+    rows = [(claim, said, code(command)) for claim, said, command in checks(trace)]
+    lead = (
+        "Nothing here has to be believed. Each command reads the kept bytes again and ends with exit code 3 if not so."
+    )
+    return section(
+        "How each claim is checked", table(["Claim", "What is done", "Command"], rows, empty="None."), lead=lead
+    )
+
+
+def checks(trace: Trace) -> list[tuple[str, str, str]]:
+    """Return each claim of a trace, how it is checked, and the command that does it."""
+    model = trace["prediction"]["model"]
+    found = [
+        (
+            "Nothing was changed afterwards",
+            "The ledger's chain and signatures, run records, snapshots, bundles and the predictions' digests are "
+            "computed again and compared.",
+            f"plimsoll verify {model}",
+        )
+    ]
+    if trace["state"] == "quarantined":
+        return found
+    return [
+        *found,
+        (
+            "The version comes from this data, code and environment",
+            "Snapshot, code and lock are restored and the version is trained again: the same bytes, or the first "
+            "input that differs is named.",
+            f"plimsoll reproduce {trace['training_run']['run']}",
+        ),
+        (
+            "It was champion by this decision",
+            "The ledger is read as of the date.",
+            f"plimsoll history {model} --at {trace['prediction']['date']}",
+        ),
+        (
+            "The reasons are the model's own",
+            "The bundle is fetched, checked against its digest, and gives score and contributions again.",
+            _command(trace),
+        ),
+    ]

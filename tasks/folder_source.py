@@ -1,0 +1,58 @@
+"""A table in local files: one per date in a folder, or one undivided file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plimsoll.snapshot import FileRef
+from tasks.keeping import Keeper, clock, is_racy, keep_all, keep_steady, named, stat_of
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Parquet or CSV files below the data root."""
+
+    root: Path
+    keeper: Keeper
+
+    def dates(self) -> list[str]:
+        """Return the dates that have a file, in order."""
+        suffix = f".{self.keeper.feed.file_format}"
+        return sorted(path.stem for path in self._path.glob(f"????-??-??{suffix}"))
+
+    def keep(self, names: Sequence[str]) -> tuple[FileRef, ...]:
+        """Store the parts of these names that are there, and return them."""
+        proofs = {name: proof for name in names if (proof := _proof(self._file(name)))}
+        found = {name: named(self.keeper.known(proof), name) for name, proof in proofs.items()}
+        unknown = [name for name, ref in found.items() if ref is None]
+        found |= dict(zip(unknown, keep_all(self._keep, unknown), strict=True))
+        return tuple(ref for ref in found.values() if ref)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the place for the manifest; it holds no time and no absolute path, so that a copy has the same id."""
+        return self.keeper.feed.describe()
+
+    @property
+    def _path(self) -> Path:
+        return self.root / str(self.keeper.feed.path)
+
+    def _file(self, name: str) -> Path:
+        return self._path / f"{name}.{self.keeper.feed.file_format}" if self.keeper.feed.dated else self._path
+
+    def _keep(self, name: str) -> FileRef | None:
+        path, begun = self._file(name), clock()
+        ref, proof = keep_steady(
+            lambda: self.keeper.keep(name, path), lambda: _proof(path), self.keeper.feed.part(name)
+        )
+        if not is_racy(max(proof[2:4]) / 1e9, begun):
+            self.keeper.remember(proof, ref)
+        return ref
+
+
+def _proof(path: Path) -> list[Any] | None:
+    """Return what would differ had the file changed: a change sets ctime, even one that puts mtime back."""
+    found = stat_of(path)
+    if found is None:
+        return None
+    return [str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino]

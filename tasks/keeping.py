@@ -1,0 +1,176 @@
+"""Keeping parts of tables: bytes into the object store, once, and what proves that they need not be read again."""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from plimsoll import canonical
+from plimsoll.archive import Archive, get_sealed, put_sealed
+from plimsoll.column_types import check_stated, settle_types
+from plimsoll.csv_table import csv_columns, guess_csv, read_csv
+from plimsoll.digest import sha256_json
+from plimsoll.errors import DataError, IntegrityError
+from plimsoll.feed_config import Feed
+from plimsoll.snapshot import FileRef
+from plimsoll.store import object_key, put_file_object
+
+SEEN = "seen/"
+RACY_SECONDS = 2.0  # a file this young may change again without a trace in its times
+TRIES = 3
+THREADS = 4
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Puts parts of one table into the store; several threads may use it."""
+
+    archive: Archive
+    feed: Feed
+    known_types: Mapping[str, str]  # what the config says of the columns
+    paranoid: bool = False
+    _settling: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+
+    @property
+    def place(self) -> str:
+        """The digest of what the settled types of columns are kept under."""
+        return sha256_json(
+            [self.feed.describe()[kind] for kind in ("path", "sql", "delta") if getattr(self.feed, kind)]
+        )
+
+    def known(self, proof: Any) -> FileRef | None:
+        """Return what was kept under a proof, None when nothing was or its object is gone.
+
+        Raises IntegrityError when the entry was changed, or its object has not the size that it had.
+        """
+        if self.paranoid or (body := get_sealed(self.archive, self._key(proof))) is None:
+            return None
+        ref = FileRef(**{**body, "columns": tuple((name, kind) for name, kind in body["columns"])})
+        key = object_key(ref.digest)
+        found = next((entry.bytes for entry in self.archive.store.entries(key) if entry.key == key), None)
+        if found is not None and found != ref.bytes:
+            raise IntegrityError(
+                f"Object {ref.digest[:12]} at {key} was changed: it had {ref.bytes} bytes and has {found}. "
+                "Restore it from a backup; nothing was read from it."
+            )
+        return ref if found is not None else None
+
+    def remember(self, proof: Any, ref: FileRef) -> None:
+        """Note that whatever has this proof has been kept as ref."""
+        put_sealed(self.archive, self._key(proof), ref.to_json() | {"columns": [list(c) for c in ref.columns]})
+
+    def keep(self, name: str, path: Path) -> FileRef:
+        """Store a delivered file and return what it is: byte for byte, or as canonical parquet.
+
+        What cannot be read as a table is kept as it is, with the reason; whoever reads it gets that as a DataError.
+        """
+        if self.feed.as_delivered:
+            return self._stored(name, path)
+        with scratch() as folder:
+            try:
+                return self._stored(name, self._convert(path, folder / "canonical.parquet", self.feed.part(name)))
+            except DataError as error:
+                digest, size = put_file_object(self.archive.store, path)
+                return FileRef(name, digest, size, flaw=str(error))
+
+    def keep_rows(self, name: str, schema: Any, batches: Iterator[Any]) -> FileRef | None:
+        """Store rows as canonical parquet; None when there are none, since a query has no other way to say so."""
+        with scratch() as folder:
+            path = folder / "canonical.parquet"
+            return self._stored(name, path) if canonical.write_canonical(batches, schema, path) else None
+
+    def settle(self, columns: list[str], guess: Callable[[list[str]], dict[str, str]]) -> dict[str, str]:
+        """Return the type of every column: stated, settled before, or settled now; one thread at a time."""
+        with self._settling:
+            return settle_types(self.archive, self.place, self.known_types, columns, guess)
+
+    def form(self) -> Any:
+        """Return what, beside its bytes, decides how a file is kept."""
+        if self.feed.as_delivered:
+            return ["as delivered"]
+        body = self.feed.describe()
+        return [canonical.FORM, self.feed.file_format, body, sorted(self.known_types.items()), self.place]
+
+    def _key(self, proof: Any) -> str:
+        return f"{SEEN}{sha256_json([proof, self.form()])}.json"
+
+    def _stored(self, name: str, path: Path) -> FileRef:
+        rows, columns = canonical.describe_parquet(path)
+        digest, size = put_file_object(self.archive.store, path)
+        return FileRef(name, digest, size, rows, columns)
+
+    def _convert(self, path: Path, target: Path, where: str) -> Path:
+        feed = self.feed
+        if feed.file_format == "parquet":
+            schema, batches = canonical.read_columns(path, feed.keep_columns, where)
+        else:
+            types = self._csv_types(path, where)
+            schema, batches = read_csv(path, feed.csv, types, where)
+        canonical.write_canonical(batches, schema, target)
+        return target
+
+    def _csv_types(self, path: Path, where: str) -> dict[str, str]:
+        """Return the types of the columns that are kept of a CSV file."""
+        header = csv_columns(path, self.feed.csv, where)
+        check_stated(self.feed.types, header, where)
+        wanted = canonical.select_names(header, self.feed.keep_columns, where)
+        return self.settle(wanted, lambda unknown: guess_csv(path, self.feed.csv, unknown, where))
+
+
+def keep_steady(keep: Callable[[], FileRef], proof: Callable[[], Any], where: str) -> tuple[FileRef, Any]:
+    """Return what was kept and the proof, which was the same before and after; DataError when it never is."""
+    for _ in range(TRIES):
+        before = proof()
+        ref = keep()
+        if proof() == before:
+            return ref, before
+    raise DataError(
+        f"{where} changed while it was read, {TRIES} times over. Deliver files under another name and rename them."
+    )
+
+
+def keep_all(keep: Callable[[T], FileRef | None], parts: Sequence[T]) -> list[FileRef | None]:
+    """Return what was kept of each part, in their order, several at a time; the first goes alone, for its types."""
+    if not parts:
+        return []
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [keep(parts[0]), *pool.map(keep, parts[1:])]
+
+
+def is_racy(changed_at: float, begun: float) -> bool:
+    """Say whether a file is too young for its times to prove that it did not change (git's racy-clean rule)."""
+    return changed_at > begun - RACY_SECONDS
+
+
+def clock() -> float:
+    """Return the seconds since 1970, as a file system counts them."""
+    return time.time()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is gone afterwards; in TMPDIR, which must hold the largest part of a table."""
+    with tempfile.TemporaryDirectory(prefix="plimsoll-") as folder:
+        yield Path(folder)
+
+
+def named(ref: FileRef | None, name: str, version: str = "") -> FileRef | None:
+    """Return ref under another name, with its source's version."""
+    return replace(ref, name=name, version=version) if ref else None
+
+
+def stat_of(path: Path) -> os.stat_result | None:
+    """Return a file's stat, None when there is none; DataError when it cannot be read."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror}.") from None

@@ -1,0 +1,128 @@
+"""The files of the predictions table: which are live, what their statistics say, and how they are read fast.
+
+A file of a Delta table never changes. So a process keeps the footers that it has read, and of the table's log it
+reads only the commits that came since it last looked.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from plimsoll.errors import IntegrityError
+from tasks.delta import failed, open_predictions, storage_options
+from tasks.workspace import Workspace
+
+FOOTERS = 20_000  # kept in memory, some ten kB each
+COLUMNS = {  # what Delta's log calls it → its name here
+    "path": "path",
+    "num_records": "rows",
+    "size_bytes": "bytes",
+    "partition.model": "model",
+    "partition.batch_date": "batch_date",
+    "partition.version": "version",
+    "min.key": "first",
+    "max.key": "last",
+}
+_tables: dict[str, "LiveFiles"] = {}
+_footers: dict[tuple[str, str], Any] = {}
+
+
+@dataclass(frozen=True)
+class LiveFiles:
+    """The table at one version: its files as rows of an Arrow table, and the way to their bytes."""
+
+    url: str
+    version: int
+    files: Any  # pa.Table with the columns of COLUMNS; first and last key are null where the log has no statistics
+    filesystem: Any  # rooted in the table's folder
+    table: Any  # deltalake.DeltaTable
+
+    def open_file(self, path: str) -> Any:
+        """Return one file opened for reading; IntegrityError when it is gone or is not parquet."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            stream = self.filesystem.open_input_file(path)
+            file = pq.ParquetFile(stream, metadata=_footers.get((self.url, path)), page_checksum_verification=True)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise IntegrityError(
+                f"Expected a parquet file at {path} in {self.url}, found none that can be read: {error}. "
+                "Restore it from a backup."
+            ) from None
+        if len(_footers) >= FOOTERS:
+            _footers.clear()
+        _footers[self.url, path] = file.metadata
+        return file
+
+
+def live_files(workspace: Workspace, *, anew: bool = False) -> LiveFiles | None:
+    """Return the table's live files as they are now, None while no batch was ever committed.
+
+    anew forgets what this process knows of the table; those who will change it ask for that.
+    """
+    url = workspace.platform.predictions.url
+    seen = None if anew else _tables.get(url)
+    if seen is None:
+        table = open_predictions(workspace)
+        if table is None:
+            return None
+        seen = _tables[url] = _look(workspace, table)
+    with reading(url):
+        seen.table.update_incremental()
+    if seen.table.version() != seen.version:
+        seen = _tables[url] = _look(workspace, seen.table)
+    return seen
+
+
+@contextmanager
+def reading(url: str, *, but: type[Exception] | None = None) -> Iterator[None]:
+    """Turn what Delta and the disk complain of into one of this project's errors, except for one kind."""
+    from deltalake.exceptions import DeltaError
+
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        if but and isinstance(error, but):
+            raise
+        raise failed("work on predictions at", url, error) from None
+
+
+def key_column(path: str, file: Any, group: int | None = None) -> Any:
+    """Return the keys of a file, or of one of its row groups, as one string array."""
+    import pyarrow as pa
+
+    with checked(path):
+        found = file.read(["key"]) if group is None else file.read_row_group(group, ["key"])
+    return found["key"].combine_chunks().cast(pa.large_string())
+
+
+@contextmanager
+def checked(path: str) -> Iterator[None]:
+    """Turn pages that do not match their checksums, or are not parquet, into an IntegrityError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowInvalid) as error:
+        raise IntegrityError(f"{path} was changed after it was written: {error}. Restore it from a backup.") from None
+
+
+def _look(workspace: Workspace, table: Any) -> LiveFiles:
+    import pyarrow as pa
+
+    url = workspace.platform.predictions.url
+    found = pa.table(table.get_add_actions(flatten=True))
+    columns = [found[name] if name in found.column_names else pa.nulls(found.num_rows, pa.string()) for name in COLUMNS]
+    files = pa.table(dict(zip(COLUMNS.values(), columns, strict=True)))
+    return LiveFiles(url, table.version(), files, _filesystem(workspace, table, url), table)
+
+
+def _filesystem(workspace: Workspace, table: Any, url: str) -> Any:
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import LocalFileSystem, PyFileSystem, SubTreeFileSystem
+
+    if "://" not in url:
+        return SubTreeFileSystem(url, LocalFileSystem())
+    return PyFileSystem(DeltaStorageHandler.from_table(table._table, storage_options(workspace), {}))

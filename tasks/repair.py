@@ -1,0 +1,158 @@
+"""Repair: what follows from the ledger and was not done is done now. Nothing is decided, and damage is not touched."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from plimsoll.errors import ConfigError, IntegrityError
+from plimsoll.ledger import mark_head, read_ledger
+from plimsoll.predictions import Served
+from plimsoll.verification import Finding, Owed, Verification
+from tasks.approvals import settle
+from tasks.batches import score_date
+from tasks.bundles import fetch_bundle
+from tasks.champion import mirror_aliases, standing_of
+from tasks.delta import committed_versions
+from tasks.mlflow_registry import connected
+from tasks.records import Recorded, Run, recording, recording_platform
+from tasks.table_notes import note_table
+from tasks.verify import Progress, verify
+from tasks.verify_mirrors import expected_tags
+from tasks.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """What was put right, or in a dry run what would be."""
+
+    sentences: tuple[str, ...]
+    runs: tuple[str, ...]  # their records
+    dry_run: bool
+
+    @property
+    def sentence(self) -> str:
+        """The outcome in one sentence."""
+        if not self.sentences:
+            return "Nothing to repair: everything is as the ledger says."
+        things = f"{len(self.sentences)} thing{'s' if len(self.sentences) > 1 else ''}"
+        return f"{things} would be put right." if self.dry_run else f"{things} put right."
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was done as JSON."""
+        done = {"sentence": self.sentence, "repairs": list(self.sentences), "runs": list(self.runs)}
+        return {**done, "dry_run": self.dry_run}
+
+
+def repair(
+    workspace: Workspace, model: str | None = None, *, dry_run: bool = False, progress: Progress = lambda _: None
+) -> Repairs:
+    """Put right what verify finds owed, each model in a run with a record of its own.
+
+    Raises IntegrityError that names the first damage, before anything is changed.
+    """
+    seen = verify(workspace, model, quick=True, progress=progress)
+    if seen.damage:
+        raise IntegrityError(f"{seen.sentence} Nothing was repaired: put back from a backup first what only it holds.")
+    plan = _by_model(seen)
+    if dry_run or not plan:
+        return Repairs(tuple(f.sentence for owed in plan.values() for f in owed), (), dry_run)
+    said: list[str] = []
+    runs: list[str] = []
+    for name, owed in plan.items():
+        with _recorded(workspace, name) as run:
+            for finding in owed:
+                progress(f"Repairing {finding.where}")
+                said.append(_ACTS[finding.owed](run, finding))
+                run.outputs.setdefault("repaired", []).append(said[-1])
+            run.sentence = " ".join(run.outputs["repaired"])
+            runs.append(run.id)
+    return Repairs(tuple(said), tuple(runs), dry_run)
+
+
+def _by_model(seen: Verification) -> dict[str, list[Finding]]:
+    """Return what is owed by model, notes of the table last: what is repaired before may write more of them."""
+    plan: dict[str, list[Finding]] = {}
+    for finding in sorted(seen.owed, key=lambda finding: (finding.owed == "notes", finding.model)):
+        plan.setdefault(finding.model, []).append(finding)
+    return plan
+
+
+def _recorded(workspace: Workspace, model: str) -> Any:
+    if not model:
+        return recording_platform("repair", None, {})
+    if model not in workspace.models:
+        raise ConfigError(
+            f"Something of {model} is to be repaired, but it has no config. Put configs/models/{model}.yaml back."
+        )
+    return recording("repair", model, None, {})
+
+
+def _put_alias(run: Run, finding: Finding) -> str:
+    mirror_aliases(run.workspace, finding.model)
+    return f"{finding.where} says again what the ledger says."
+
+
+def _put_mark(run: Run, finding: Finding) -> str:
+    entry = read_ledger(run.workspace.archive, finding.model)[int(finding.about)]
+    mark_head(run.workspace.archive, entry)
+    return f"{finding.where} marks ledger entry {entry.n} again."
+
+
+def _put_tags(run: Run, finding: Finding) -> str:
+    standing = standing_of(run.workspace, finding.model)
+    version = next(v for v in standing.versions if v.number == int(finding.about))
+    with connected(run.workspace, f"tag {finding.model} v{version.number}") as client:
+        for name, value in expected_tags(standing, version).items():
+            client.set_model_version_tag(finding.model, str(version.number), name, value)
+    return f"{finding.where} say again what the ledger says."
+
+
+def _promote(run: Run, finding: Finding) -> str:
+    settle(run.workspace, finding.model, int(finding.about))
+    return f"{finding.model} v{finding.about} was promoted, as its approval says."
+
+
+def _finish_batch(run: Run, finding: Finding) -> str:
+    """Enter a batch whose rows are visible in the ledger, once for each run that committed some of it."""
+    standing = run.standing()
+    entered = {
+        v
+        for e in standing.of_kind("batch_committed")
+        if e.facts["date"] == finding.about
+        for v in map(int, e.facts["versions"])
+    }
+    visible = committed_versions(run.workspace, finding.model, finding.about)
+    open_runs = dict.fromkeys(there.run for number, there in visible.items() if number not in entered)
+    for made_by in open_runs:
+        numbers = sorted(
+            (n for n, there in visible.items() if there.run == made_by), key=lambda n: visible[n].role != "champion"
+        )
+        score_date(run, [_served(run, n, visible[n].role) for n in numbers], finding.about)
+    return f"The batch of {finding.model} {finding.about} has its ledger entry."
+
+
+def _served(run: Run, number: int, role: Any) -> Served:
+    version = run.standing().version(number)
+    if version is None:
+        raise IntegrityError(
+            f"The table holds predictions by {run.config.model} v{number}, which no ledger entry trained. "
+            "Restore the ledger from a backup."
+        )
+    run.parents.append(str(version.trained.facts["run"]))
+    return Served(number, role, fetch_bundle(run.workspace, run.config.model, number, version.bundle))
+
+
+def _write_notes(run: Recorded, finding: Finding) -> str:
+    rows = [] if finding.about.startswith("_") else [finding.about]
+    note_table(run.workspace, rows)
+    return f"{finding.where} has a note of its digest."
+
+
+_ACTS: dict[Owed, Callable[[Any, Finding], str]] = {
+    "alias": _put_alias,
+    "mark": _put_mark,
+    "tags": _put_tags,
+    "promotion": _promote,
+    "batch": _finish_batch,
+    "notes": _write_notes,
+}

@@ -1,0 +1,187 @@
+"""Rollback: a former champion proves that it scores as it did before it is champion again."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from plimsoll.approval import approver_named, unknown_approver
+from plimsoll.errors import ApprovalError, IntegrityError, ServerError
+from plimsoll.ledger import Entry, append
+from plimsoll.predictions import scores_digest
+from plimsoll.probe import Probe, Proof, probe_from_json, require_same_scores
+from plimsoll.snapshot import load_snapshot
+from plimsoll.standing import Standing, Version, stand
+from plimsoll.store import get_json
+from tasks.bundles import open_bundle
+from tasks.champion import mirror_aliases, standing_of
+from tasks.records import utc_now
+from tasks.workspace import Workspace
+
+
+class Rollback(NamedTuple):
+    """A rollback that was made, or had been made already."""
+
+    entry: Entry
+    repeated: bool  # the same person had asked for the same before
+    warning: str  # what could not follow, in words
+
+    @property
+    def proof(self) -> Proof:
+        """The proof that the entry holds."""
+        return Proof(**self.entry.facts["proof"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a person is told."""
+        facts, model = self.entry.facts, self.entry.model
+        since = f" already, since {self.entry.recorded_at}" if self.repeated else ""
+        said = f"{model} v{facts['version']} is champion again{since}, by {self.entry.by}; it was v{facts['from']}."
+        sentence = " ".join(part for part in (said, self.proof.sentence, self.warning) if part)
+        return {"sentence": sentence, "entry": self.entry.n, "repeated": self.repeated, "proof": facts["proof"]}
+
+
+def rollback_target(standing: Standing, to: int | None) -> int:
+    """Return the version that a rollback goes to; without `to` the champion before this one.
+
+    After a rollback `to` has to be said: the champion before is the one that was left. Raises ApprovalError.
+    """
+    moves = standing.of_kind("promoted", "rolled_back")
+    former = {int(e.facts["version"]) for e in moves} - {standing.champion or 0}
+    if to is None and moves and moves[-1].kind == "rolled_back":
+        last = moves[-1]
+        raise ApprovalError(
+            f"{standing.model} v{last.facts['version']} is champion by a rollback already, by {last.by} at "
+            f"{last.recorded_at}. Say where to go: --to {last.facts['from']} undoes it. Nothing was changed."
+        )
+    target = to if to is not None else standing.previous
+    if target is None or target not in former:
+        can = f"It can go back to {', '.join(f'v{v}' for v in sorted(former))}." if former else ""
+        asked = f"v{target}" if target is not None else "the champion before this"
+        raise ApprovalError(
+            f"{standing.model} cannot be rolled back to {asked}. {can or 'It has no earlier champion.'} "
+            "A new version needs an approval."
+        )
+    return target
+
+
+def prove(workspace: Workspace, standing: Standing, number: int) -> Proof:
+    """Load a version and score the last batch that it scored, or the rows kept at its registration, once more.
+
+    Raises IntegrityError that names what is damaged, gone or scored otherwise.
+    """
+    from tasks.assemble import reassemble
+
+    model = standing.model
+    version = standing.version(number)
+    if version is None:
+        raise IntegrityError(
+            f"{model} v{number} was champion but never trained: look at plimsoll history {model} --all"
+        )
+    bundle = open_bundle(workspace.archive, model, number, version.bundle)
+    said = _last_batch(standing, number) or version.trained
+    probe = _scored_in_service(workspace, said, number) if said.kind == "batch_committed" else _kept(workspace, version)
+    snapshot = str(said.facts["snapshot"])
+    frame = reassemble(workspace, workspace.model(model), load_snapshot(workspace.store, snapshot), probe.partition)
+    require_same_scores(bundle, frame, probe, f"{model} v{number}")
+    date = str(said.facts.get("date", probe.partition))
+    by: Literal["batch", "probe"] = "batch" if said.kind == "batch_committed" else "probe"
+    return Proof(number, by, date, said.n, len(probe.keys), snapshot, probe.digest)
+
+
+def prove_rollback_as(workspace: Workspace, model: str, to: int | None, who: str) -> Proof:
+    """Prove that an approver's rollback would be safe, and change nothing; raises what `roll_back_as` does."""
+    _approver(workspace, model, who)
+    standing = standing_of(workspace, model)
+    return prove(workspace, standing, rollback_target(standing, to))
+
+
+def roll_back_as(workspace: Workspace, model: str, to: int | None, who: str, as_of: str, reason: str) -> Rollback:
+    """Make a former champion the champion again on behalf of an approver, once it has proved itself.
+
+    Raises ApprovalError for anyone else, when there is no such champion, or when another decision came first;
+    IntegrityError when it is not what it was.
+    """
+    by = _approver(workspace, model, who)
+    standing = standing_of(workspace, model)
+    if to is not None and (there := _asked_before(standing, to, by)):
+        return Rollback(there, True, _mirror(workspace, model))
+    target = rollback_target(standing, to)
+    proof = prove(workspace, standing, target)
+
+    def unchanged(entries: Sequence[Entry]) -> None:
+        now = stand(model, entries)
+        if now.champion != standing.champion:
+            last = now.of_kind("promoted", "rolled_back")[-1]
+            raise ApprovalError(
+                f"{model} v{now.champion} became champion meanwhile, by {last.by} (entry {last.n}), so it was not "
+                f"rolled back from v{standing.champion}. Look first: plimsoll history {model}"
+            )
+
+    entry = append(
+        workspace.archive,
+        model,
+        "rolled_back",
+        facts={"version": target, "from": standing.champion, "reason": reason, "proof": proof.to_json()},
+        as_of=as_of,
+        recorded_at=utc_now(),
+        by=by,
+        guard=unchanged,
+    )
+    return Rollback(entry, False, _mirror(workspace, model))
+
+
+def _approver(workspace: Workspace, model: str, who: str) -> str:
+    approvers = workspace.approvers().names_for(model)
+    if (name := approver_named(who, approvers)) is None:
+        raise ApprovalError(unknown_approver(model, who, approvers))
+    return name
+
+
+def _asked_before(standing: Standing, to: int, by: str) -> Entry | None:
+    """Return the rollback that made a version champion, when it is the last move and the same person's."""
+    moves = standing.of_kind("promoted", "rolled_back")
+    if moves and moves[-1].kind == "rolled_back" and moves[-1].facts["version"] == to and moves[-1].by == by:
+        return moves[-1]
+    return None
+
+
+def _mirror(workspace: Workspace, model: str) -> str:
+    """Let MLflow's aliases follow; return why they could not: a rollback does not wait for MLflow."""
+    try:
+        mirror_aliases(workspace, model)
+    except ServerError as error:
+        return f"The ledger decides, but MLflow's alias did not follow: {error}"
+    return ""
+
+
+def _last_batch(standing: Standing, number: int) -> Entry | None:
+    batches = standing.of_kind("batch_committed")
+    return next((e for e in reversed(batches) if str(number) in e.facts["versions"]), None)
+
+
+def _kept(workspace: Workspace, version: Version) -> Probe:
+    return probe_from_json(get_json(workspace.store, str(version.trained.facts["probe"])))
+
+
+def _scored_in_service(workspace: Workspace, batch: Entry, number: int) -> Probe:
+    """Return what a version scored in a batch, after checking the batch's rows against the ledger."""
+    import pyarrow as pa
+
+    from tasks.assemble import batch_partition
+    from tasks.delta import read_predictions
+
+    date, model = str(batch.facts["date"]), batch.model
+    try:
+        rows = read_predictions(workspace, model, date=date, columns=["version", "key", "score"])
+        rows = rows.astype({"version": "int32"})
+        rows = rows[rows["version"].isin([int(v) for v in batch.facts["versions"]])]
+        found = scores_digest(pa.Table.from_pandas(rows, preserve_index=False))
+    except (pa.ArrowException, OSError) as error:
+        found, why = "", str(error).splitlines()[0]
+    else:
+        why = "rows were changed, added or lost"
+    if found != batch.facts["scores"]:
+        raise IntegrityError(
+            f"The predictions of {model} for {date} are not those of ledger entry {batch.n}: {why}. They lie in "
+            f"{workspace.platform.predictions.url}; v{number} cannot be proved by them, so restore a backup."
+        )
+    mine = rows[rows["version"] == number]
+    return Probe(batch_partition(workspace.model(model), date), tuple(mine["key"]), tuple(mine["score"]))

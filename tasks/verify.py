@@ -1,0 +1,238 @@
+"""Verify: everything that was written, read again and held against what signs and names it.
+
+The order is that of cause and effect: keys, ledgers, records, bytes, what they name, then the mirrors and the rows.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plimsoll.archive import Archive
+from plimsoll.digest import sha256_hex
+from plimsoll.errors import IntegrityError
+from plimsoll.ledger import Entry
+from plimsoll.references import Reference, named_by_entry, named_by_record, named_by_version, runs_named_by
+from plimsoll.snapshot import load_snapshot
+from plimsoll.standing import Standing, stand
+from plimsoll.store import OBJECTS, get_json, object_digest, object_key
+from plimsoll.verification import (
+    Finding,
+    Verification,
+    check_made_by,
+    check_record,
+    check_sealed,
+    is_expired,
+    read_chain,
+    run_ids,
+)
+from tasks.signing import VARIABLE
+from tasks.table_notes import NOTES
+from tasks.verify_mirrors import check_mirrors
+from tasks.verify_predictions import check_predictions
+from tasks.workspace import Workspace
+
+LISTED = ("ledger/", "heads/", "records/", NOTES, OBJECTS)  # what has a check of its own; all else is a signed JSON
+Progress = Callable[[str], None]
+Listed = dict[str, int]  # bytes by digest
+
+
+@dataclass(eq=False)
+class _Search:
+    """What the checks know so far; one per verification."""
+
+    workspace: Workspace
+    seen: Verification
+    progress: Progress
+    ledgers: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    references: dict[str, Reference] = field(default_factory=dict)  # by digest, the first who needs it
+
+    @property
+    def archive(self) -> Archive:
+        return self.workspace.archive
+
+    def need(self, references: Iterable[Reference]) -> None:
+        for reference in references:
+            known = self.references.get(reference.digest)
+            if known is None or (known.kind == "object" and reference.kind != "object"):
+                self.references[reference.digest] = reference
+
+
+def verify(
+    workspace: Workspace, model: str | None = None, *, quick: bool = False, progress: Progress = lambda _: None
+) -> Verification:
+    """Check everything that was written, or what one model needs, and return what was found.
+
+    quick leaves out the bytes of objects and the rows of predictions. Nothing is changed. Raises IntegrityError
+    without the signing key, ServerError when a server does not answer.
+    """
+    require_key(workspace)
+    search = _Search(workspace, Verification(quick=quick), progress)
+    standings = _check_ledgers(search, (model,) if model else _models(workspace))
+    _check_records(search, None if model else run_ids(workspace.store.keys("records/")))
+    if not model:
+        _check_signed(search)
+    _check_objects(search, whole=model is None)
+    for name, standing in standings.items():
+        progress(f"Verifying {name} in MLflow")
+        check_mirrors(workspace, name, standing, search.seen)
+    progress("Verifying predictions")
+    check_predictions(workspace, standings, search.seen, whole=model is None)
+    return search.seen
+
+
+def require_key(workspace: Workspace) -> None:
+    """Raise IntegrityError when the key that signed is gone; opening the archive would make another one."""
+    platform = workspace.platform
+    path = Path(platform.signing.file)
+    if os.environ.get(VARIABLE) or platform.signing.trusted or path.is_file() or "://" in platform.store.url:
+        return
+    if next(workspace.store.keys("heads/"), None) or next(workspace.store.keys("ledger/"), None):
+        raise IntegrityError(
+            f"Expected the signing key at {path}, found none: nothing that it signed can be checked. Restore it from a "
+            "backup, or name its public half in signing.trusted of configs/platform.yaml."
+        )
+
+
+def _models(workspace: Workspace) -> list[str]:
+    left = {key.split("/")[1] for prefix in ("heads/", "ledger/") for key in workspace.store.keys(prefix)}
+    return sorted(left | set(workspace.models))
+
+
+def _check_ledgers(search: _Search, models: Iterable[str]) -> dict[str, Standing]:
+    standings = {}
+    for model in models:
+        search.progress(f"Verifying the ledger of {model}")
+        entries = read_chain(search.archive, model, search.seen)
+        search.ledgers[model] = entries
+        standings[model] = stand(model, entries)
+    return standings
+
+
+def _check_records(search: _Search, everything: list[str] | None) -> None:
+    """Check the records that ledgers name, their parents, and all others when asked; gather what they need."""
+    made_by: dict[str, list[Entry]] = {}
+    for entries in search.ledgers.values():
+        for entry in entries:
+            made_by.setdefault(runs_named_by(entry), []).append(entry)
+    search.need(ref for entry in made_by.pop("", []) for ref in named_by_entry(entry))
+    why = {run: f"ledger entry {made[0].n} of {made[0].model} was made by it" for run, made in made_by.items()}
+    why |= {run: "its other half lies there" for run in everything or () if run not in why}
+    waiting, done = list(why), set(why)
+    while waiting:
+        run = waiting.pop(0)
+        if len(done) % 100 == 1:
+            search.progress(f"Verifying records, {len(waiting):,} to go")
+        if (record := check_record(search.archive, run, why[run], search.seen)) is None:
+            continue
+        search.need(named_by_record(record))
+        for entry in made_by.get(run, []):
+            check_made_by(entry, record, search.seen)
+            search.need(named_by_entry(entry))
+        for parent in (record["end"] or {}).get("parents", ()):
+            if parent not in done:
+                why[parent] = f"run {run} built upon it"
+                done.add(parent)
+                waiting.append(parent)
+    kept = (v for name, entries in search.ledgers.items() for v in stand(name, entries).versions)
+    kept = (v for v in kept if v.state != "retired" and not is_expired(search.archive, runs_named_by(v.trained)))
+    search.need(named_by_version(version.trained) for version in kept)
+
+
+def _check_signed(search: _Search) -> None:
+    """Check every signed JSON that is no record, ledger entry or mark: caches, notes, signatures of bundles."""
+    for key in search.workspace.store.keys(""):
+        if not key.startswith(LISTED):
+            check_sealed(search.archive, key, search.seen)
+            search.seen.count("cached or noted fact")
+
+
+def _check_objects(search: _Search, *, whole: bool) -> None:
+    """Check that every object that is needed is there, and the bytes of these, or of all objects when asked."""
+    seen, listed = search.seen, Listed()
+    for found in search.workspace.store.entries(OBJECTS):
+        if not _list_object(found.key, found.bytes, listed):
+            said = f"{found.key} is not the name of an object: it was renamed, or put there by hand. Remove it."
+            seen.found(Finding(found.key, said))
+    search.progress("Verifying what manifests name")
+    first = list(search.references.values())
+    search.need(
+        named for reference in first if _there(search, listed, reference) for named in _follow(search, reference)
+    )
+    for reference in search.references.values():
+        _there(search, listed, reference)
+    wanted = listed if whole else {digest: listed[digest] for digest in search.references if digest in listed}
+    if not seen.quick:
+        for digest, sentence in _hash_all(search, wanted):
+            seen.found(Finding(object_key(digest), sentence))
+    seen.count("object", len(wanted))
+    seen.object_bytes += sum(wanted.values())
+
+
+def _there(search: _Search, listed: Listed, reference: Reference) -> bool:
+    if reference.digest in listed:
+        return True
+    key = object_key(reference.digest)
+    search.seen.found(Finding(key, f"{key} is gone, and {reference.by} needs it. Restore it from a backup."))
+    return False
+
+
+def _follow(search: _Search, reference: Reference) -> list[Reference]:
+    """Return what a manifest lists; nothing, and a finding, when it was changed or is no manifest."""
+    try:
+        return list(_listed_in(search.workspace, reference))
+    except IntegrityError as error:
+        search.seen.found(Finding(object_key(reference.digest), str(error)))
+        return []
+
+
+def _list_object(key: str, size: int, listed: Listed) -> bool:
+    digest = key.rpartition("/")[2]
+    if key != object_key(digest) or len(digest) != len(sha256_hex(b"")):
+        return False
+    listed[digest] = size
+    return True
+
+
+def _hash_all(search: _Search, wanted: Listed) -> Iterator[tuple[str, str]]:
+    """Yield the digest of each object that is not as it was written, with a sentence; on all cores, in little memory."""
+    store, total, lock = search.workspace.store, sum(wanted.values()), threading.Lock()
+    left, done = iter(wanted.items()), [0]
+
+    def work() -> list[tuple[str, str]]:
+        wrong = []
+        while True:
+            with lock:
+                digest, size = next(left, ("", 0))
+                done[0] += size
+                search.progress(f"Verifying objects, {done[0] * 100 // (total or 1)} % of {total / 1e6:,.0f} MB")
+            if not digest:
+                return wrong
+            try:
+                found = object_digest(store, digest)
+            except IntegrityError as error:
+                wrong.append((digest, str(error)))
+                continue
+            if found != digest:
+                key = object_key(digest)
+                wrong.append((digest, f"{key} was changed: its bytes hash to {found[:12]}. Restore it from a backup."))
+
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        for future in [pool.submit(work) for _ in range(workers)]:
+            yield from future.result()
+
+
+def _listed_in(workspace: Workspace, reference: Reference) -> Iterator[Reference]:
+    """Yield what a manifest lists; IntegrityError when it is gone, changed or no manifest."""
+    if reference.kind == "snapshot":
+        tables = load_snapshot(workspace.store, reference.digest).tables
+        digests = (ref.digest for files in tables.values() for ref in files)
+    elif reference.kind in ("bundle", "tree"):
+        digests = iter(get_json(workspace.store, reference.digest).values())
+    else:
+        return
+    for digest in digests:
+        yield Reference(str(digest), "object", f"{reference.kind} {reference.short} of {reference.by}")

@@ -1,0 +1,100 @@
+"""Mirrors: what MLflow repeats of the ledger, held against the ledger: bundles, aliases, tags, the newest entry."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from plimsoll.approval import find_request, owed_promotion
+from plimsoll.bundle import check_bundle
+from plimsoll.errors import IntegrityError
+from plimsoll.standing import Standing, Version
+from plimsoll.verification import Finding, Verification
+from tasks.champion import wanted_aliases
+from tasks.mlflow_registry import connect, connected, read_alias, read_files, read_head_tag
+from tasks.workspace import Workspace
+
+PUT_RIGHT = "Put it right with: plimsoll repair"
+
+
+def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Verification) -> None:
+    """Check the copies of a model's bundles in MLflow, and what its registry says, against the ledger.
+
+    Raises ServerError when MLflow does not answer.
+    """
+    for found in _owed_promotions(standing):
+        seen.found(found)
+    if not standing.versions:
+        return
+    for version in standing.versions:
+        if version.state != "retired":
+            seen.count("bundle")
+            _check_copy(workspace, model, version, seen)
+            _check_tags(workspace, model, standing, version, seen)
+    for alias, wanted in wanted_aliases(standing).items():
+        if (there := read_alias(workspace, model, alias)) != wanted:
+            sentence = f"MLflow's alias {alias} of {model} points at {_said(there)}, the ledger says {_said(wanted)}."
+            seen.found(Finding(f"MLflow {model} alias {alias}", f"{sentence} {PUT_RIGHT} {model}", "alias", model))
+    _check_head(workspace, model, standing, seen)
+
+
+def expected_tags(standing: Standing, version: Version) -> dict[str, str]:
+    """Return the tags of a version that follow from the ledger."""
+    judged = [e for e in standing.of_kind("gates_passed", "gates_failed") if e.facts["version"] == version.number]
+    facts = version.trained.facts
+    tags = {name: str(facts[name]) for name in ("run", "snapshot", "bundle")}
+    tags |= {"gate_report": str(judged[-1].facts["gate_report"])} if judged else {}
+    return {f"plimsoll.{name}": value for name, value in tags.items()}
+
+
+def _check_copy(workspace: Workspace, model: str, version: Version, seen: Verification) -> None:
+    where = f"MLflow {model} v{version.number}"
+    try:
+        files = read_files(connect(workspace), model, version.number, where)
+        check_bundle(files, model, version.bundle, workspace.archive.seal, where)
+    except IntegrityError as error:
+        seen.found(Finding(where, str(error)))
+
+
+def _check_tags(workspace: Workspace, model: str, standing: Standing, version: Version, seen: Verification) -> None:
+    with connected(workspace, f"read {model} v{version.number}") as client:
+        tags: dict[str, Any] = _tags_of(client, model, version.number)
+    wrong = [name for name, value in expected_tags(standing, version).items() if tags.get(name) != value]
+    if wrong:
+        sentence = f"MLflow's tags {', '.join(wrong)} of {model} v{version.number} are not what the ledger says."
+        where = f"MLflow {model} v{version.number} tags"
+        seen.found(Finding(where, f"{sentence} {PUT_RIGHT} {model}", "tags", model, str(version.number)))
+
+
+def _tags_of(client: Any, model: str, number: int) -> dict[str, Any]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_model_version(model, str(number)).tags)
+    except MlflowException:
+        return {}
+
+
+def _check_head(workspace: Workspace, model: str, standing: Standing, seen: Verification) -> None:
+    where = f"MLflow {model} tag of the newest entry"
+    try:
+        head = read_head_tag(workspace, model)
+    except IntegrityError as error:
+        seen.found(Finding(where, str(error)))
+        return
+    known = {entry.n: entry.digest for entry in standing.entries}
+    if head and known.get(head.n) != head.digest:
+        said = "was cut off" if head.n not in known else "was rewritten"
+        sentence = f"The ledger of {model} {said}: MLflow has seen another entry {head.n}."
+        seen.found(Finding(where, f"{sentence} Restore ledger/{model}/ from a backup."))
+
+
+def _owed_promotions(standing: Standing) -> Iterator[Finding]:
+    for version in standing.versions:
+        request = find_request(standing.entries, version.number)
+        if request and owed_promotion(standing.entries, request):
+            name = f"{standing.model} v{version.number}"
+            sentence = f"{name} was approved, but a process died before it was promoted. {PUT_RIGHT} {standing.model}"
+            yield Finding(f"{name} promotion", sentence, "promotion", standing.model, str(version.number))
+
+
+def _said(version: int | None) -> str:
+    return f"v{version}" if version else "nothing"

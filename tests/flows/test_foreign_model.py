@@ -1,0 +1,76 @@
+"""A model from elsewhere goes the whole way, adopted, judged, approved, scored; another than was named does not."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import xgboost as xgb
+
+from plimsoll.digest import sha256_hex
+from tests.flows.places import APPROVER, AS_OF, DAY, Answer, Place
+
+Cli = Callable[..., Answer]
+MODEL = "breast_cancer"
+
+
+def elsewhere(place: Place) -> tuple[Any, pd.DataFrame]:
+    """Train a model on the table as somebody else would, on the same inputs."""
+    config = place.workspace.model(MODEL)
+    rows = pq.ParquetFile(place.data / str(config.source.path)).read().to_pandas()
+    late = pq.ParquetFile(place.data / str(config.outcome.path)).read().to_pandas()
+    outcome = rows.merge(late, on=config.source.key)[config.outcome.column]
+    inputs = rows[list(config.feature_names)].astype("float32")
+    model = xgb.XGBClassifier(n_estimators=10, n_jobs=1)
+    return model.fit(inputs.to_numpy(), (outcome > (config.outcome.above or 0.5)).to_numpy()), inputs
+
+
+def deliver(place: Place, name: str, data: bytes, more: str = "", digest: str = "") -> Path:
+    path = place.root / name
+    path.write_bytes(data)
+    external = f"external: {{path: {name}, sha256: {digest or sha256_hex(data)}{more}}}"
+    place.configure("kind: logistic", f"kind: external\n  {external}", MODEL)
+    place.configure("params: {C: 0.5}", "params: {}", MODEL)
+    return path
+
+
+def test_a_model_from_elsewhere_goes_the_whole_way(empty: Place, plimsoll: Cli) -> None:
+    model, inputs = elsewhere(empty)
+    path = deliver(empty, "model.ubj", bytes(model.get_booster().save_raw("ubj")))
+    assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+    path.unlink()
+    assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0, "it is kept like any other input"
+    first, second = empty.ledger("trained", model=MODEL)
+    assert first["facts"]["bundle"] == second["facts"]["bundle"]
+    assert plimsoll("approve", MODEL, 1, "--as", APPROVER).code == 0
+    assert plimsoll("score", MODEL, "--as-of", DAY).code == 0
+    scored = empty.predictions()
+    mine = scored[scored["version"] == "1"]["score"].to_numpy()
+    theirs = model.get_booster().inplace_predict(inputs.to_numpy()).astype("float64")
+    assert np.array_equal(np.sort(mine), np.sort(theirs))
+
+
+def test_a_pickle_needs_a_word_and_a_digest(empty: Place, plimsoll: Cli) -> None:
+    model, _ = elsewhere(empty)
+    data = pickle.dumps(model)
+    deliver(empty, "model.pkl", data)
+    refused = plimsoll("train", MODEL, "--as-of", AS_OF)
+    assert refused.code == 2
+    assert "model.pkl is a pickle" in refused.err
+    assert not empty.ledger("trained", model=MODEL)
+    empty.configure(f"sha256: {sha256_hex(data)}", f"sha256: {sha256_hex(data)}, allow_pickle: true", MODEL)
+    assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+    assert {p.name for p in (empty.home / "mlflow/artifacts").rglob("model.*")} == {"model.ubj"}
+
+
+@pytest.mark.parametrize("more", ["", ", allow_pickle: true"])
+def test_a_file_that_is_not_the_one_named_is_not_read(empty: Place, plimsoll: Cli, more: str) -> None:
+    deliver(empty, "model.pkl", b"\x80 something else", more, digest="0" * 64)
+    refused = plimsoll("train", MODEL, "--as-of", AS_OF)
+    assert refused.code == 3
+    assert "is not the model that the config names" in refused.err
+    assert empty.records()[-1]["end"]["result"] == "refused"

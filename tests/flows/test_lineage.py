@@ -1,0 +1,157 @@
+"""Lineage: MLflow and Prefect show what a run saw and made, follow a home that moves, and harm nothing when gone."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plimsoll.errors import IntegrityError
+from tasks.mlflow_registry import check_copy, connect, read_alias, read_head_tag
+from tests.flows import places
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place
+
+Cli = Callable[..., Answer]
+
+
+def trained(place: Place) -> dict[str, Any]:
+    facts: dict[str, Any] = place.ledger("trained")[0]["facts"]
+    return facts
+
+
+def artifact_of(model: str) -> Any:
+    """Return the newest run-record artifact of a model from Prefect's API."""
+    from tasks.prefect_api import connected
+
+    key = f"run-record-{model.replace('_', '-')}"
+    with connected() as client:
+        body = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
+        return client.request("POST", "/artifacts/filter", json=body).json()[0]
+
+
+def test_a_run_in_mlflow_names_all_that_stands_behind_it(waiting: Place) -> None:
+    facts, record = trained(waiting), waiting.records()[0]
+    entry = waiting.ledger("trained")[0]
+    client = connect(waiting.workspace)
+    run = client.get_run(facts["mlflow_run"])
+    tags = {name.removeprefix("plimsoll."): value for name, value in run.data.tags.items() if "plimsoll." in name}
+    expected = {
+        "run": facts["run"],
+        "record": facts["record"],
+        "snapshot": facts["snapshot"],
+        "bundle": facts["bundle"],
+        "gate_report": waiting.ledger("gates_passed")[0]["facts"]["gate_report"],
+        "config": record["config"],
+        "tree": record["code"]["tree"],
+        "lock": record["environment"]["lock"],
+        "as_of": str(AS_OF),
+        "ledger_entry": f"{entry['n']}:{entry['digest']}",
+    }
+    assert expected.items() <= tags.items()
+    assert record["prefect_run_id"] in tags["prefect_run"]
+    assert tags["page"].endswith(f"/{MODEL}/v1.html")
+    version = client.get_model_version(MODEL, "1")
+    assert {f"plimsoll.{name}": value for name, value in expected.items()}.items() <= version.tags.items()
+    assert facts["snapshot"] in version.description
+    assert record["prefect_run_id"] in version.description
+
+
+def test_mlflow_knows_the_data_by_its_snapshot(waiting: Place) -> None:
+    facts = trained(waiting)
+    inputs = connect(waiting.workspace).get_run(facts["mlflow_run"]).inputs.dataset_inputs
+    seen = {one.dataset.name: one.dataset for one in inputs}
+    assert set(seen) == {f"{MODEL} {table}" for table in ("batch", "outcome", "planes", "weather")}
+    batch = seen[f"{MODEL} batch"]
+    assert batch.digest == facts["snapshot"][:36]
+    assert json.loads(batch.source)["snapshot"] == facts["snapshot"]
+    assert json.loads(batch.profile)["num_files"] == 20
+    assert json.loads(batch.profile)["num_rows"] > facts["rows"] - 1
+    assert "flight_id" in {column["name"] for column in json.loads(batch.schema)["mlflow_colspec"]}
+
+
+def test_the_record_lies_beside_the_run(waiting: Place) -> None:
+    run = trained(waiting)["mlflow_run"]
+    copy = json.loads((waiting.home / f"mlflow/artifacts/{MODEL}/{run}/artifacts/run_record.json").read_text())
+    body = waiting.records()[0]
+    assert copy["run_id"] == body["run_id"]
+    assert copy["end"]["snapshots"] == body["end"]["snapshots"]
+
+
+def test_the_head_of_the_ledger_is_copied_to_mlflow(waiting: Place, plimsoll: Cli) -> None:
+    assert plimsoll("approve", MODEL, 1, "--as", APPROVER).code == 0
+    head = waiting.ledger()[-1]
+    assert read_head_tag(waiting.workspace, MODEL) == (head["n"], head["digest"])
+    connect(waiting.workspace).set_registered_model_tag(MODEL, "plimsoll.ledger_head", "nonsense")
+    with pytest.raises(IntegrityError, match="changed by hand"):
+        read_head_tag(waiting.workspace, MODEL)
+    assert read_head_tag(waiting.workspace, "never_trained") is None
+
+
+def test_mlflow_may_not_read_pickles_anywhere(waiting: Place) -> None:
+    from tasks import NO_PICKLE
+    from tasks.servers import mlflow_server, prefect_worker
+
+    for name, value in NO_PICKLE.items():
+        assert os.environ[name] == value == "false"
+        for server in (mlflow_server(waiting.workspace), prefect_worker(waiting.workspace)):
+            assert {**os.environ, **server.env}[name] == value
+
+
+def test_prefect_shows_what_a_run_saw_and_made(serving: Place, plimsoll: Cli) -> None:
+    assert plimsoll("score", MODEL, "--date", DAY).code == 0
+    record = serving.records()[-1]
+    artifact = artifact_of(MODEL)
+    assert artifact["type"] == "markdown"
+    assert artifact["flow_run_id"] == record["prefect_run_id"]
+    for said in (record["run_id"], record["end"]["snapshots"][0][:12], "batch committed", "Scored 7"):
+        assert said in artifact["data"]
+
+
+def test_a_run_that_was_refused_is_shown_too(waiting: Place, plimsoll: Cli) -> None:
+    assert plimsoll("score", MODEL, "--date", DAY).code == 2
+    assert "**refused**: flight_delay has no champion yet" in artifact_of(MODEL)["data"]
+
+
+def test_mirrors_that_fail_fail_nothing(serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any) -> None:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr("tasks.prefect_api.publish_markdown", gone)
+    assert plimsoll("score", MODEL, "--date", DAY).code == 0
+    assert serving.records()[-1]["end"]["result"] == "done"
+
+
+def test_a_home_that_moved_keeps_its_models(serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = serving.home.with_name("elsewhere")
+    serving.home.rename(moved)
+    monkeypatch.setenv("PLIMSOLL_HOME", str(moved))
+    place = Place(moved, serving.data, serving.root)
+    assert plimsoll("score", MODEL, "--date", DAY).code == 0
+    check_copy(place.workspace, MODEL, 1, trained(place)["bundle"])
+    assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+    assert plimsoll("approve", MODEL, 2, "--as", APPROVER).code == 0
+    assert read_alias(place.workspace, MODEL, "champion") == 2
+    assert not serving.home.exists(), "nothing is written where it was"
+
+
+def test_a_copied_home_leaves_the_first_alone(waiting: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def files(home: Path) -> set[str]:
+        return {str(path.relative_to(home)) for path in (home / "mlflow/artifacts").rglob("*")}
+
+    connect(waiting.workspace)
+    copy, before = waiting.home.with_name("copy"), files(waiting.home)
+    places.copy_home(waiting.home, copy)
+    monkeypatch.setenv("PLIMSOLL_HOME", str(copy))
+    assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+    assert files(waiting.home) == before
+    assert files(copy) > before
+
+
+def test_scoring_does_not_need_mlflows_files(serving: Place, plimsoll: Cli) -> None:
+    shutil.rmtree(serving.home / "mlflow/artifacts")
+    assert plimsoll("score", MODEL, "--date", DAY).code == 0
+    key = serving.predictions(DAY).iloc[0]["key"]
+    assert plimsoll("trace", key, "--date", DAY).code == 0
