@@ -49,7 +49,7 @@ def measure(full: bool) -> Iterator[Figure]:
     """Yield ratios against sha256 and dvc, the milliseconds of an unchanged partition, rates and peaks of memory."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # on a disk, where the system's may be memory
         folder = Path(name)
-        days = write_days(folder / "data/days", 32 if full else 12, FILE_ROWS)
+        days = write_days(folder / "data/days", 16 if full else 12, FILE_ROWS)
         yield from new_bytes(folder, days, 9 if full else 3)
         yield from against_dvc(folder, days, 3 if full else 1)
         rmtree(folder / "data")

@@ -43,7 +43,7 @@ def verify(
     for finding in seen.damage[1:] if everything else ():
         say(f"Also wrong: {finding.sentence}")
     if seen.expired:
-        say(f"{seen.expired:,} older runs were removed by the retention policy, as their notes say.")
+        say(f"{len(seen.expired):,} older runs were removed by the retention policy, as their notes say.")
     if seen.damage:
         say(f"Checked {seen.checked}.")
         raise IntegrityError(seen.sentence)

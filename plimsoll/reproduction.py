@@ -87,12 +87,12 @@ def compare_inputs(recorded: TrainingFacts, found: TrainingFacts) -> tuple[Input
     """Return every input as recorded and as found; the first that differs is the one to blame."""
     old, new = recorded, found
     trees = _without(old.tree, {old.suite}), _without(new.tree, {new.suite})
-    suites = [tree.get(old.suite, "")[:SHOWN] for tree in (old.tree, new.tree)]
+    suites = old.tree.get(old.suite, ""), new.tree.get(old.suite, "")
     packages = _without(old.packages, INSTALLERS), _without(new.packages, INSTALLERS)
     return (
         _plain("data", old.data[:SHOWN], new.data[:SHOWN], old.data != new.data),
         _plain("config", old.config[:SHOWN], new.config[:SHOWN], old.config != new.config),
-        _plain("expectations", *suites, suites[0] != suites[1]),
+        _plain("expectations", suites[0][:SHOWN], suites[1][:SHOWN], suites[0] != suites[1]),
         _mapping("code", *trees, f"{len(old.tree)} files", f"{len(new.tree)} files"),
         _mapping("packages", *packages, f"{len(packages[0])} packages", f"{len(packages[1])} packages"),
         _plain("python", old.python, new.python),

@@ -57,6 +57,7 @@ def run_facts(run_id: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
         "commit": code["commit"] or "outside git",
         "remote": code["remote"],
         "uncommitted_changes": code["diff"] or "none",
+        "source_kept": bool(code.get("kept")),
         "source_tree": code["tree"],
         "lock": environment["lock"],
         "packages": environment.get("packages", ""),

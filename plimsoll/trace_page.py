@@ -20,9 +20,16 @@ from plimsoll.page import (
     table,
     tiles,
 )
-
-WHOLE = 64  # digits of a digest: all of them, so that it can be copied from paper
-Trace = Mapping[str, Any]
+from plimsoll.trace_origin import (
+    WHOLE,
+    Trace,
+    checks_section,
+    clock,
+    run_section,
+    trace_command,
+    trained_on,
+    validation_section,
+)
 
 
 def render_trace(trace: Trace, written: str, purpose: str) -> str:
@@ -35,7 +42,7 @@ def render_trace(trace: Trace, written: str, purpose: str) -> str:
         kicker=join("Trace of one prediction", el("span", about["model"])),
         lead=_lead(trace),
         aside=el("p", purpose, class_="soft"),
-        foot=join(f"{written} Every digest is a SHA-256, in full. The same as JSON: ", code(_command(trace, "--json"))),
+        foot=join(f"{written} Every digest is a SHA-256. As JSON: ", code(trace_command(trace, "--json"))),
     )
 
 
@@ -49,24 +56,17 @@ def _lead(trace: Trace) -> Child:
     )
 
 
-def _command(trace: Trace, *options: str) -> str:
-    about = trace["prediction"]
-    return " ".join(
-        ["plimsoll trace", f"'{about['key']}'", "--date", about["date"], "--model", about["model"], *options]
-    )
-
-
 def _scored(trace: Trace) -> Iterator[Child]:
     version = trace["version"]
     yield _tiles(trace)
     yield _why(trace)
     yield from _also(trace)
     yield _approval(trace)
-    yield _data(trace["training_data"], version)
-    yield _run("Code and environment that trained it", trace["training_run"])
-    yield _validation(trace)
-    yield _run("Code and environment that scored it", trace["scoring_run"])
-    yield _checks(trace)
+    yield trained_on(trace["training_data"], version)
+    yield run_section("Code and environment that trained it", trace["training_run"])
+    yield validation_section(trace)
+    yield run_section("Code and environment that scored it", trace["scoring_run"])
+    yield checks_section(trace)
 
 
 def _quarantined(trace: Trace) -> Iterator[Child]:
@@ -77,9 +77,9 @@ def _quarantined(trace: Trace) -> Iterator[Child]:
     heads = ["Rule that it broke", "Column", "Found", "Expectation"]
     lead = "A row that breaks a rule of the suite is set aside and gets no score. The rest of its batch is scored."
     yield section("Why it was set aside", table(heads, rows, empty="No rule is recorded."), lead=lead)
-    yield _validation(trace)
-    yield _run("Code and environment that judged it", trace["scoring_run"])
-    yield _checks(trace)
+    yield validation_section(trace)
+    yield run_section("Code and environment that judged it", trace["scoring_run"])
+    yield checks_section(trace)
 
 
 def _tiles(trace: Trace) -> Html:
@@ -148,7 +148,7 @@ def _approval(trace: Trace) -> Html:
         [
             ("Approved by", approval["by"]),
             ("Identity", approval["identity"] or "not recorded"),
-            ("On", join(day(approval["as_of"]), f" (recorded {approval['at']})")),
+            ("On", join(day(approval["as_of"]), f", recorded {clock(approval['at'])}")),
             ("Comment", approval["comment"] or "none"),
             ("Asked by", approval["requested_by"] or "not recorded"),
             ("Ledger entry", approval["entry"]),
@@ -174,106 +174,3 @@ def _approval(trace: Trace) -> Html:
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
-
-
-def _data(data: Mapping[str, Any], version: Mapping[str, Any]) -> Html:
-    span = f"{data['from']} to {data['to']}, {data['dates']} dates" if data["dates"] else "one table, no time axis"
-    known = facts(
-        [
-            ("Snapshot", digest(data["snapshot"], WHOLE)),
-            ("Dates", span),
-            ("Valid rows", f"{data['rows']:,}"),
-            ("Outcomes known", join("as of ", day(data["outcomes_as_of"]))),
-            ("Model bundle", digest(version["bundle"], WHOLE)),
-            ("Why it was trained", version["cause"]),
-        ]
-    )
-    rows = [(f["table"], f["name"], f"{f['bytes']:,}", digest(f["digest"], WHOLE)) for f in data["files"]]
-    files = table(["Table", "File", "Bytes", "SHA-256"], rows, numbers=(2,), empty="The snapshot has no files.")
-    lead = "The exact rows that the version was trained on, kept by digest. The source may have changed since."
-    return section("Training data", known, more(f"All {len(rows)} files by digest", files), lead=lead)
-
-
-def _run(title: str, run: Mapping[str, Any]) -> Html:
-    if "record" in run:
-        return section(title, el("p", f"Run {run['run']} has no record.", class_="empty"))
-    clean = run["uncommitted_changes"] == "none"
-    changes = badge("good", "none") if clean else digest(run["uncommitted_changes"], WHOLE)
-    pairs: list[tuple[str, Child]] = [
-        ("Run", code(run["run"])),
-        ("Started", run["started_at"]),
-        ("Commit", code(run["commit"])),
-        ("Remote", run["remote"] or "none"),
-        ("Uncommitted", changes),
-        ("Source tree", digest(run["source_tree"], WHOLE)),
-        ("Config", digest(run["config"], WHOLE)),
-        ("Lock file", digest(run["lock"], WHOLE)),
-        *([("Packages", digest(run["packages"], WHOLE))] if run["packages"] else []),
-        ("Python", run["python"]),
-        ("Machine", f"{run['cpu'] or run['platform']}, {run['cores']} cores"),
-        ("Prefect run", code(run["prefect_run"] or "none")),
-    ]
-    return section(title, facts(pairs))
-
-
-def _validation(trace: Trace) -> Html:
-    batch = trace["batch"]
-    if batch["entry"] is None:
-        return section("Validation", el("p", "The ledger has no entry about this batch.", class_="empty"))
-    expectations = f"{batch['expectations']} expectations" if batch["expectations"] else "its suite"
-    known = facts(
-        [
-            ("Verdict", badge("good", f"The batch passed {expectations}")),
-            ("Rows scored", f"{batch['rows']:,}"),
-            ("Rows set aside", f"{batch['quarantined_rows']:,}"),
-            ("Data snapshot", digest(batch["snapshot"], WHOLE)),
-            ("Full result", digest(batch["validation"], WHOLE)),
-            ("Scores", digest(batch["scores"], WHOLE)),
-            ("Ledger entry", f"{batch['entry']}, recorded {batch['recorded_at']}"),
-        ]
-    )
-    return section("Validation of its batch", known, lead="Judged before anything was scored.")
-
-
-def _checks(trace: Trace) -> Html:
-    rows = [(claim, said, code(command)) for claim, said, command in checks(trace)]
-    lead = (
-        "Nothing here has to be believed. Each command reads the kept bytes again and ends with exit code 3 if not so."
-    )
-    return section(
-        "How each claim is checked", table(["Claim", "What is done", "Command"], rows, empty="None."), lead=lead
-    )
-
-
-def checks(trace: Trace) -> list[tuple[str, str, str]]:
-    """Return each claim of a trace, how it is checked, and the command that does it."""
-    model = trace["prediction"]["model"]
-    found = [
-        (
-            "Nothing was changed afterwards",
-            "The ledger's chain and signatures, run records, snapshots, bundles and the predictions' digests are "
-            "computed again and compared.",
-            f"plimsoll verify {model}",
-        )
-    ]
-    if trace["state"] == "quarantined":
-        return found
-    return [
-        *found,
-        (
-            "The version comes from this data, code and environment",
-            "Snapshot, code and lock are restored and the version is trained again: the same bytes, or the first "
-            "input that differs is named.",
-            f"plimsoll reproduce {trace['training_run']['run']}",
-        ),
-        (
-            "It was champion by this decision",
-            "The ledger is read as of the date.",
-            f"plimsoll history {model} --at {trace['prediction']['date']}",
-        ),
-        (
-            "The reasons are the model's own",
-            "The bundle is fetched, checked against its digest, and gives score and contributions again.",
-            _command(trace),
-        ),
-    ]

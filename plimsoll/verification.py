@@ -14,7 +14,7 @@ from plimsoll.errors import IntegrityError
 from plimsoll.ledger import ORIGIN, Entry, check_signature, entry_key, head_key, parse_entry, read_ledger
 from plimsoll.run_record import read_record, start_key
 
-Owed = Literal["", "alias", "mark", "tags", "promotion", "batch", "notes"]
+Owed = Literal["", "alias", "mark", "tags", "copy", "promotion", "batch", "notes"]
 MB = 1_000_000
 
 
@@ -40,7 +40,7 @@ class Verification:
     findings: list[Finding] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     object_bytes: int = 0
-    expired: int = 0  # runs that the retention policy removed
+    expired: set[str] = field(default_factory=set)  # runs that the retention policy removed
     quick: bool = False
 
     def count(self, what: str, number: int = 1) -> None:
@@ -90,7 +90,7 @@ class Verification:
             "intact": not self.damage,
             "damage": [finding.to_json() for finding in self.damage],
             "owed": [finding.to_json() for finding in self.owed],
-            "checked": {**self.counts, "object_bytes": self.object_bytes, "expired_runs": self.expired},
+            "checked": {**self.counts, "object_bytes": self.object_bytes, "expired_runs": len(self.expired)},
             "quick": self.quick,
         }
 
@@ -169,7 +169,7 @@ def check_record(archive: Archive, run_id: str, why: str, seen: Verification) ->
     try:
         record = read_record(archive, run_id)
         if record is None and get_sealed(archive, expired_key(run_id)) is not None:
-            seen.expired += 1
+            seen.expired.add(run_id)
             return None
     except IntegrityError as error:
         seen.found(Finding(f"records/{run_id}", str(error)))
@@ -202,11 +202,6 @@ def check_sealed(archive: Archive, key: str, seen: Verification) -> Any | None:
 def expired_key(run_id: str) -> str:
     """Return where the note lies that the retention policy removed a run."""
     return f"expired/{run_id}.json"
-
-
-def is_expired(archive: Archive, run_id: str) -> bool:
-    """Say whether a signed note tells that the retention policy removed a run."""
-    return bool(run_id) and get_sealed(archive, expired_key(run_id)) is not None
 
 
 def run_ids(keys: Iterator[str]) -> list[str]:

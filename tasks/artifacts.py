@@ -1,6 +1,8 @@
 """Prefect artifacts: beside every run, what it saw and what it made, with links to where that can be read."""
 
 import logging
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from plimsoll.run_record import RunEnd, start_digest
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 PLATFORM = "platform"  # in the key of a run about no single model
 SHOWN = 8  # snapshots, of a backfill that read hundreds
 LONGEST = 300
+DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def mirror_record(run: "Recorded", end: RunEnd) -> None:
@@ -75,7 +78,7 @@ def _links(run: "Recorded", mlflow_url: str) -> str:
 
 def _table(rows: list[tuple[str, str]]) -> str:
     cells = ((name, value.replace("|", "\\|").replace("\n", " ")) for name, value in rows)
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in cells)])
+    return "\n".join(["| what | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in cells)])
 
 
 def _digests(found: "tuple[str, ...] | list[str]") -> str:
@@ -84,7 +87,11 @@ def _digests(found: "tuple[str, ...] | list[str]") -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = "; ".join(f"{name}: {one}" for name, one in value.items()) or "none"
     text = str(value)
+    if DIGEST.fullmatch(text):
+        return f"`{text[:12]}`"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 

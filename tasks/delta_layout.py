@@ -228,5 +228,8 @@ def _tidy(workspace: Workspace, dry_run: bool, retention_hours: int) -> tuple[st
         index = f"{FOLDER}/(to be written)" if stale and dry_run else write_index(live) if stale else ""
         if not dry_run:
             live.table.create_checkpoint()
-        gone = live.table.vacuum(retention_hours, dry_run=dry_run, enforce_retention_duration=False, full=True)
-    return index, len(gone)
+        gone = live.table.vacuum(retention_hours, dry_run=True, enforce_retention_duration=False, full=True)
+        there = sum(1 for info in live.filesystem.get_file_info(gone) if info.is_file)  # some went long ago
+        if there and not dry_run:
+            live.table.vacuum(retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
+    return index, there

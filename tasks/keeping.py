@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,6 +92,7 @@ class Keeper:
         with self._settling:
             return settle_types(self.archive, self.place, self.known_types, columns, guess)
 
+    @cached_property
     def form(self) -> Any:
         """Return what, beside its bytes, decides how a file is kept."""
         if self.feed.as_delivered:
@@ -99,7 +101,7 @@ class Keeper:
         return [canonical.FORM, self.feed.file_format, body, sorted(self.known_types.items()), self.place]
 
     def _key(self, proof: Any) -> str:
-        return f"{SEEN}{sha256_json([proof, self.form()])}.json"
+        return f"{SEEN}{sha256_json([proof, self.form])}.json"
 
     def _stored(self, name: str, path: Path) -> FileRef:
         rows, columns = canonical.describe_parquet(path)

@@ -10,6 +10,7 @@ import itertools
 import json
 import secrets
 import tempfile
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,17 +85,21 @@ def open_index(live: LiveFiles) -> KeyIndex | None:
 
 
 def index_is_stale(live: LiveFiles) -> bool:
-    """Return whether a key may lie in more files than are read in a blink, though the last index is asked."""
+    """Return whether a key may lie in more files of a model than are read in a blink, though the index is asked."""
     index = open_index(live)
     covered = {name for name, _ in index.files} if index else set()
-    files = live.files.select(["path", "first", "last"]).to_pylist()
-    open_files = [file for file in files if file["path"] not in covered]
-    if len(open_files) <= FEW:
-        return False
-    firsts = np.sort(np.array([file["first"] or "" for file in open_files], dtype=object))
-    lasts = np.sort(np.array([file["last"] or END for file in open_files], dtype=object))
-    depths = [int(np.searchsorted(firsts, key, "right") - np.searchsorted(lasts, key, "left")) for key in firsts]
-    return float(np.median(depths)) > FEW
+    files = live.files.select(["path", "model", "first", "last"]).to_pylist()
+    bounds: dict[str, list[tuple[str, str]]] = {}
+    for file in files:
+        if file["path"] not in covered:
+            bounds.setdefault(file["model"], []).append((file["first"] or "", file["last"] or END))
+    return any(_depth(ranges) > FEW for ranges in bounds.values())
+
+
+def _depth(ranges: Sequence[tuple[str, str]]) -> int:
+    """Return how many ranges of keys share one key, at most."""
+    firsts, lasts = sorted(first for first, _ in ranges), sorted(last for _, last in ranges)
+    return max(bisect_right(firsts, key) - bisect_left(lasts, key) for key in firsts)
 
 
 def write_index(live: LiveFiles) -> str:
@@ -169,7 +174,7 @@ def _spill(path: Path, run: Run) -> Run:
     """Write a run to disk and return it as it lies there."""
     mapped = []
     for name, values in zip(run._fields, run, strict=True):
-        np.save(target := path.with_suffix(f".{name}.npy"), values)
+        np.save(target := path.with_suffix(f".{name}.npy"), np.asarray(values))
         mapped.append(np.load(target, mmap_mode="r"))
     return Run(*mapped)
 

@@ -68,8 +68,12 @@ def data_seen(run: "Run", snapshot: Snapshot) -> list[Any]:
 
 def _schema(files: tuple[FileRef, ...]) -> str:
     columns = files[-1].columns if files else ()
-    spec = [{"name": name, "type": TYPES.get(kind, "string"), "required": False} for name, kind in columns]
+    spec = [{"name": name, "type": _mlflow_type(kind), "required": False} for name, kind in columns]
     return json.dumps({"mlflow_colspec": spec})
+
+
+def _mlflow_type(kind: str) -> str:
+    return "datetime" if kind.startswith(("timestamp", "date")) else TYPES.get(kind, "string")
 
 
 def _profile(snapshot: Snapshot, table: str, files: tuple[FileRef, ...]) -> str:

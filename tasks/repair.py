@@ -4,16 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from plimsoll.digest import canonical_json
 from plimsoll.errors import ConfigError, IntegrityError
 from plimsoll.ledger import mark_head, read_ledger
 from plimsoll.predictions import Served
+from plimsoll.run_record import read_record
+from plimsoll.standing import Version
 from plimsoll.verification import Finding, Owed, Verification
 from tasks.approvals import settle
 from tasks.batches import score_date
 from tasks.bundles import fetch_bundle
 from tasks.champion import mirror_aliases, standing_of
 from tasks.delta import committed_versions
-from tasks.mlflow_registry import connected
+from tasks.mlflow_lineage import RECORD
+from tasks.mlflow_registry import connected, log_files
 from tasks.records import Recorded, Run, recording, recording_platform
 from tasks.table_notes import note_table
 from tasks.verify import Progress, verify
@@ -100,11 +104,19 @@ def _put_mark(run: Run, finding: Finding) -> str:
 
 def _put_tags(run: Run, finding: Finding) -> str:
     standing = standing_of(run.workspace, finding.model)
-    version = next(v for v in standing.versions if v.number == int(finding.about))
+    version = _version(run, int(finding.about))
     with connected(run.workspace, f"tag {finding.model} v{version.number}") as client:
         for name, value in expected_tags(standing, version).items():
             client.set_model_version_tag(finding.model, str(version.number), name, value)
     return f"{finding.where} say again what the ledger says."
+
+
+def _put_copy(run: Run, finding: Finding) -> str:
+    facts = _version(run, int(finding.about)).trained.facts
+    record = read_record(run.workspace.archive, str(facts["run"]))
+    with connected(run.workspace, f"copy the record of {facts['run']}") as client:
+        log_files(client, str(facts["mlflow_run"]), {RECORD: canonical_json(record)})
+    return f"{finding.where} is there again."
 
 
 def _promote(run: Run, finding: Finding) -> str:
@@ -132,14 +144,17 @@ def _finish_batch(run: Run, finding: Finding) -> str:
 
 
 def _served(run: Run, number: int, role: Any) -> Served:
-    version = run.standing().version(number)
-    if version is None:
-        raise IntegrityError(
-            f"The table holds predictions by {run.config.model} v{number}, which no ledger entry trained. "
-            "Restore the ledger from a backup."
-        )
+    version = _version(run, number)
     run.parents.append(str(version.trained.facts["run"]))
     return Served(number, role, fetch_bundle(run.workspace, run.config.model, number, version.bundle))
+
+
+def _version(run: Run, number: int) -> Version:
+    if (version := run.standing().version(number)) is None:
+        raise IntegrityError(
+            f"{run.config.model} v{number} is named, but no ledger entry trained it. Restore the ledger from a backup."
+        )
+    return version
 
 
 def _write_notes(run: Recorded, finding: Finding) -> str:
@@ -152,6 +167,7 @@ _ACTS: dict[Owed, Callable[[Any, Finding], str]] = {
     "alias": _put_alias,
     "mark": _put_mark,
     "tags": _put_tags,
+    "copy": _put_copy,
     "promotion": _promote,
     "batch": _finish_batch,
     "notes": _write_notes,

@@ -101,8 +101,11 @@ class FileWitness:
         """Return the furthest head that was seen of a model's ledger; IntegrityError when the note is damaged."""
         path = self.folder / f"{model}.json"
         try:
-            body = json.loads(path.read_text())
-            return Head(int(body["n"]), str(body["digest"]))
+            text = path.read_text()
+            head = Head(**json.loads(text))
+            if json.dumps(head._asdict()) != text:
+                raise ValueError("it was changed after it was written")
+            return head
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ from tasks.workspace import Workspace
 def write_trace(workspace: Workspace, found: dict[str, Any], path: Path) -> Path:
     """Write the page about one prediction and return its path; FolderError where it cannot be written."""
     purpose = workspace.model(found["prediction"]["model"]).purpose
-    html = render_trace(found, f"Written {utc_now()} UTC by plimsoll trace.", purpose)
+    html = render_trace(found, f"Written {utc_now()[:19].replace('T', ' ')} UTC by plimsoll trace.", purpose)
     try:
         return write_page(path, html)
     except OSError as error:

@@ -11,30 +11,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plimsoll.archive import Archive
-from plimsoll.digest import sha256_hex
 from plimsoll.errors import IntegrityError
 from plimsoll.ledger import Entry
 from plimsoll.references import Reference, named_by_entry, named_by_record, named_by_version, runs_named_by
 from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, stand
-from plimsoll.store import OBJECTS, get_json, object_digest, object_key
+from plimsoll.store import OBJECTS, Store, get_json, object_digest, object_key
 from plimsoll.verification import (
     Finding,
     Verification,
     check_made_by,
     check_record,
     check_sealed,
-    is_expired,
     read_chain,
     run_ids,
 )
 from tasks.signing import VARIABLE
 from tasks.table_notes import NOTES
-from tasks.verify_mirrors import check_mirrors
+from tasks.verify_mirrors import check_mirrors, is_kept
 from tasks.verify_predictions import check_predictions
 from tasks.workspace import Workspace
 
 LISTED = ("ledger/", "heads/", "records/", NOTES, OBJECTS)  # what has a check of its own; all else is a signed JSON
+DIGITS = 64  # of a SHA-256
 Progress = Callable[[str], None]
 Listed = dict[str, int]  # bytes by digest
 
@@ -47,6 +46,7 @@ class _Search:
     seen: Verification
     progress: Progress
     ledgers: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    listed: Listed = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)  # by digest, the first who needs it
 
     @property
@@ -72,8 +72,10 @@ def verify(
     search = _Search(workspace, Verification(quick=quick), progress)
     standings = _check_ledgers(search, (model,) if model else _models(workspace))
     _check_records(search, None if model else run_ids(workspace.store.keys("records/")))
-    if not model:
-        _check_signed(search)
+    signed = _list(search, whole=model is None)
+    for key in signed:
+        check_sealed(search.archive, key, search.seen)
+    search.seen.count("cached or noted fact", len(signed))
     _check_objects(search, whole=model is None)
     for name, standing in standings.items():
         progress(f"Verifying {name} in MLflow")
@@ -137,35 +139,37 @@ def _check_records(search: _Search, everything: list[str] | None) -> None:
                 done.add(parent)
                 waiting.append(parent)
     kept = (v for name, entries in search.ledgers.items() for v in stand(name, entries).versions)
-    kept = (v for v in kept if v.state != "retired" and not is_expired(search.archive, runs_named_by(v.trained)))
-    search.need(named_by_version(version.trained) for version in kept)
+    search.need(named_by_version(version.trained) for version in kept if is_kept(version, search.seen))
 
 
-def _check_signed(search: _Search) -> None:
-    """Check every signed JSON that is no record, ledger entry or mark: caches, notes, signatures of bundles."""
-    for key in search.workspace.store.keys(""):
-        if not key.startswith(LISTED):
-            check_sealed(search.archive, key, search.seen)
-            search.seen.count("cached or noted fact")
+def _list(search: _Search, *, whole: bool) -> list[str]:
+    """List the objects and return the other keys that hold a signed JSON and have no check of their own.
+
+    For one model the objects alone are listed.
+    """
+    signed = []
+    for found in search.workspace.store.entries("" if whole else OBJECTS):
+        if not found.key.startswith(OBJECTS):
+            signed += [found.key] if not found.key.startswith(LISTED) else []
+        elif found.key == object_key(digest := found.key.rpartition("/")[2]) and len(digest) == DIGITS:
+            search.listed[digest] = found.bytes
+        else:
+            said = f"{found.key} is not the name of an object: it was renamed, or put there by hand. Remove it."
+            search.seen.found(Finding(found.key, said))
+    return signed
 
 
 def _check_objects(search: _Search, *, whole: bool) -> None:
     """Check that every object that is needed is there, and the bytes of these, or of all objects when asked."""
-    seen, listed = search.seen, Listed()
-    for found in search.workspace.store.entries(OBJECTS):
-        if not _list_object(found.key, found.bytes, listed):
-            said = f"{found.key} is not the name of an object: it was renamed, or put there by hand. Remove it."
-            seen.found(Finding(found.key, said))
+    seen, listed = search.seen, search.listed
     search.progress("Verifying what manifests name")
-    first = list(search.references.values())
-    search.need(
-        named for reference in first if _there(search, listed, reference) for named in _follow(search, reference)
-    )
+    first = [reference for reference in search.references.values() if _there(search, listed, reference)]
+    search.need(named for reference in first for named in _follow(search, reference))
     for reference in search.references.values():
         _there(search, listed, reference)
     wanted = listed if whole else {digest: listed[digest] for digest in search.references if digest in listed}
     if not seen.quick:
-        for digest, sentence in _hash_all(search, wanted):
+        for digest, sentence in changed_objects(search.workspace.store, wanted, search.progress):
             seen.found(Finding(object_key(digest), sentence))
     seen.count("object", len(wanted))
     seen.object_bytes += sum(wanted.values())
@@ -188,17 +192,11 @@ def _follow(search: _Search, reference: Reference) -> list[Reference]:
         return []
 
 
-def _list_object(key: str, size: int, listed: Listed) -> bool:
-    digest = key.rpartition("/")[2]
-    if key != object_key(digest) or len(digest) != len(sha256_hex(b"")):
-        return False
-    listed[digest] = size
-    return True
-
-
-def _hash_all(search: _Search, wanted: Listed) -> Iterator[tuple[str, str]]:
-    """Yield the digest of each object that is not as it was written, with a sentence; on all cores, in little memory."""
-    store, total, lock = search.workspace.store, sum(wanted.values()), threading.Lock()
+def changed_objects(
+    store: Store, wanted: Listed, progress: Progress, threads: int | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the digest of each object that is not as it was written, with a sentence; on all cores, streamed."""
+    total, lock = sum(wanted.values()) or 1, threading.Lock()
     left, done = iter(wanted.items()), [0]
 
     def work() -> list[tuple[str, str]]:
@@ -206,8 +204,9 @@ def _hash_all(search: _Search, wanted: Listed) -> Iterator[tuple[str, str]]:
         while True:
             with lock:
                 digest, size = next(left, ("", 0))
-                done[0] += size
-                search.progress(f"Verifying objects, {done[0] * 100 // (total or 1)} % of {total / 1e6:,.0f} MB")
+                before, done[0] = done[0], done[0] + size
+            if (percent := done[0] * 100 // total) != before * 100 // total:
+                progress(f"Verifying objects, {percent} % of {total / 1e6:,.0f} MB")
             if not digest:
                 return wrong
             try:
@@ -219,7 +218,7 @@ def _hash_all(search: _Search, wanted: Listed) -> Iterator[tuple[str, str]]:
                 key = object_key(digest)
                 wrong.append((digest, f"{key} was changed: its bytes hash to {found[:12]}. Restore it from a backup."))
 
-    workers = os.cpu_count() or 1
+    workers = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         for future in [pool.submit(work) for _ in range(workers)]:
             yield from future.result()

@@ -1,14 +1,19 @@
 """Mirrors: what MLflow repeats of the ledger, held against the ledger: bundles, aliases, tags, the newest entry."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from plimsoll.approval import find_request, owed_promotion
 from plimsoll.bundle import check_bundle
+from plimsoll.digest import canonical_json
 from plimsoll.errors import IntegrityError
+from plimsoll.run_record import read_record
 from plimsoll.standing import Standing, Version
 from plimsoll.verification import Finding, Verification
 from tasks.champion import wanted_aliases
+from tasks.mlflow_lineage import RECORD
 from tasks.mlflow_registry import connect, connected, read_alias, read_files, read_head_tag
 from tasks.workspace import Workspace
 
@@ -25,15 +30,21 @@ def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Ve
     if not standing.versions:
         return
     for version in standing.versions:
-        if version.state != "retired":
+        if is_kept(version, seen):
             seen.count("bundle")
             _check_copy(workspace, model, version, seen)
             _check_tags(workspace, model, standing, version, seen)
+            _check_record(workspace, model, version, seen)
     for alias, wanted in wanted_aliases(standing).items():
         if (there := read_alias(workspace, model, alias)) != wanted:
             sentence = f"MLflow's alias {alias} of {model} points at {_said(there)}, the ledger says {_said(wanted)}."
             seen.found(Finding(f"MLflow {model} alias {alias}", f"{sentence} {PUT_RIGHT} {model}", "alias", model))
     _check_head(workspace, model, standing, seen)
+
+
+def is_kept(version: Version, seen: Verification) -> bool:
+    """Say whether a version's bundle must be there: it is not retired, and the run that made it was not expired."""
+    return version.state != "retired" and version.trained.facts.get("run") not in seen.expired
 
 
 def expected_tags(standing: Standing, version: Version) -> dict[str, str]:
@@ -62,6 +73,32 @@ def _check_tags(workspace: Workspace, model: str, standing: Standing, version: V
         sentence = f"MLflow's tags {', '.join(wrong)} of {model} v{version.number} are not what the ledger says."
         where = f"MLflow {model} v{version.number} tags"
         seen.found(Finding(where, f"{sentence} {PUT_RIGHT} {model}", "tags", model, str(version.number)))
+
+
+def _check_record(workspace: Workspace, model: str, version: Version, seen: Verification) -> None:
+    """Find a copy of the training run's record that is not the record, or is not there."""
+    where = f"MLflow {model} v{version.number} {RECORD}"
+    try:
+        record = read_record(workspace.archive, str(version.trained.facts["run"]))
+    except IntegrityError:
+        return  # found where records are checked
+    if record is None or record["end"] is None or "mlflow_run" not in record["end"]["outputs"]:
+        return
+    with connected(workspace, f"read {where}") as client:
+        copy = _copy_of(client, str(record["end"]["outputs"]["mlflow_run"]))
+    if copy is None:
+        said = f"{where} is gone. {PUT_RIGHT} {model}"
+        seen.found(Finding(where, said, "copy", model, str(version.number)))
+    elif copy != canonical_json(record):
+        said = f"{where} was changed: it is not the record in the store. Delete it, then: plimsoll repair {model}"
+        seen.found(Finding(where, said))
+
+
+def _copy_of(client: Any, mlflow_run: str) -> bytes | None:
+    if RECORD not in {found.path for found in client.list_artifacts(mlflow_run)}:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(mlflow_run, RECORD, folder)).read_bytes()
 
 
 def _tags_of(client: Any, model: str, number: int) -> dict[str, Any]:

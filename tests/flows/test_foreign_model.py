@@ -69,7 +69,7 @@ def test_a_pickle_needs_a_word_and_a_digest(empty: Place, plimsoll: Cli) -> None
 
 @pytest.mark.parametrize("more", ["", ", allow_pickle: true"])
 def test_a_file_that_is_not_the_one_named_is_not_read(empty: Place, plimsoll: Cli, more: str) -> None:
-    deliver(empty, "model.pkl", b"\x80 something else", more, digest="0" * 64)
+    deliver(empty, "model.pkl", b"\x80 something else", more, digest="ab" * 32)
     refused = plimsoll("train", MODEL, "--as-of", AS_OF)
     assert refused.code == 3
     assert "is not the model that the config names" in refused.err

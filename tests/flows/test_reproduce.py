@@ -14,7 +14,7 @@ from plimsoll.store import put_json, put_object
 from tasks.environment import installed_packages, interpreter
 from tasks.environments import choose_interpreter
 from tasks.object_store import FolderStore
-from tests.flows.places import AS_OF, DAY, MODEL, ROOT, Answer, Place, flip_a_byte
+from tests.flows.places import AS_OF, DAY, MODEL, NEXT, ROOT, Answer, Place, flip_a_byte
 
 Cli = Callable[..., Answer]
 FEATURES = "configs/features/flights.py"
@@ -150,7 +150,7 @@ def test_diff_says_what_two_runs_differ_in(waiting: Place, plimsoll: Cli) -> Non
     assert same.code == 0
     assert "Nothing differs" in same.out
     waiting.configure("rounds: 20", "rounds: 21")
-    assert plimsoll("train", MODEL, "--as-of", DAY).code == 0
+    assert plimsoll("train", MODEL, "--as-of", NEXT).code == 0
     answer = plimsoll("diff", f"{MODEL}:v1", f"{MODEL}:v2", "--json")
     found = json.loads(answer.out)
     assert "estimator.rounds: 20 before, 21 now" in found["differences"]["config"]

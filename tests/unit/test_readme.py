@@ -260,7 +260,7 @@ def example(language: str) -> str:
     return found
 
 
-SOURCES = [b for b in BLOCKS if b.page.name == "models.md" and b.language == "yaml" and "model:" not in b.text]
+SOURCES = [b for b in BLOCKS if b.page.name == "models.md" and b.text.startswith("source:")]
 
 
 @pytest.mark.parametrize("block", SOURCES, ids=lambda block: block.name)

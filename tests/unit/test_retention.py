@@ -57,18 +57,18 @@ def test_data_is_kept_and_not_followed_unless_something_else_names_it(
 
 RUNS = st.lists(
     st.tuples(
-        st.sampled_from([1, 10, 40, 400]),  # days ago
-        st.sampled_from(["done", "refused", "waiting", None]),
+        st.sampled_from([1, 10, 40, 50, 400]),  # days ago
+        st.sampled_from(["done", "refused", "failed", "waiting", None]),
         st.lists(st.integers(0, 5), max_size=3),  # snapshots, by what files they share
         st.lists(st.integers(0, 6), max_size=2),  # parents, by number
-        st.booleans(),  # is it of a version that became champion?
+        st.sampled_from([False, False, True]),  # is it of a version that became champion?
     ),
-    min_size=1,
+    min_size=2,
     max_size=7,
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(RUNS, st.lists(st.sampled_from([0.5, 1.5, 3, 90]), max_size=4))
 def test_whatever_a_store_holds_what_kept_runs_need_stays_and_the_rest_goes(
     runs: list[tuple[int, str | None, list[int], list[int], bool]], orphans: list[float]
@@ -131,6 +131,17 @@ def test_an_expired_run_leaves_a_signed_tombstone_and_takes_only_its_own_data(ya
     assert not yard.has(own)
     assert yard.has(yard.put(b"shared"))
     assert yard.has(report), "what the gates said is shown on the model's page for ever"
+
+
+def test_what_a_kept_run_was_built_upon_stays_however_old(yard: Yard) -> None:
+    oldest = yard.run(900, [yard.snapshot(b"oldest")])
+    between = yard.run(400, [yard.snapshot(b"between")], [oldest])
+    yard.run(60, [], [between])
+    newest = yard.run(2, [], [between], flow="score_batch")
+    yard.maintain()
+    assert list_runs(yard.workspace.store) == [oldest, between, newest]
+    objects = yard.objects()
+    assert {yard.put(b"oldest"), yard.put(b"between")} <= objects
 
 
 def test_an_old_object_named_anew_after_the_survey_stays(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
