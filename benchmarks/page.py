@@ -8,10 +8,11 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.figures import Figure, load, shown
-from tasks.environment import read_environment
+from tasks.environment import interpreter, processor
 from tasks.workspace import PROJECT
 
-NAMES = ("command_line", "ledger", "snapshots", "drift", "trace", "scoring", "nightly", "demo")  # the longest last
+# the longest last
+NAMES = ("command_line", "ledger", "snapshots", "drift", "trace", "verify", "scoring", "nightly", "demo")
 PAGE = PROJECT / "docs/performance.md"
 HERE = Path(__file__).parent
 HEAD = """\
@@ -36,9 +37,8 @@ def write_page(today: date) -> str:
 
 def render(today: date) -> str:
     """Return the page as markdown, one section per benchmark that has figures."""
-    machine = read_environment(PROJECT)
     head = HEAD.format(
-        today=today.isoformat(), cores=os.cpu_count(), cpu=machine.cpu or platform.machine(), python=machine.python
+        today=today.isoformat(), cores=os.cpu_count(), cpu=processor() or platform.machine(), python=interpreter()
     )
     return "\n".join([head, *(section(name, figures) for name in NAMES if (figures := load(name)))])
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.children import in_child, peak_rss_mib, seconds_of
-from benchmarks.figures import Figure, plain, tidy
+from benchmarks.figures import Figure, at_least, at_most, plain
 from plimsoll.store import OBJECTS, put_object
 from tasks.object_store import FolderStore
 from tasks.verify import changed_objects
@@ -31,7 +31,7 @@ def measure(full: bool) -> Iterator[Figure]:
     for name, size in (("8 MiB", LARGE), ("100 KiB", SMALL)):
         with tempfile.TemporaryDirectory() as folder:
             store = filled(Path(folder), size, FEW_BYTES * 4)
-            yield share(f"objects of {name}, speed as a share of plain sha256", store, 15 if full else 7)
+            yield share(f"verify objects of {name}, speed", store, 15 if full else 7)
     peaks = []
     for total in (FEW_BYTES, MANY_BYTES):
         with tempfile.TemporaryDirectory() as folder:
@@ -39,8 +39,7 @@ def measure(full: bool) -> Iterator[Figure]:
             peaks.append(in_child(peak_of, folder))
     yield plain("peak memory of verifying 1,000 MiB", peaks[1], "MiB")
     growth = max(peaks[1] - peaks[0], 0)
-    name = "growth of that peak from 100 to 1,000 MiB"
-    yield Figure(name, tidy(growth), "MiB", GOAL_GROWTH_MIB, growth <= GOAL_GROWTH_MIB)
+    yield at_most("growth of that peak from 100 to 1,000 MiB", growth, "MiB", GOAL_GROWTH_MIB)
 
 
 def filled(root: Path, size: int, total: int) -> FolderStore:
@@ -58,8 +57,7 @@ def share(name: str, store: FolderStore, times: int) -> Figure:
     for _ in range(times + 1):
         bare, ours = seconds_of(lambda: hash_plainly(store.root)), seconds_of(lambda: check(store))
         ratios.append(bare / ours)
-    value = statistics.median(ratios[1:])
-    return Figure(name, tidy(value), "", GOAL_SHARE, value >= GOAL_SHARE)
+    return at_least(name, statistics.median(ratios[1:]), "of plain sha256", GOAL_SHARE)
 
 
 def check(store: FolderStore) -> None:

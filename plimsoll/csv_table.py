@@ -12,7 +12,7 @@ from plimsoll.feed_config import CsvForm
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 TYPES = "Correct the file, or name the column's type under types in the model's config."
 
 

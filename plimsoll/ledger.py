@@ -1,8 +1,8 @@
 """The ledger: per model, an append-only, signed hash chain of decisions.
 
-Entry n holds the digest of entry n-1 and of its signature, and is created with put-if-absent: of two writers of entry n one
-wins, the other reads the new entry, judges its case again, and tries n+1. Each entry is signed, so nobody
-without a key can add one; a signed mark of each head, and the witness, show when the last ones were cut off.
+Entry n holds the digest of entry n-1 and of its signature, and is created with put-if-absent: of two writers of
+entry n one wins, the other reads the new entry, judges its case again, and tries n+1. Each entry is signed, so
+nobody without a key can add one; a signed mark of each head, and the witness, show when the last ones were cut off.
 """
 
 import json

@@ -133,7 +133,7 @@ def _without(values: Mapping[str, str], names: frozenset[str] | set[str]) -> dic
 
 
 def _listed(values: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items()) or "none"
+    return ", ".join(f"{name}={value}" for name, value in sorted(values.items())) or "none"
 
 
 def _number(value: int | None) -> str:

@@ -111,12 +111,19 @@ def _words(values: Mapping[str, Any], key: str) -> str:
 def _data(before: Sequence[Snapshot], now: Sequence[Snapshot]) -> list[str]:
     """Return what differs in the rows; snapshots of several dates are compared date by date."""
     if len(before) == len(now) == 1:
-        return list(describe_difference(before[0], now[0]))
+        return [*_rows(before[0], now[0]), *describe_difference(before[0], now[0])]
     old, new = ({s.dates: s for s in snapshots} for snapshots in (before, now))
     said = [f"{_dates(dates)}: read before, not now" for dates in old if dates not in new]
     said += [f"{_dates(dates)}: not read before, but now" for dates in new if dates not in old]
     shared = [dates for dates in old if dates in new]
     return said + [f"{_dates(d)}: {words}" for d in shared for words in describe_difference(old[d], new[d])]
+
+
+def _rows(before: Snapshot, now: Snapshot) -> Iterator[str]:
+    tables = dict.fromkeys([*before.tables, *now.tables])
+    for table, old, new in ((table, before.rows(table), now.rows(table)) for table in tables):
+        if old != new:
+            yield f"{table}: {old:,} rows in all before, {new:,} now ({new - old:+,})"
 
 
 def _dates(dates: Sequence[str]) -> str:
@@ -140,7 +147,8 @@ def _uncommitted(code: Mapping[str, Any]) -> str:
 
 def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
     names = ("python", "platform", "cpu", "cores", "lock", "settings")
-    return {**{name: environment[name] for name in names}, "variables": ", ".join(environment["variables"])}
+    variables = {f"variable {name}": "set" for name in environment["variables"]}
+    return {**{name: environment[name] for name in names}, **variables}
 
 
 def _limited(old: Mapping[str, str], new: Mapping[str, str], changed: str) -> Iterator[str]:

@@ -115,7 +115,7 @@ def _why(trace: Trace) -> Html:
         "Every contribution, to six decimals",
         table(["Input", "Value", told["unit"]], rows, numbers=(2,), empty="None."),
     )
-    lead = f"What each input added to the score, in {told['unit']}, computed with that very version. Strongest first."
+    lead = f"What each input added to the score, in {told['unit']}, by that very version: to the right raised it."
     return section("Why this score", contribution_chart(parts, told["unit"]), sums, exact, lead=lead)
 
 

@@ -79,9 +79,7 @@ def _decode(text: str, where: str) -> bytes:
     except (binascii.Error, ValueError):
         secret = b""
     if len(secret) != SECRET_BYTES:
-        raise ConfigError(
-            f"Expected an Ed25519 key, {SECRET_BYTES} bytes as base64, in {where}, found something else."
-        )
+        raise ConfigError(f"Expected an Ed25519 key, {SECRET_BYTES} bytes as base64, in {where}, found something else.")
     public_key(secret)
     return secret
 

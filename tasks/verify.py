@@ -47,13 +47,16 @@ class _Search:
     progress: Progress
     ledgers: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     listed: Listed = field(default_factory=dict)
+    strays: list[str] = field(default_factory=list)  # keys below objects/ that name no object
     references: dict[str, Reference] = field(default_factory=dict)  # by digest, the first who needs it
 
     @property
     def archive(self) -> Archive:
+        """Where signed things are read from."""
         return self.workspace.archive
 
     def need(self, references: Iterable[Reference]) -> None:
+        """Note what must be there; of one digest the reference that can be followed counts."""
         for reference in references:
             known = self.references.get(reference.digest)
             if known is None or (known.kind == "object" and reference.kind != "object"):
@@ -154,8 +157,7 @@ def _list(search: _Search, *, whole: bool) -> list[str]:
         elif found.key == object_key(digest := found.key.rpartition("/")[2]) and len(digest) == DIGITS:
             search.listed[digest] = found.bytes
         else:
-            said = f"{found.key} is not the name of an object: it was renamed, or put there by hand. Remove it."
-            search.seen.found(Finding(found.key, said))
+            search.strays.append(found.key)
     return signed
 
 
@@ -167,6 +169,9 @@ def _check_objects(search: _Search, *, whole: bool) -> None:
     search.need(named for reference in first for named in _follow(search, reference))
     for reference in search.references.values():
         _there(search, listed, reference)
+    for key in search.strays:
+        said = f"{key} is not the name of an object: it was renamed, or put there by hand. Remove it."
+        seen.found(Finding(key, said))
     wanted = listed if whole else {digest: listed[digest] for digest in search.references if digest in listed}
     if not seen.quick:
         for digest, sentence in changed_objects(search.workspace.store, wanted, search.progress):
@@ -200,7 +205,7 @@ def changed_objects(
     left, done = iter(wanted.items()), [0]
 
     def work() -> list[tuple[str, str]]:
-        wrong = []
+        wrong: list[tuple[str, str]] = []
         while True:
             with lock:
                 digest, size = next(left, ("", 0))

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from plimsoll.archive import Archive
 from plimsoll.approvers_config import ApproversConfig
+from plimsoll.archive import Archive
 from plimsoll.config_loading import check_config, nearest, overlay, parse_config, parse_yaml
 from plimsoll.digest import sha256_hex
 from plimsoll.errors import ConfigError

@@ -156,8 +156,7 @@ def test_objects_that_were_swapped_renamed_or_taken_away_are_named(lived: Place)
     ):
         path = lived.home / f"store/objects/sha256/{digest[:2]}/{digest}"
         path.rename(path.with_name("0" * 64))
-        seen = verify(lived.workspace)
-        assert f"{digest} is gone, and entry" in seen.damage[0].sentence + seen.damage[-1].sentence
+        assert f"{digest} is gone, and " in damage(lived)
         path.with_name("0" * 64).rename(path)
     assert damage(lived) == ""
 

@@ -162,7 +162,7 @@ def test_a_ledger_cut_off_with_its_marks_is_seen_by_the_witness(tmp_path: Path) 
     for key in (entry_key("m", 2), head_key("m", 2)):
         (tmp_path / "store" / key).unlink()
     assert len(read_ledger(archive_at(tmp_path / "store"), "m")) == 2, "nothing in the store tells"
-    with pytest.raises(IntegrityError, match="the witness in .* has seen entry 2"):
+    with pytest.raises(IntegrityError, match=r"the witness in .* has seen entry 2"):
         read_ledger(archive, "m")
 
 
@@ -179,7 +179,7 @@ def test_an_entry_by_someone_without_the_key_is_not_believed(tmp_path: Path) -> 
     write(archive, version=1)
     forged = Archive(thief.store, seal_of(bytes(32), archive.seal.trusted))  # it trusts, and is not trusted
     write(forged, "promoted", version=1)
-    with pytest.raises(IntegrityError, match="is signed by key .* which is not trusted here"):
+    with pytest.raises(IntegrityError, match=r"is signed by key .* which is not trusted here"):
         read_ledger(archive, "m")
     with pytest.raises(IntegrityError, match="not trusted"):
         write(archive, version=2)
@@ -195,7 +195,7 @@ def test_a_rewritten_ledger_of_one_own_key_shows(tmp_path: Path) -> None:
     key = entry_key("m", 0)
     (tmp_path / "a" / key).unlink()
     archive.store.put_if_absent(key, other.store.get(key) or b"")
-    with pytest.raises(IntegrityError, match="rewritten: entry 0 is not the one that heads/m/00000000.json has seen"):
+    with pytest.raises(IntegrityError, match=r"rewritten: entry 0 is not the one that heads/m/00000000.json has seen"):
         read_ledger(archive, "m")
 
 

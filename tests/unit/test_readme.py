@@ -29,7 +29,7 @@ LANGUAGES = {"bash", "text", "python", "yaml", "json"}
 ASSIGNMENT = re.compile(r"^([A-Z_]+)=(.*)$")
 COMMAND: Any = typer.main.get_command(app)
 TARGETS = frozenset(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-NOT_CONFIG = {"PLIMSOLL_ROOT", "PLIMSOLL_USER"}
+NOT_CONFIG = {"PLIMSOLL_ROOT", "PLIMSOLL_USER", "PLIMSOLL_SIGNING_KEY"}
 PLACES = {"configs", "docs", "flows", "plimsoll", "tasks", "tests", "benchmarks", "infra", "great_expectations", ".ci"}
 
 
@@ -179,12 +179,14 @@ def test_every_file_named_in_the_text_is_there(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_variable_named_is_a_setting(page: Path) -> None:
     for name in set(re.findall(r"`(PLIMSOLL_[A-Z_]*[A-Z])`", prose_of(page))) - NOT_CONFIG:
-        check_config(PlatformConfig, overlay({}, {name: _sample(name)}, "PLIMSOLL_"), name)
+        beside = {"PLIMSOLL_STORE__SSE": "aws:kms"} if name.endswith("KMS_KEY_ID") else {}
+        check_config(PlatformConfig, overlay({}, beside | {name: _sample(name)}, "PLIMSOLL_"), name)
 
 
 def _sample(name: str) -> str:
     fixed = {"PLIMSOLL_DISPATCH": "inline", "PLIMSOLL_ENGINE": "local", "PLIMSOLL_SNAPSHOT__PARANOID": "true"}
-    numbers = {"PORT": "4300", "DAYS": "90", "HOURS": "72", "SCHEDULE": "0 3 * * 0"}
+    fixed |= {"PLIMSOLL_STORE__SSE": "AES256"}
+    numbers = {"PORT": "4300", "RETRIES": "3", "SECONDS": "5", "DAYS": "90", "HOURS": "72", "SCHEDULE": "0 3 * * 0"}
     return fixed.get(name, next((n for end, n in numbers.items() if name.endswith(f"_{end}")), "word"))
 
 

@@ -65,11 +65,21 @@ def test_a_run_does_not_differ_from_itself_nor_from_its_twin() -> None:
         (replace(RUN, packages={**RUN.packages, "numpy": "2.5"}), "environment", "numpy 2.4.6 before, 2.5 now"),
         (with_record(environment={**ENVIRONMENT, "cores": 8}), "environment", "cores: 2 before, 8 now"),
         (replace(RUN, metrics={"auc": 0.7, "brier": None}), "metrics", "auc: 0.75 before, 0.7 now"),
+        (
+            with_record(environment={**ENVIRONMENT, "variables": ("PLIMSOLL_HOME", "PREFECT_API_URL")}),
+            "environment",
+            "variable PREFECT_API_URL: not there before, set now",
+        ),
         (with_record(end=None), "outputs", "ended done before, cut off, or running now"),
         (
             replace(RUN, snapshots=[replace(RUN.snapshots[0], tables={"batch": (replace(BATCH, rows=12),)})]),
             "data",
             "batch 2026-01-01: 10 rows before, 12 rows now",
+        ),
+        (
+            replace(RUN, snapshots=[replace(RUN.snapshots[0], tables={"batch": (replace(BATCH, rows=12),)})]),
+            "data",
+            "batch: 10 rows in all before, 12 now (+2)",
         ),
         (replace(RUN, snapshots=[]), "data", "2026-01-01: read before, not now"),
     ],

@@ -62,7 +62,7 @@ def test_any_changed_byte_of_a_sealed_json_is_seen(body: object, data: st.DataOb
     assert unseal_json(seal, "k", written) == body
     changed = bytearray(written)
     changed[data.draw(st.integers(0, len(changed) - 1))] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(IntegrityError, match="^k "):
+    with pytest.raises(IntegrityError, match=r"^k "):
         unseal_json(seal, "k", bytes(changed))
 
 
@@ -72,7 +72,7 @@ def test_a_sealed_json_does_not_count_under_another_key(tmp_path: Path) -> None:
     archive.store.put_if_absent("a/2", archive.store.get("a/1") or b"")
     assert get_sealed(archive, "a/1") == {"x": 1}
     assert get_sealed(archive, "a/3") is None
-    with pytest.raises(IntegrityError, match="^a/2 was changed"):
+    with pytest.raises(IntegrityError, match=r"^a/2 was changed"):
         get_sealed(archive, "a/2")
 
 
