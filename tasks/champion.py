@@ -3,6 +3,7 @@
 from plimsoll.archive import Head
 from plimsoll.errors import ApprovalError
 from plimsoll.ledger import Entry, append, read_ledger
+from plimsoll.run_record import require_record
 from plimsoll.standing import Standing, stand
 from tasks.mlflow_registry import mirror_alias, mirror_head, read_alias
 from tasks.records import utc_now
@@ -15,10 +16,13 @@ def standing_of(workspace: Workspace, model: str) -> Standing:
 
 
 def promote(workspace: Workspace, model: str, version: int, *, by: str, as_of: str) -> Entry:
-    """Make an approved version the champion, once, and mirror it to MLflow."""
-    approved = [e for e in standing_of(workspace, model).of_kind("approved") if e.facts["version"] == version]
+    """Make an approved version the champion, once, and mirror it to MLflow; refused without its training's record."""
+    standing = standing_of(workspace, model)
+    approved = [e for e in standing.of_kind("approved") if e.facts["version"] == version]
     if not approved:
         raise ApprovalError(f"{model} v{version} was never approved, so it cannot be promoted. See: plimsoll pending")
+    if trained := standing.version(version):
+        require_record(workspace.archive, str(trained.trained.facts["run"]))
     entry = append(
         workspace.archive,
         model,

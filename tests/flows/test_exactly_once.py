@@ -18,7 +18,7 @@ from plimsoll.predictions import Served
 from tasks import batches
 from tasks.batches import resolve_versions, score_date
 from tasks.bundles import fetch_bundle
-from tasks.records import Run, open_run
+from tasks.records import Run, recording
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, change
 
 Cli = Callable[..., Answer]
@@ -42,8 +42,8 @@ def one_complete_result(place: Place, day: dt.date = DAY, versions: int = 1) -> 
 
 def score_here(day: dt.date = DAY) -> Run:
     """Score a date outside Prefect, so that it can be raced and cut off anywhere."""
-    run = open_run("score_batch", MODEL, day, {})
-    score_date(run, served_by(run), day.isoformat())
+    with recording("score_batch", MODEL, day, {}) as run:
+        score_date(run, served_by(run), day.isoformat())
     return run
 
 
@@ -222,9 +222,9 @@ def test_a_new_champion_does_not_rewrite_what_the_old_one_said(serving: Place, p
 
 
 def test_a_run_without_a_record_commits_nothing(serving: Place) -> None:
-    run = open_run("score_batch", MODEL, DAY, {})
-    (serving.home / "store/records" / run.id / "start.json").unlink()
-    with pytest.raises(IntegrityError, match="has no record"):
-        score_date(run, served_by(run), str(DAY))
+    with recording("score_batch", MODEL, DAY, {}) as run:
+        (serving.home / "store/records" / run.id / "start.json").unlink()
+        with pytest.raises(IntegrityError, match="has no record"):
+            score_date(run, served_by(run), str(DAY))
     assert serving.predictions().empty
     assert not serving.ledger("batch_committed")
