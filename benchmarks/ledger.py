@@ -2,7 +2,8 @@
 
 A folder store on the local disk, where every entry is flushed before it counts, with entries like those of a real
 model: a batch (0.9 kB), then the drift decision about it (4 kB). Every append reads and verifies the whole chain
-first, so its rate falls as the chain grows. S3 is left out.
+first, so its rate falls as the chain grows. An entry whose bytes this process has seen is hashed, and not written out
+again for comparison; the first reading is that of a new process. S3 is left out.
 """
 
 import tempfile
@@ -14,7 +15,7 @@ from benchmarks.children import median_ms, seconds_of
 from benchmarks.figures import Figure, plain
 from plimsoll.archive import Archive
 from plimsoll.digest import sha256_hex
-from plimsoll.ledger import ORIGIN, Entry, Kind, _encode, append, entry_key, mark_head, parse_entry, read_ledger
+from plimsoll.ledger import ORIGIN, Entry, Kind, _encode, _exact, append, entry_key, mark_head, parse_entry, read_ledger
 from plimsoll.seal import seal_of
 from tasks.object_store import FolderStore
 
@@ -33,8 +34,10 @@ def measure(full: bool) -> Iterator[Figure]:
         seconds = seconds_of(lambda: [append_one(short, n) for n in range(SHORT, SHORT + APPENDS)])
         yield plain(f"appends to a ledger of {SHORT} entries", APPENDS / seconds, "per s")
         long = filled(Path(folder) / "long", LONG)
-        read = median_ms(lambda: read_ledger(long, MODEL), 25 if full else 9)
-        yield plain(f"read and verify a ledger of {LONG:,} entries", read, "ms")
+        read = median_ms(lambda: read_anew(long), 25 if full else 9)
+        yield plain(f"read and verify a ledger of {LONG:,} entries, first", read, "ms")
+        again = median_ms(lambda: read_ledger(long, MODEL), 25 if full else 9)
+        yield plain(f"read and verify a ledger of {LONG:,} entries, again", again, "ms")
 
 
 def filled(root: Path, count: int) -> Archive:
@@ -49,6 +52,12 @@ def filled(root: Path, count: int) -> Archive:
         previous = entry.link
     assert len(read_ledger(archive, MODEL)) == count
     return archive
+
+
+def read_anew(archive: Archive) -> tuple[Entry, ...]:
+    """Read a ledger as a process does that has read none."""
+    _exact.clear()
+    return read_ledger(archive, MODEL)
 
 
 def append_one(archive: Archive, n: int) -> Entry:

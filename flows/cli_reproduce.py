@@ -1,6 +1,7 @@
 """The commands that prove a run: train it again and compare, or say what differs between two."""
 
 from functools import partial
+from textwrap import fill
 from typing import Annotated, Any
 
 import typer
@@ -40,7 +41,12 @@ def reproduce(
     else:
         rows = [[one.name, one.recorded, one.found, one.differs or "same"] for one in found.inputs]
         print_table(f"{original.model} v{original.version}, trained by {original.run_id}", COLUMNS, rows)
-        print_facts({"environment": done.environment, "kept as run": done.run or "not kept: no key signs here"})
+        print_facts(
+            {
+                "environment": done.environment,
+                "kept as run": done.run or "not kept: nothing can be signed or written here",
+            }
+        )
         say(f"\n{found.sentence}")
     if found.verdict == "different":
         raise typer.Exit(1)
@@ -63,19 +69,31 @@ def diff(run: Named, other: Second, as_json: Json = False) -> None:
     if flows[0] != flows[1]:
         raise UserError(f"{run} is a run of {flows[0]}, {other} of {flows[1]}. Give two runs of one flow.")
     found, metrics = compare_runs(before, now), side_by_side(before, now)
-    about = {"before": before.record["run_id"], "now": now.record["run_id"], "sentence": _sentence(found)}
+    nothing = {"metrics": not metrics, "data": not (before.snapshots or now.snapshots)}  # neither run has any
+    sentence = _sentence({name: said for name, said in found.items() if not nothing.get(name)})
+    about = {"before": before.record["run_id"], "now": now.record["run_id"], "sentence": sentence}
     if as_json:
         listed = [{**vars(metric), "change": metric.change} for metric in metrics]
         return print_json({**about, "same": not any(found.values()), "differences": found, "metrics": listed})
     say(f"before: {about['before']}\nnow:    {about['now']}")
     for subject in (name for name, said in found.items() if said and name != "metrics"):
         say(f"\n{subject.capitalize()}")
-        say("\n".join(f"  {sentence}" for sentence in found[subject]))
+        say("\n".join(_lines(said) for said in found[subject]))
     if metrics:
         say()
         rows = [[m.name, _number(m.before), _number(m.now), _signed(m.change)] for m in metrics]
         print_table("Metrics", ["metric", "before", "now", "change"], rows)
     return say(about["sentence"])
+
+
+def _lines(sentence: str) -> str:
+    """Return a sentence, indented; on a terminal broken between words."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        return f"  {sentence}"
+    return fill(sentence, console.width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _sentence(found: dict[str, Any]) -> str:

@@ -45,8 +45,12 @@ def promote_model(model: str, version: int) -> State[Any]:
 
 
 def look(run: Run, version: int) -> RequestView:
-    """Return the request as it stands now."""
-    return read_request(run.workspace, run.config.model, version, flow_run.id or "")
+    """Return the request as it stands now, and note it in the run's record, which a suspension closes."""
+    view = read_request(run.workspace, run.config.model, version, flow_run.id or "")
+    run.outputs |= {"version": version, "status": view.status}
+    run.parents[:] = [view.request.run] if view.request else []
+    run.sentence = view.sentence
+    return view
 
 
 def can_ask(view: RequestView) -> bool:
@@ -72,11 +76,8 @@ def ask(view: RequestView) -> dict[str, Any]:
 
 
 def close(run: Run, version: int, view: RequestView) -> State[Any]:
-    """Finish what the decision owes, note the end in the run's record and return the run's last state."""
+    """Finish what the decision owes and return the run's last state."""
     model = run.config.model
-    run.outputs |= {"version": version, "status": view.status}
-    run.parents += [view.request.run] if view.request else []
-    run.sentence = view.sentence
     if view.status in ("approved", "rejected"):
         settle(run.workspace, model, version)
         return Completed(name=view.status.capitalize(), message=view.sentence)

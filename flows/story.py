@@ -86,7 +86,9 @@ def _print_scored(found: dict[str, Any]) -> None:
         said = f"v{other['version']} ({other['role']}) said {other['score']:.4f} on {other['date']}"
         print_facts({"also": said})
     _print_reasons(found["reasons"], found["explanation"])
-    _part("Model", found["version"])
+    left = found["version"]["departure"]
+    gone = f"{left['how']}, to v{left['to']}, by {left['by']} on {left['as_of']}. {left['reason']}" if left else ""
+    _part("Model", {**found["version"], "departure": gone})
     approval = dict(found["approval"] or {"by": "nobody: it was never approved"})
     approval["gates"] = [gate["sentence"] for gate in approval.get("gates", [])]
     _part("Approval", approval)
@@ -123,7 +125,7 @@ def print_reign(sentence: str, reign: Reign | None) -> None:
 
 def _part(title: str, facts: dict[str, Any]) -> None:
     say(f"\n{title}")
-    print_facts({name.replace("_", " "): _words(value) for name, value in facts.items()})
+    print_facts({name.replace("_", " "): _words(value) for name, value in facts.items() if value not in (None, "")})
 
 
 def _words(value: Any) -> str:

@@ -1,5 +1,6 @@
 """The archive: a store together with the keys that sign what is written there, and a witness outside of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -40,6 +41,11 @@ class Archive:
 def put_sealed(archive: Archive, key: str, body: Any) -> bool:
     """Write a JSON value signed under a key unless the key exists; True when this call wrote it."""
     return archive.store.put_if_absent(key, seal_json(archive.seal, key, body))
+
+
+def put_all_sealed(archive: Archive, bodies: Mapping[str, Any]) -> None:
+    """Write JSON values signed under keys that are not there yet."""
+    archive.store.put_all_if_absent({key: seal_json(archive.seal, key, body) for key, body in bodies.items()})
 
 
 def get_sealed(archive: Archive, key: str) -> Any | None:

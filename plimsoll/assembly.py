@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,32 +14,57 @@ from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.store import Store, get_object
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 FeatureFunction = Callable[[pd.DataFrame], pd.DataFrame]
+Reader = Callable[[io.BytesIO], Any]  # parquet bytes → pa.Table
 KEY = "__key__"  # the row's name as one string
 FEW = 256  # rows that keep a single row company
 LOOKUP_PARTS = 8
 OUTCOME = "__outcome__"  # 0 or 1, or a number; NaN where it has not come
 
 
-def read_parquet(data: bytes, where: str) -> pd.DataFrame:
-    """Return the table in parquet bytes; DataError when they are not parquet."""
+def read_parquet(data: bytes, where: str, read: Reader | None = None) -> pd.DataFrame:
+    """Return the table in parquet bytes, or what is read of it; DataError when they are not parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
+        found: pd.DataFrame = (read or pq.read_table)(io.BytesIO(data)).to_pandas()
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"{where}: expected a parquet file, found {len(data)} bytes that are not one ({error})."
         ) from None
-    return table
+    return found
 
 
-def read_part(store: Store, ref: FileRef, where: str) -> pd.DataFrame:
+def read_part(store: Store, ref: FileRef, where: str, read: Reader | None = None) -> pd.DataFrame:
     """Return the table in one part of a snapshot; DataError when it was kept as it came because it is not one."""
     if ref.flaw:
         raise DataError(ref.flaw)
-    return read_parquet(get_object(store, ref.digest), where)
+    return read_parquet(get_object(store, ref.digest), where, read)
+
+
+def read_row(store: Store, ref: FileRef, where: str, config: ModelConfig, key: str, company: int = 0) -> pd.DataFrame:
+    """Return the rows of one key in one part of a snapshot, with the first few beside them.
+
+    Words of other rows stay undecoded, which is most of the work of reading them all.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def read(source: io.BytesIO) -> "pa.Table":
+        schema = pq.read_schema(source)
+        words = [f.name for f in schema if pa.types.is_string(f.type) and f.name not in config.source.key]
+        table = pq.read_table(source, read_dictionary=words)
+        if not set(config.source.key) <= set(schema.names):
+            return table.slice(0, company).cast(schema)  # whoever checks the columns says which one is missing
+        here = (row_keys(table.select(config.source.key).to_pandas(), config) == key).to_numpy(dtype=bool, copy=True)
+        here[:company] = True
+        return table.filter(here).cast(schema)
+
+    return read_part(store, ref, where, read)
 
 
 def read_assembled(
@@ -58,12 +84,10 @@ def read_assembled(
     ref = snapshot.file("batch", date)
     if ref is None:
         raise DataError(f"No batch of {config.model} for {date} at {config.source.where}. Was it exported?")
-    batch = read_part(store, ref, f"{config.source.where} of {date}")
+    where = f"{config.source.where} of {date}"
+    # with company, so that a column which is null in the row is not taken for an empty one
+    batch = read_part(store, ref, where) if key is None else read_row(store, ref, where, config, key, FEW)
     _check_raw(batch, config, date)
-    if key is not None:
-        found = row_keys(batch, config) == key
-        found.iloc[:FEW] = True  # company, so that a column which is null in the row is not taken for an empty one
-        batch = batch[found]
     return assemble(batch, _lookup_tables(store, snapshot, config, date), config, function)
 
 

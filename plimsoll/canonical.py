@@ -29,18 +29,27 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def write_canonical(batches: Iterable["pa.RecordBatch"], schema: "pa.Schema", path: Path) -> int:
+def write_canonical(
+    batches: Iterable["pa.RecordBatch"], schema: "pa.Schema", path: Path, where: str = "The table"
+) -> int:
     """Write batches of one schema to a parquet file and return the number of rows.
 
-    Memory is that of one row group of 65,536 rows. The schema is first made plain by `plain_schema`.
+    Memory is that of one row group of 65,536 rows. The schema is first made plain by `plain_schema`. Raises DataError
+    for a value that has no place in parquet.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows, plain = 0, plain_schema(schema)
-    with pq.ParquetWriter(path, plain, **SETTINGS) as writer:
-        for group in _groups(batches, plain):
-            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
-            rows += group.num_rows
+    try:
+        with pq.ParquetWriter(path, plain, **SETTINGS) as writer:
+            for group in _groups(batches, plain):
+                writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+                rows += group.num_rows
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{where}: a value has no place in parquet ({error}). Cast its column where it comes from."
+        ) from None
     return rows
 
 

@@ -1,6 +1,8 @@
 """CSV files as tables: UTF-8, a header, one type per column that is known before the file is read."""
 
+import csv
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ def csv_columns(path: Path, form: CsvForm, where: str) -> list[str]:
 
     try:
         names = _open(path, form, {}).schema.names
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise DataError(f"{where}: {_said(error, [], {})}") from None
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not all(name.strip() for name in names):
@@ -46,8 +48,10 @@ def read_csv(
         header = csv_columns(path, form, where)
         try:
             yield from _open(path, form, types)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise DataError(f"{where}: {_said(error, header, types)}") from None
+        if _is_cut(path, form):
+            raise DataError(f"{where}: a quote is open at the end: the file is cut off. Export the file again.")
 
     return schema, rows()
 
@@ -76,6 +80,22 @@ def _open(path: Path, form: CsvForm, types: Mapping[str, str]) -> Any:
             false_values=["false", "False", "FALSE"],
         ),
     )
+
+
+def _is_cut(path: Path, form: CsvForm) -> bool:
+    """Say whether a file ends inside a quoted value, which pyarrow takes for its end.
+
+    Quotes come in pairs, so all but few files are told by counting.
+    """
+    with path.open("rb") as stream:
+        if not sum(chunk.count(b'"') for chunk in iter(lambda: stream.read(BLOCK_BYTES), b"")) % 2:
+            return False
+    with path.open(newline="", encoding="utf-8-sig") as text:
+        try:
+            deque(csv.reader(text, delimiter=form.delimiter, strict=True), maxlen=0)
+        except csv.Error as error:
+            return any(said in str(error) for said in ("unexpected end of data", "field larger than field limit"))
+    return False
 
 
 def _said(error: Exception, header: list[str], types: Mapping[str, str]) -> str:

@@ -59,15 +59,21 @@ def expired_batches(standing: Standing, days: int | None, now: datetime) -> list
     ]
 
 
-def needed_runs(standing: Standing, dropped: Collection[int]) -> set[str]:
+def needed_runs(standing: Standing, dropped: Collection[int], records: Mapping[str, Record]) -> set[str]:
     """Return the runs that a ledger needs; dropped are the numbers of batches whose predictions go or are gone.
 
-    These are all runs about a version that is, was or may become champion, and those of batches in the table.
+    These are all runs about a version that is, was or may become champion, and those of batches in the table. A run
+    that was asked to promote a version is about it, though a person's entries name no run.
     """
     keep = champions_ever(standing) | serving_versions(standing)
     about = [e for e in standing.entries if e.kind not in NIGHTLY and e.facts.get("version") in keep]
     batches = [e for e in standing.of_kind("batch_committed") if e.n not in dropped]
-    return {str(e.facts["run"]) for e in (*about, *batches) if "run" in e.facts}
+    asked = {
+        run
+        for run, record in records.items()
+        if record["model"] == standing.model and record["parameters"].get("version") in keep
+    }
+    return asked | {str(e.facts["run"]) for e in (*about, *batches) if "run" in e.facts}
 
 
 def expired_runs(

@@ -10,7 +10,7 @@ from plimsoll.snapshot_difference import describe_difference
 SHOWN = 12  # digits of a digest
 NAMED = 20  # files or packages listed before the rest are counted
 LABELS = ("name", "metric", "column")  # what tells the members of a list apart
-NUMBERING = frozenset({"version", "mlflow_run"})  # outputs that name a run's result and say nothing about it
+NUMBERING = frozenset({"version", "mlflow_run", "ledger"})  # outputs that name a run's result and say nothing about it
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +104,10 @@ def _words(values: Mapping[str, Any], key: str) -> str:
     value = values[key]
     if value is None or value in ("", [], {}):
         return "nothing"
-    text = str(value)
-    return text[:SHOWN] if len(text) == 64 and text.isalnum() else text
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if len(text) == 64 and text.isalnum():
+        return text[:SHOWN]
+    return f"“{text}”" if " " in text else text
 
 
 def _data(before: Sequence[Snapshot], now: Sequence[Snapshot]) -> list[str]:
@@ -113,10 +115,23 @@ def _data(before: Sequence[Snapshot], now: Sequence[Snapshot]) -> list[str]:
     if len(before) == len(now) == 1:
         return [*_rows(before[0], now[0]), *describe_difference(before[0], now[0])]
     old, new = ({s.dates: s for s in snapshots} for snapshots in (before, now))
-    said = [f"{_dates(dates)}: read before, not now" for dates in old if dates not in new]
-    said += [f"{_dates(dates)}: not read before, but now" for dates in new if dates not in old]
+    said = _slices([old[dates] for dates in old if dates not in new], "read before, not now")
+    said += _slices([new[dates] for dates in new if dates not in old], "not read before, but now")
     shared = [dates for dates in old if dates in new]
-    return said + [f"{_dates(d)}: {words}" for d in shared for words in describe_difference(old[d], new[d])]
+    pairs = {dates: [*_rows(old[dates], new[dates]), *describe_difference(old[dates], new[dates])] for dates in shared}
+    return said + [f"{_dates(dates)}: {words}" for dates, found in pairs.items() for words in found]
+
+
+def _slices(snapshots: Sequence[Snapshot], what: str) -> list[str]:
+    """Return one sentence about snapshots that only one of two runs read, with their rows by table."""
+    if not snapshots:
+        return []
+    counts: dict[str, dict[str, int]] = {}  # by file: dates may share one
+    for table, refs in (pair for snapshot in snapshots for pair in snapshot.tables.items()):
+        counts.setdefault(table, {}).update({ref.digest: ref.rows or 0 for ref in refs})
+    rows = ", ".join(f"{sum(count.values()):,} rows of {table}" for table, count in counts.items())
+    dates = sorted({date for snapshot in snapshots for date in snapshot.dates})
+    return [f"{_dates(dates)}: {what} ({rows})"]
 
 
 def _rows(before: Snapshot, now: Snapshot) -> Iterator[str]:
@@ -127,7 +142,9 @@ def _rows(before: Snapshot, now: Snapshot) -> Iterator[str]:
 
 
 def _dates(dates: Sequence[str]) -> str:
-    return f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else "".join(dates) or "the table"
+    if len(dates) <= 2:
+        return " and ".join(dates) or "the table"
+    return f"{dates[0]} to {dates[-1]}, {len(dates)} in all"
 
 
 def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

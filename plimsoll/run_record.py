@@ -18,6 +18,7 @@ from plimsoll.store import Store
 Result = Literal["done", "refused", "failed", "waiting"]
 Half = TypeVar("Half", "RunStart", "RunEnd")
 STRICT = {"extra": "forbid"}
+WROTE = "ledger"  # among the outputs: digests of the ledger entries that the run wrote, by number
 
 
 @dataclass(frozen=True)

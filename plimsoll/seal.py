@@ -78,7 +78,7 @@ def unseal_json(seal: Seal, key: str, data: bytes) -> Any:
         parsed = json.loads(data)
         body, signer, signature = parsed["body"], str(parsed["signer"]), str(parsed["signature"])
         exact = canonical_json({"body": body, "signature": signature, "signer": signer}) == data
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise IntegrityError(f"{key} cannot be read as a signed JSON: {error}. Restore it from a backup.") from None
     seal.check(_bound(key, body), signer, signature, key)
     if not exact:

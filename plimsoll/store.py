@@ -5,7 +5,7 @@ The only lock in the project is `put_if_absent`: of any number of writers of one
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,9 @@ class Store(Protocol):
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Write data under key unless key exists; True when this call wrote it."""
 
+    def put_all_if_absent(self, items: Mapping[str, bytes]) -> None:
+        """Write what is not there yet of many keys; for what needs no winner, and faster than one by one."""
+
     def put_file(self, key: str, path: Path, sha256: str) -> bool:
         """Write a file's bytes under the key of an object, streamed; False when the object was there.
 
@@ -49,6 +52,9 @@ class Store(Protocol):
 
     def open(self, key: str) -> AbstractContextManager[BinaryIO] | None:
         """Return a stream of the bytes under key, not verified, None when there are none."""
+
+    def size(self, key: str) -> int | None:
+        """Return how many bytes lie under key, None when there are none."""
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with prefix, sorted."""

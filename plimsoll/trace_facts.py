@@ -1,6 +1,7 @@
 """What stands behind one prediction, in facts: from ledger entries, run records and snapshots to JSON."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from plimsoll.ledger import Entry
@@ -10,11 +11,30 @@ from plimsoll.standing import Standing, Version
 NO_RECORD = "missing"
 
 
-def version_facts(version: Version) -> dict[str, Any]:
-    """Return a version's number, state, digests and origin."""
+def version_facts(standing: Standing, version: Version) -> dict[str, Any]:
+    """Return a version's number, state, digests and origin, and what ended its time as champion."""
     facts = version.trained.facts
     kept = ("version", "bundle", "snapshot", "trained_through", "rows", "cause", "mlflow_run")
-    return {"state": version.state, **{name: facts[name] for name in kept}, "entry": version.trained.n}
+    return {"state": version.state, **{name: facts[name] for name in kept}, "entry": version.trained.n} | {
+        "departure": departure_facts(standing, version.number)
+    }
+
+
+def departure_facts(standing: Standing, number: int) -> dict[str, Any] | None:
+    """Return the move that put another champion in a version's place; None while it stands, or when it never stood."""
+    moves = standing.of_kind("promoted", "rolled_back")
+    left = [after for before, after in pairwise(moves) if before.facts["version"] == number]
+    if not left or standing.champion == number:
+        return None
+    move = left[-1]
+    return {
+        "how": "rolled back" if move.kind == "rolled_back" else "replaced",
+        "to": move.facts["version"],
+        "by": move.by,
+        "as_of": move.as_of,
+        "reason": move.facts.get("reason", ""),
+        "entry": move.n,
+    }
 
 
 def approval_facts(standing: Standing, number: int) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ def trained_on(data: Mapping[str, Any], version: Mapping[str, Any]) -> Html:
         [
             ("Snapshot", digest(data["snapshot"], WHOLE)),
             ("Dates", span),
+            ("Trained through", day(version["trained_through"]) if version["trained_through"] else "no time axis"),
             ("Valid rows", f"{data['rows']:,}"),
             ("Outcomes known", join("as of ", day(data["outcomes_as_of"]))),
             ("Model bundle", digest(version["bundle"], WHOLE)),
@@ -32,14 +33,17 @@ def trained_on(data: Mapping[str, Any], version: Mapping[str, Any]) -> Html:
     )
     rows = [(f["table"], f["name"], f"{f['bytes']:,}", digest(f["digest"], WHOLE)) for f in data["files"]]
     files = table(["Table", "File", "Bytes", "SHA-256"], rows, numbers=(2,), empty="The snapshot has no files.")
-    lead = "The exact rows that the version was trained on, kept by digest. The source may have changed since."
+    learned = (
+        "the earlier days and was judged on the later ones" if data["dates"] else "most of them and judged on the rest"
+    )
+    lead = f"The exact rows behind the version, kept by digest: it learned from {learned}. The source may have changed."
     return section("Training data", known, more(f"All {len(rows)} files by digest", files), lead=lead)
 
 
 def run_section(title: str, run: Mapping[str, Any]) -> Html:
     """Return the section about a run's code and environment."""
     if "record" in run:
-        return section(title, el("p", f"Run {run['run']} has no record.", class_="empty"))
+        return section(title, el("p", badge("bad", f"Run {run['run']} has no record."), class_="empty"))
     pairs: list[tuple[str, Child]] = [
         ("Run", code(run["run"])),
         ("Started", clock(run["started_at"])),
@@ -52,6 +56,7 @@ def run_section(title: str, run: Mapping[str, Any]) -> Html:
         *([("Packages", digest(run["packages"], WHOLE))] if run["packages"] else []),
         ("Python", run["python"]),
         ("Machine", f"{run['cpu'] or run['platform']}, {run['cores']} cores"),
+        ("Seed, threads", f"{run['seed']}, {run['threads']}"),
         ("Prefect run", code(run["prefect_run"] or "none")),
     ]
     return section(title, facts(pairs))
@@ -77,9 +82,10 @@ def validation_section(trace: Trace) -> Html:
     if batch["entry"] is None:
         return section("Validation", el("p", "The ledger has no entry about this batch.", class_="empty"))
     expectations = f"{batch['expectations']} expectations" if batch["expectations"] else "its suite"
+    aside = "; rows that broke one were set aside" if batch["quarantined_rows"] else ""
     known = facts(
         [
-            ("Verdict", badge("good", f"The batch passed {expectations}")),
+            ("Verdict", badge("good", f"The batch passed {expectations}{aside}")),
             ("Rows scored", f"{batch['rows']:,}"),
             ("Rows set aside", f"{batch['quarantined_rows']:,}"),
             ("Data snapshot", digest(batch["snapshot"], WHOLE)),
@@ -100,6 +106,25 @@ def checks_section(trace: Trace) -> Html:
     return section(
         "How each claim is checked", table(["Claim", "What is done", "Command"], rows, empty="None."), lead=lead
     )
+
+
+WORDS = (
+    ("Champion", "The version whose scores count. A challenger, or the champion before, scores beside it to compare."),
+    ("Digest", "64 digits computed from bytes (SHA-256). Other bytes have another digest."),
+    ("Snapshot", "The exact input data of a run, copied and named by its digest."),
+    ("Bundle", "The files of a trained model, named by their digest."),
+    ("Gate, load line", "A measure of a version on rows that it did not learn from, and the limit it is held to."),
+    ("Ledger", "The signed list of decisions, where each entry holds the digest of the one before."),
+    ("Identity stated", "The name was given by whoever decided. It was not verified."),
+    ("Recorded, started", "Times of the computer's clock. All other dates are those of the data."),
+)
+LOG_ODDS = ("Log-odds", "The scale on which inputs add up: 0 stands for a score of 0.5, −1.1 for 0.25, +1.1 for 0.75.")
+
+
+def words_section(trace: Trace) -> Html:
+    """Return the section that explains this page's words to whoever sees them for the first time."""
+    told = trace.get("explanation", {}).get("unit") == "log-odds"
+    return section("Words on this page", facts([*WORDS, LOG_ODDS] if told else WORDS))
 
 
 def checks(trace: Trace) -> list[tuple[str, str, str]]:

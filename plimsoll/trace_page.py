@@ -29,6 +29,7 @@ from plimsoll.trace_origin import (
     trace_command,
     trained_on,
     validation_section,
+    words_section,
 )
 
 
@@ -50,15 +51,23 @@ def _lead(trace: Trace) -> Child:
     about = trace["prediction"]
     if trace["state"] == "quarantined":
         return join(f"{about['model']} did not score this row of ", day(about["date"]), ": validation set it aside.")
-    number = trace["version"]["version"]
+    number, recorded = trace["version"]["version"], trace["batch"].get("recorded_at")
     return join(
-        f"{about['model']} version {number} gave ", el("b", f"{about['score']:.4f}"), " on ", day(about["date"]), "."
+        "On ",
+        day(about["date"]),
+        f" version {number} of {about['model']}, as {ROLES[about['role']]}, gave this row a score of ",
+        el("b", f"{about['score']:.4f}"),
+        f". Recorded {clock(recorded)}." if recorded else ".",
     )
+
+
+ROLES = {"champion": "champion", "challenger": "challenger", "previous": "the champion before"}
 
 
 def _scored(trace: Trace) -> Iterator[Child]:
     version = trace["version"]
     yield _tiles(trace)
+    yield from _rolled_back(version)
     yield _why(trace)
     yield from _also(trace)
     yield _approval(trace)
@@ -67,6 +76,7 @@ def _scored(trace: Trace) -> Iterator[Child]:
     yield validation_section(trace)
     yield run_section("Code and environment that scored it", trace["scoring_run"])
     yield checks_section(trace)
+    yield words_section(trace)
 
 
 def _quarantined(trace: Trace) -> Iterator[Child]:
@@ -80,20 +90,45 @@ def _quarantined(trace: Trace) -> Iterator[Child]:
     yield validation_section(trace)
     yield run_section("Code and environment that judged it", trace["scoring_run"])
     yield checks_section(trace)
+    yield words_section(trace)
 
 
 def _tiles(trace: Trace) -> Html:
     about, version, approval, outcome = trace["prediction"], trace["version"], trace["approval"], trace["outcome"]
-    happened = "Not known" if outcome["outcome"] is None else f"{outcome['outcome']:g}"
+    known = outcome["outcome"] is not None
+    happened = f"{outcome['outcome']:g}" if known else "Not known"
     who = approval["by"] if approval else "Nobody"
     when = approval["as_of"] if approval else "it was never approved"
     return tiles(
         [
             ("Score", f"{about['score']:.4f}", f"as {about['role']}"),
-            ("What happened", happened, outcome["meaning"]),
-            ("Model", f"Version {version['version']}", f"now {version['state']}"),
+            ("What happened", happened, f"{'' if known else 'It has not come, or never will: '}{outcome['meaning']}"),
+            ("Model", f"Version {version['version']}", _now(version)),
             ("Approved by", who, day(when) if approval else when),
         ]
+    )
+
+
+def _now(version: Mapping[str, Any]) -> Child:
+    """Return what became of a version."""
+    if left := version["departure"]:
+        how = "rolled back to" if left["how"] == "rolled back" else "replaced by"
+        return join(f"{how} version {left['to']} on ", day(left["as_of"]))
+    state = str(version["state"])
+    return {"champion": "champion today", "requested": "waits for approval"}.get(state, state)
+
+
+def _rolled_back(version: Mapping[str, Any]) -> Iterator[Html]:
+    left = version["departure"]
+    if not left or left["how"] != "rolled back":
+        return
+    said = join(
+        f"Version {version['version']} was rolled back to version {left['to']} on ",
+        day(left["as_of"]),
+        f" by {left['by']}{': ' + left['reason'] if left['reason'] else ''} (ledger entry {left['entry']}).",
+    )
+    yield el(
+        "div", el("p", badge("bad", el("span", said))), el("p", "Its scores stand as recorded."), class_="notice stop"
     )
 
 
@@ -133,7 +168,7 @@ def _also(trace: Trace) -> Iterator[Html]:
     if not trace["also_scored"]:
         return
     rows = [
-        (f"Version {r['version']}", r["role"], day(r["date"]), f"{r['score']:.4f}", code(r["run"]))
+        (f"Version {r['version']}", ROLES[r["role"]], day(r["date"]), f"{r['score']:.4f}", code(r["run"]))
         for r in trace["also_scored"]
     ]
     heads = ["Version", "Role", "Batch date", "Score", "Run"]

@@ -4,15 +4,15 @@ A finding is damage, which only a backup can undo, or owed: something that follo
 because a process died or a hand moved it. `plimsoll repair` does what is owed and never touches damage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from plimsoll.archive import Archive, get_sealed
 from plimsoll.digest import sha256_json
 from plimsoll.errors import IntegrityError
-from plimsoll.ledger import ORIGIN, Entry, check_signature, entry_key, head_key, parse_entry, read_ledger
-from plimsoll.run_record import read_record, start_key
+from plimsoll.ledger import ORIGIN, Entry, check_signature, entry_key, head_key, misplaced, parse_entry, read_ledger
+from plimsoll.run_record import WROTE, end_key, read_record, start_key
 
 Owed = Literal["", "alias", "mark", "tags", "copy", "promotion", "batch", "notes"]
 MB = 1_000_000
@@ -90,7 +90,11 @@ class Verification:
             "intact": not self.damage,
             "damage": [finding.to_json() for finding in self.damage],
             "owed": [finding.to_json() for finding in self.owed],
-            "checked": {**self.counts, "object_bytes": self.object_bytes, "expired_runs": len(self.expired)},
+            "checked": {
+                **{_many(what).replace(" ", "_"): number for what, number in self.counts.items()},
+                "object_bytes": self.object_bytes,
+                "expired_runs": len(self.expired),
+            },
             "quick": self.quick,
         }
 
@@ -126,10 +130,7 @@ def _misplaced(entry: Entry, model: str, key: str, n: int, previous: str) -> str
     if key == entry_key(model, entry.n) and entry.n > n:
         gone = entry_key(model, n)
         return f"The ledger of {model} is broken: {gone} is gone. Restore it from a backup."
-    return (
-        f"The ledger of {model} is broken at entry {n} ({key}): it does not follow entry {n - 1}. "
-        "Restore the ledger from a backup."
-    )
+    return f"The ledger of {model} is broken at entry {n} ({key}): {misplaced(n)}. Restore the ledger from a backup."
 
 
 def _check_marks(archive: Archive, model: str, marks: list[str], entries: list[Entry], seen: Verification) -> None:
@@ -190,6 +191,30 @@ def check_made_by(entry: Entry, record: dict[str, Any], seen: Verification) -> N
         seen.found(Finding(where, f"{where} is not the record that {key} was made with: one was replaced."))
 
 
+def check_wrote(
+    archive: Archive, record: dict[str, Any], known: Mapping[tuple[str, int], str], seen: Verification
+) -> None:
+    """Find a ledger entry that a run's record says it wrote and that is not there: the ledger was cut off.
+
+    known holds the digests of the entries that were read, by model and number; others may be younger.
+    """
+    wrote = record["end"]["outputs"].get(WROTE, {}) if record["end"] else {}
+    for n, digest in wrote.items():
+        if known.get((record["model"], int(n))) == digest:
+            continue
+        key = entry_key(record["model"], int(n))
+        if not _holds(archive, key, digest):
+            said = f"{key} is gone or another one: {end_key(record['run_id'])} says that its run wrote it."
+            seen.found(Finding(key, f"{said} Restore it from a backup."))
+
+
+def _holds(archive: Archive, key: str, digest: str) -> bool:
+    try:
+        return parse_entry(archive.store.get(key) or b"", key).digest == digest
+    except IntegrityError:
+        return False
+
+
 def check_sealed(archive: Archive, key: str, seen: Verification) -> Any | None:
     """Return a signed JSON of the store after checking it, None and a finding when it is damaged."""
     try:
@@ -204,11 +229,19 @@ def expired_key(run_id: str) -> str:
     return f"expired/{run_id}.json"
 
 
+def expired_batch_key(model: str, date: str, version: int) -> str:
+    """Return where the note lies that the retention policy took a version's predictions of a date."""
+    return f"expired_batches/{model}/{date}-v{version}.json"
+
+
 def run_ids(keys: Iterator[str]) -> list[str]:
     """Return the ids of all runs that left anything under `records/`, in order."""
     return list(dict.fromkeys(key.split("/")[1] for key in keys))
 
 
 def _counted(number: int, what: str) -> str:
-    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}es" if what.endswith("ch") else f"{what}s"
-    return f"{number:,} {what if number == 1 else many}"
+    return f"{number:,} {what if number == 1 else _many(what)}"
+
+
+def _many(what: str) -> str:
+    return f"{what[:-1]}ies" if what.endswith("y") else f"{what}es" if what.endswith("ch") else f"{what}s"

@@ -28,6 +28,7 @@ from plimsoll.run_record import read_record
 from plimsoll.store import object_key
 from tasks.champion import mirror_aliases, promote
 from tasks.records import utc_now
+from tasks.secrecy import without_secrets
 from tasks.workspace import Workspace
 
 TERMINAL = "command line"
@@ -111,7 +112,7 @@ def submit_decision(
         "version": version,
         "request": request.n,
         "evidence": dict(request.evidence),
-        "comment": comment.strip(),
+        "comment": without_secrets(comment.strip()),
         "via": via,
         "identity": "rule" if who == POLICY else "stated",  # nobody has proved to be who they say they are
         "prefect_run": run_id,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from plimsoll.run_record import RunEnd, start_digest
+from plimsoll.run_record import WROTE, RunEnd, start_digest
 from tasks.pages import report_url
 
 if TYPE_CHECKING:
@@ -55,11 +55,12 @@ def record_markdown(run: "Recorded", end: RunEnd, mlflow_url: str = "") -> str:
         ("Environment", f"Python {environment.python}, lock `{environment.lock[:12]}`, {environment.cpu}"),
         ("Built upon", ", ".join(f"`{parent}`" for parent in end.parents) or "no other run"),
     ]
-    made = [(name.replace("_", " ").capitalize(), _plain(value)) for name, value in run.outputs.items()]
+    told = {name: value for name, value in end.outputs.items() if name != WROTE}
+    made = [(name.replace("_", " ").capitalize(), _plain(value)) for name, value in told.items()]
     made += [("Ledger entries", ", ".join(entries) or "none")]
     head = [
         f"# Run record of {start.flow}",
-        f"**{end.result}**: {end.sentence or 'no sentence'}",
+        f"**{end.result}**: {end.sentence}" if end.sentence else f"**{end.result}**",
         _links(run, mlflow_url),
     ]
     about = [("Record", f"`{run.id}`, first half `{start_digest(start)[:12]}`"), ("Business date", run.as_of)]

@@ -9,7 +9,7 @@ from typing import Any
 from plimsoll.digest import CHUNK_BYTES
 from plimsoll.errors import DataError, ServerError
 from plimsoll.snapshot import FileRef
-from tasks.keeping import TRIES, Keeper, keep_all, named, scratch
+from tasks.keeping import TRIES, Keeper, Kept, keep_all, named, scratch
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class BucketSource:
 
     def keep(self, names: Sequence[str]) -> tuple[FileRef, ...]:
         """Store the parts of these names that are there, and return them with their VersionId or ETag."""
-        return tuple(ref for ref in keep_all(self._keep, names) if ref)
+        return tuple(ref for ref in keep_all(self.keeper, self._keep, names) if ref)
 
     def describe(self) -> dict[str, Any]:
         """Return the place for the manifest."""
@@ -48,21 +48,20 @@ class BucketSource:
     def _prefix(self) -> str:
         return str(self.keeper.feed.path).removeprefix("s3://").partition("/")[2].strip("/")
 
-    def _keep(self, name: str) -> FileRef | None:
+    def _keep(self, name: str) -> Kept:
         key = f"{self._prefix}/{name}.{self.keeper.feed.file_format}" if self.keeper.feed.dated else self._prefix
         for _ in range(TRIES):
             if (head := self._head(key)) is None:
-                return None
+                return Kept(None)
             proof = ["s3", self.client.meta.endpoint_url, self._bucket, key, head["ETag"], head["ContentLength"]]
             proof.append(head.get("VersionId", ""))
             version = _version(head)
             if known := self.keeper.known(proof):
-                return named(known, name, version)
+                return Kept(named(known, name, version))
             with scratch() as folder:
                 if self._fetch(key, head, folder / "delivered"):
                     ref = self.keeper.keep(name, folder / "delivered")
-                    self.keeper.remember(proof, ref)
-                    return named(ref, name, version)
+                    return Kept(named(ref, name, version), proof)
         raise DataError(f"{self.keeper.feed.part(name)} changed while it was read, {TRIES} times over.")
 
     def _head(self, key: str) -> dict[str, Any] | None:

@@ -4,12 +4,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from plimsoll.errors import ConflictError, FolderError, PlimsollError, ServerError
+from plimsoll.errors import ConflictError, FolderError, IntegrityError, PlimsollError, ServerError
 from plimsoll.predictions import Role
 from tasks.workspace import Workspace
 
 PARTITIONS = ["model", "batch_date", "version"]
 MAX_TRIES = 20
+# in what delta-rs says of a log that it can read and not make sense of, and of one that it cannot read
+DAMAGE = ("ernel error", "Generic DeltaTable error", "Invalid table", "Invalid JSON")
+UNREAD = ("object store", "Generic S3", "Generic LocalFileSystem", "os error")
 
 
 class Committed(NamedTuple):
@@ -33,13 +36,13 @@ def storage_options(workspace: Workspace) -> dict[str, str]:
 def open_predictions(workspace: Workspace) -> Any | None:
     """Return the Delta table, None while no batch was ever committed."""
     from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
+    from deltalake.exceptions import DeltaError, TableNotFoundError
 
     try:
         return DeltaTable(workspace.platform.predictions.url, storage_options=storage_options(workspace))
     except TableNotFoundError:
         return None
-    except OSError as error:
+    except (DeltaError, OSError) as error:
         raise failed("read predictions at", workspace.platform.predictions.url, error) from None
 
 
@@ -77,7 +80,15 @@ def commit_batch(workspace: Workspace, table: Any, model: str, date: str, versio
 
 
 def failed(what: str, url: str, error: Exception) -> PlimsollError:
-    """Return the error that says what could not be done where: of a server for a URL, else of a folder."""
+    """Return the error that says what could not be done where: of damage, of a server for a URL, else of a folder."""
+    from deltalake.exceptions import DeltaError
+
+    said = str(error)
+    if isinstance(error, DeltaError) and any(w in said for w in DAMAGE) and not any(w in said for w in UNREAD):
+        return IntegrityError(
+            f"Cannot {what} {url}: its log was changed: {said.splitlines()[0]}. Restore it from a backup; plimsoll "
+            "verify names the file."
+        )
     kind = ServerError if "://" in url else FolderError
     return kind(f"Cannot {what} {url}: {str(error).splitlines()[0]}")
 
@@ -103,7 +114,10 @@ def read_predictions(
     version: int | None = None,
     columns: list[str] | None = None,
 ) -> pd.DataFrame:
-    """Return a model's predictions, of one date or version when asked."""
+    """Return a model's predictions, of one date or version when asked; IntegrityError when they are damaged."""
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
     table = open_predictions(workspace)
     if table is None:
         return pd.DataFrame(
@@ -112,5 +126,16 @@ def read_predictions(
     where = [("model", "=", model)]
     where += [("batch_date", "=", date)] if date else []
     where += [("version", "=", str(version))] if version is not None else []
-    found: pd.DataFrame = table.to_pyarrow_dataset(file_pruning_predicate=where).to_table(columns=columns).to_pandas()
+    try:
+        rows = table.to_pyarrow_dataset(file_pruning_predicate=where).to_table(columns=columns)
+    except (pa.ArrowException, DeltaError, OSError, ValueError) as error:
+        url = workspace.platform.predictions.url
+        if "://" in url and isinstance(error, OSError) and not isinstance(error, pa.ArrowException):
+            raise failed("read predictions at", url, error) from None
+        said = str(error).splitlines()[0].rstrip(".")
+        raise IntegrityError(
+            f"The predictions of {model} at {url} cannot be read: {said}. Restore them from a backup; plimsoll verify "
+            "names the file."
+        ) from None
+    found: pd.DataFrame = rows.to_pandas()
     return found

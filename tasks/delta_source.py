@@ -10,7 +10,7 @@ from plimsoll.canonical import ROW_GROUP_ROWS, select_columns
 from plimsoll.errors import ConfigError, DataError
 from plimsoll.feed_config import Delta
 from plimsoll.snapshot import FileRef
-from tasks.keeping import Keeper, keep_all, named
+from tasks.keeping import Keeper, Kept, keep_all, named
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DeltaSource:
 
     def keep(self, names: Sequence[str]) -> tuple[FileRef, ...]:
         """Store the parts of these names that have rows, with the table's version."""
-        return tuple(ref for ref in keep_all(self._keep, names) if ref)
+        return tuple(ref for ref in keep_all(self.keeper, self._keep, names) if ref)
 
     def describe(self) -> dict[str, Any]:
         """Return the place for the manifest, with the version that was read."""
@@ -62,17 +62,15 @@ class DeltaSource:
     def _dataset(self) -> Any:
         return self._table.to_pyarrow_dataset()
 
-    def _keep(self, name: str) -> FileRef | None:
+    def _keep(self, name: str) -> Kept:
         fragments = sorted(self._dataset.get_fragments(filter=self._only(name)), key=lambda one: str(one.path))
         proof = ["delta", str(self.delta.path), name, [str(one.path) for one in fragments]]
         version = f"Delta version {self._table.version()}"
         if known := self.keeper.known(proof):
-            return named(known, name, version)
+            return Kept(named(known, name, version))
         schema = select_columns(self._dataset.schema, self.keeper.feed.keep_columns, self.keeper.feed.where)
         ref = self.keeper.keep_rows(name, schema, self._rows(fragments, schema, name))
-        if ref:
-            self.keeper.remember(proof, ref)
-        return named(ref, name, version)
+        return Kept(named(ref, name, version), proof)
 
     def _rows(self, fragments: list[Any], schema: Any, name: str) -> Iterator[Any]:
         for fragment in fragments:

@@ -1,22 +1,27 @@
 """Files that appear whole or not at all, and survive a power cut before anything names them.
 
 An object is named by its digest, so a torn one is seen; it is therefore forced to disk in the background,
-and `wait_for_disk` is called before anything is written that may name it.
+and `wait_for_disk` is called before anything is written that may name it. Many threads force at once, since the
+file system then commits for all of them together.
 """
 
+import errno
+import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+T = TypeVar("T")
 _lock = Lock()
-_flushing: dict[Path, list[Future[None]]] = {}
-_threads = ThreadPoolExecutor(2, "flush")
+_flushing: dict[Path, list[tuple[Path, Future[None]]]] = {}  # by store: objects whose names are not on disk yet
+FLUSHERS = 8
+_threads = ThreadPoolExecutor(FLUSHERS, "flush")
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,27 @@ class Draft:
 
     path: Path
     stream: BinaryIO
+
+    def write_straight(self, data: memoryview) -> int:
+        """Write data past the page cache where the file system can, and return its length.
+
+        For long files: pages that are filled only to be flushed cost more than the hashing. data should lie on a page
+        boundary; what cannot go straight, such as a file's last bytes, goes through the page cache.
+        """
+        descriptor, left = self.stream.fileno(), data
+        while left:
+            try:
+                left = left[os.write(descriptor, left) :]
+            except OSError as error:
+                if error.errno != errno.EINVAL or not _straight(descriptor, on=False):
+                    raise
+        return len(data)
+
+    @property
+    def size(self) -> int:
+        """How many bytes were written."""
+        self.stream.flush()
+        return os.fstat(self.stream.fileno()).st_size
 
     def force(self) -> None:
         """Bring what was written to disk."""
@@ -37,9 +63,8 @@ class Draft:
         A link to an existing name fails, so of many writers one wins and no half file is ever seen.
         """
         self.stream.flush()
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(self.path, target)
+            _in_folder(target, lambda: os.link(self.path, target))
         except FileExistsError:
             return False
         return True
@@ -51,16 +76,18 @@ class Draft:
 
 
 @contextmanager
-def drafting(folder: Path, mode: int) -> Iterator[Draft]:
+def drafting(folder: Path, mode: int, *, straight: bool = False) -> Iterator[Draft]:
     """Open a file under a hidden name in folder; it is gone at the end unless it was given a name.
 
-    mode is cut by the process's umask; a read-only file can be written through the draft alone.
+    mode is cut by the process's umask; a read-only file can be written through the draft alone. straight opens it
+    for `write_straight`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f".{secrets.token_hex(8)}"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    descriptor = _in_folder(path, lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            if straight:
+                _straight(descriptor, on=True)
             yield Draft(path, stream)
     finally:
         path.unlink(missing_ok=True)
@@ -69,38 +96,55 @@ def drafting(folder: Path, mode: int) -> Iterator[Draft]:
 def flush_later(root: Path, path: Path) -> None:
     """Start forcing an object of the store at root to disk, without waiting."""
     with _lock:
-        under_way = [f for f in _flushing.get(root, []) if not f.done() or f.exception()]
-        _flushing[root] = [*under_way, _threads.submit(_force_object, root, path)]
+        _flushing.setdefault(root, []).append((path, _threads.submit(_force_object, path)))
 
 
 def wait_for_disk(root: Path) -> None:
-    """Return once every object that this process put into the store at root is on disk.
+    """Return once every object that this process put into the store at root is on disk, with its name.
 
     Raises OSError when one cannot be brought there; it is removed, since the kernel may have dropped its
     bytes, so that the next run writes it again.
     """
     with _lock:
         under_way = list(_flushing.get(root, []))
+    done = [(path, future) for path, future in under_way if future.exception() is None]
+    if len(done) == len(under_way):
+        force_names(root, [path for path, _ in done])
+    with _lock:  # a name is forgotten when its folder is on disk, a failure when it is told of
+        told = set(under_way) if len(done) == len(under_way) else set(under_way) - set(done)
+        _flushing[root] = [one for one in _flushing.get(root, []) if one not in told]
+    for _, future in under_way:
+        future.result()
+
+
+def force_all(drafts: Iterable[Draft]) -> None:
+    """Bring many drafts to disk at once."""
+    list(_threads.map(Draft.force, drafts))
+
+
+def force_names(root: Path, paths: Iterable[Path]) -> None:
+    """Force to disk the names of files: every folder from their own up to root, the lowest first."""
+    folders: set[Path] = set()
+    for folder in {path.parent for path in paths}:
+        above = folder.parents[: len(folder.parts) - len(root.parts)]
+        folders |= {folder, *above}
+    for folder in sorted(folders, key=lambda one: len(one.parts), reverse=True):
+        with suppress(FileNotFoundError):  # the upkeep removed it with all that was in it
+            _force(folder)
+
+
+def _in_folder(path: Path, create: Callable[[], T]) -> T:
+    """Return what creates a file at path; its folder is made when it is not there, which is seldom."""
     try:
-        for future in under_way:
-            future.result()
-    finally:
-        with _lock:
-            _flushing[root] = [f for f in _flushing.get(root, []) if f not in under_way or not f.done()]
+        return create()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return create()
 
 
-def force_name(root: Path, path: Path) -> None:
-    """Force to disk the name of a file: every folder from its own up to root."""
-    for folder in path.parents:
-        _force(folder)
-        if folder == root:
-            return
-
-
-def _force_object(root: Path, path: Path) -> None:
+def _force_object(path: Path) -> None:
     try:
         _force(path)
-        force_name(root, path)
     except FileNotFoundError:
         return
     except OSError:
@@ -117,10 +161,21 @@ def _force(path: Path) -> None:
         os.close(descriptor)
 
 
+def _straight(descriptor: int, *, on: bool) -> bool:
+    """Let a file's writes go past the page cache, or no longer; False when that changed nothing."""
+    flag = getattr(os, "O_DIRECT", 0)  # Linux alone
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    wanted = flags | flag if on else flags & ~flag
+    with suppress(OSError):  # a file system that cannot
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, wanted)
+        return wanted != flags
+    return False
+
+
 def _start_afresh() -> None:
     """In a forked child: the parent flushes its own objects, and its threads are not here to wait for."""
     global _lock, _threads  # locks and threads of the parent cannot be mended, only replaced
-    _lock, _threads = Lock(), ThreadPoolExecutor(2, "flush")
+    _lock, _threads = Lock(), ThreadPoolExecutor(FLUSHERS, "flush")
     _flushing.clear()
 
 

@@ -11,6 +11,7 @@ from plimsoll.digest import canonical_json
 from plimsoll.errors import ConfigError
 from plimsoll.run_record import Environment
 from plimsoll.store import Store, put_object
+from tasks.secrecy import refuse_passwords, refuse_secrets
 
 LOCK = "requirements.lock"
 SETTINGS = (  # harmless values that change how numbers are computed
@@ -37,8 +38,11 @@ def read_environment(root: Path, store: Store) -> Environment:
         raise ConfigError(
             f"Expected {LOCK} in {root}, found none: no run can prove its environment. Restore it from git."
         )
+    data = lock.read_bytes()
+    refuse_secrets(data, LOCK)
+    refuse_passwords(data, LOCK)  # an index that asks for one
     return Environment(
-        lock=put_object(store, lock.read_bytes()),
+        lock=put_object(store, data),
         packages=put_object(store, canonical_json(installed_packages())),
         python=interpreter(),
         platform=platform.platform(),

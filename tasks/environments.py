@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from plimsoll.store import Store, get_json, get_object
 from tasks.environment import LOCK, installed_packages, interpreter
 
 NAMED = 3
+UNFINISHED = ".building-"  # how the folder of an environment begins that is not whole yet
+STALE_SECONDS = 86_400  # no build takes a day
 OFFLINE = ("Failed to fetch", "error sending request", "dns error", "Connection refused", "not found in the cache")
 HERE = "To train with the interpreter at hand instead: --here"
 
@@ -47,6 +50,8 @@ def choose_interpreter(store: Store, home: Path, environment: Mapping[str, Any],
     name = sha256_json([environment["lock"], environment["python"]])[:12]
     target = home / "environments" / name
     if not (target / "bin/python").exists():
+        if (target / "bin/python").is_symlink():  # to a Python that is gone
+            shutil.rmtree(target, ignore_errors=True)
         _build(get_object(store, environment["lock"]), environment["python"], target)
         return Interpreter(target / "bin/python", f"built from the recorded lock, because this one has {other}")
     return Interpreter(target / "bin/python", f"built earlier from the recorded lock, because this one has {other}")
@@ -66,7 +71,8 @@ def _build(lock: bytes, python: str, target: Path) -> None:
     """Build an environment beside its place and move it there whole; another process's, built meanwhile, stands."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as folder:
+        _clear_unfinished(target.parent)
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as folder:
             venv, file = Path(folder) / "venv", Path(folder) / LOCK
             file.write_bytes(lock)
             _uv(["venv", "--quiet", "--relocatable", "--python", _wanted(python), str(venv)], python)
@@ -79,6 +85,13 @@ def _build(lock: bytes, python: str, target: Path) -> None:
                     raise
     except OSError as error:
         raise FolderError(f"Cannot build an environment at {target}: {error.strerror or error}.") from None
+
+
+def _clear_unfinished(folder: Path) -> None:
+    """Remove what killed builds left: a gigabyte each."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        if path.stat().st_mtime < time.time() - STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _wanted(python: str) -> str:

@@ -1,12 +1,15 @@
 """A table in local files: one per date in a folder, or one undivided file."""
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from plimsoll.errors import DataError
 from plimsoll.snapshot import FileRef
-from tasks.keeping import Keeper, clock, is_racy, keep_all, keep_steady, named, stat_of
+from tasks.keeping import Keeper, Kept, clock, is_racy, keep_all, keep_steady, named, stat_of
 
 
 @dataclass(frozen=True)
@@ -26,28 +29,30 @@ class FolderSource:
         proofs = {name: proof for name in names if (proof := _proof(self._file(name)))}
         found = {name: named(self.keeper.known(proof), name) for name, proof in proofs.items()}
         unknown = [name for name, ref in found.items() if ref is None]
-        found |= dict(zip(unknown, keep_all(self._keep, unknown), strict=True))
+        found |= dict(zip(unknown, keep_all(self.keeper, self._keep, unknown), strict=True))
         return tuple(ref for ref in found.values() if ref)
 
     def describe(self) -> dict[str, Any]:
         """Return the place for the manifest; it holds no time and no absolute path, so that a copy has the same id."""
         return self.keeper.feed.describe()
 
-    @property
+    @cached_property
     def _path(self) -> Path:
         return self.root / str(self.keeper.feed.path)
 
-    def _file(self, name: str) -> Path:
-        return self._path / f"{name}.{self.keeper.feed.file_format}" if self.keeper.feed.dated else self._path
+    @cached_property
+    def _suffix(self) -> str:
+        return f".{self.keeper.feed.file_format}" if self.keeper.feed.dated else ""
 
-    def _keep(self, name: str) -> FileRef | None:
+    def _file(self, name: str) -> Path:
+        return self._path / f"{name}{self._suffix}" if self._suffix else self._path
+
+    def _keep(self, name: str) -> Kept:
         path, begun = self._file(name), clock()
         ref, proof = keep_steady(
             lambda: self.keeper.keep(name, path), lambda: _proof(path), self.keeper.feed.part(name)
         )
-        if not is_racy(max(proof[2:4]) / 1e9, begun):
-            self.keeper.remember(proof, ref)
-        return ref
+        return Kept(ref, None if is_racy(max(proof[2:4]) / 1e9, begun) else proof)
 
 
 def _proof(path: Path) -> list[Any] | None:
@@ -55,4 +60,8 @@ def _proof(path: Path) -> list[Any] | None:
     found = stat_of(path)
     if found is None:
         return None
+    if stat.S_ISDIR(found.st_mode):
+        raise DataError(
+            f"{path} is a folder; expected one file. Have it written as one file, for instance by Spark's coalesce(1)."
+        )
     return [str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino]

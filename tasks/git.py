@@ -2,16 +2,17 @@
 
 import os
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import urlsplit, urlunsplit
 
 from plimsoll.digest import canonical_json, sha256_file
 from plimsoll.run_record import CodeVersion
 from plimsoll.store import Store, put_object
-from tasks.secrecy import refuse_secrets
+from tasks.secrecy import refuse_passwords, refuse_secrets, without_secrets
 
 PROJECT = Path(__file__).parents[1]
 PACKAGES = ("plimsoll", "tasks", "flows")
+CONFIGS = "configs/"  # code may show an address with a password as an example
 
 SOURCE = ("plimsoll", "tasks", "flows", "configs", "great_expectations", "requirements.lock", "pyproject.toml")
 PLAIN = ("--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/")  # whatever the user's git is set to
@@ -29,9 +30,12 @@ def read_code_version(root: Path, store: Store) -> CodeVersion:
     tree = put_object(store, canonical_json({name: sha256_file(path) for name, path in files.items()}))
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None or not (root / PACKAGES[0]).is_dir():
-        for name, path in files.items():
-            data = path.read_bytes()
+        kept = {name: path.read_bytes() for name, path in files.items()}
+        for name, data in kept.items():
             refuse_secrets(data, name)
+            if name.startswith(CONFIGS):
+                refuse_passwords(data, name)
+        for data in kept.values():
             put_object(store, data)
         return CodeVersion(_text(commit or b""), _remote(root), "", tree, kept=True)
     diff = _uncommitted(root)
@@ -50,19 +54,22 @@ def source_files(root: Path) -> dict[str, Path]:
         (Path(name) / path.relative_to(top)).as_posix(): path
         for name, top in tops.items()
         for path in ([top] if top.is_file() else sorted(top.rglob("*")))
-        if path.suffix in SOURCE_ENDINGS and path.is_file() and "uncommitted" not in path.parts
+        if _is_source(Path(name) / path.relative_to(top)) and path.is_file()
     }
     return dict(sorted(found.items()))
 
 
 def _remote(root: Path) -> str:
-    return without_credentials(_text(_git(root, "remote", "get-url", "origin") or b""))
+    return str(without_secrets(without_credentials(_text(_git(root, "remote", "get-url", "origin") or b""))))
 
 
 def without_credentials(url: str) -> str:
-    """Return a remote's URL without user and password."""
+    """Return a remote's URL without user, password and query."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else url
+    if parts.netloc:
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    user, found, rest = url.partition("@")  # git@host:path, where a user may carry a password too
+    return f"{user.partition(':')[0]}@{rest}" if found and ":" in user and "/" not in user else url
 
 
 def _uncommitted(root: Path) -> bytes:
@@ -72,9 +79,15 @@ def _uncommitted(root: Path) -> bytes:
     """
     patch = _git(root, *DIFF, "HEAD", "--", *SOURCE) or b""
     untracked = _git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *SOURCE) or b""
-    for name in filter(None, untracked.split(b"\0")):
-        patch += _git(root, *DIFF, "--no-index", "--", os.devnull, os.fsdecode(name), codes=(0, 1)) or b""
+    for name in filter(None, map(os.fsdecode, untracked.split(b"\0"))):
+        if _is_source(PurePath(name)):
+            patch += _git(root, *DIFF, "--no-index", "--", os.devnull, name, codes=(0, 1)) or b""
     return patch
+
+
+def _is_source(path: PurePath) -> bool:
+    """Say whether a file is source by its name; a .env, a key or a data file beside the source is not."""
+    return path.suffix in SOURCE_ENDINGS and "uncommitted" not in path.parts
 
 
 def _text(output: bytes) -> str:

@@ -4,20 +4,21 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 from plimsoll import canonical
-from plimsoll.archive import Archive, get_sealed, put_sealed
+from plimsoll.archive import Archive, get_sealed, put_all_sealed
 from plimsoll.column_types import check_stated, settle_types
 from plimsoll.csv_table import csv_columns, guess_csv, read_csv
 from plimsoll.digest import sha256_json
-from plimsoll.errors import DataError, IntegrityError
+from plimsoll.errors import DataError, FolderError, IntegrityError
 from plimsoll.feed_config import Feed
 from plimsoll.snapshot import FileRef
 from plimsoll.store import object_key, put_file_object
@@ -26,7 +27,14 @@ SEEN = "seen/"
 RACY_SECONDS = 2.0  # a file this young may change again without a trace in its times
 TRIES = 3
 THREADS = 4
-T = TypeVar("T")
+NOTED_AT_ONCE = 256
+
+
+class Kept(NamedTuple):
+    """What was kept of one part, None when it is not there, and what proves it from now on."""
+
+    ref: FileRef | None
+    proof: Any = None  # None: nothing does, or it is noted already
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Keeper:
             return None
         ref = FileRef(**{**body, "columns": tuple((name, kind) for name, kind in body["columns"])})
         key = object_key(ref.digest)
-        found = next((entry.bytes for entry in self.archive.store.entries(key) if entry.key == key), None)
+        found = self.archive.store.size(key)
         if found is not None and found != ref.bytes:
             raise IntegrityError(
                 f"Object {ref.digest[:12]} at {key} was changed: it had {ref.bytes} bytes and has {found}. "
@@ -63,9 +71,10 @@ class Keeper:
             )
         return ref if found is not None else None
 
-    def remember(self, proof: Any, ref: FileRef) -> None:
-        """Note that whatever has this proof has been kept as ref."""
-        put_sealed(self.archive, self._key(proof), ref.to_json() | {"columns": [list(c) for c in ref.columns]})
+    def remember(self, found: Iterable[tuple[Any, FileRef]]) -> None:
+        """Note that whatever has these proofs has been kept as these files."""
+        bodies = ((proof, _without_version(ref)) for proof, ref in found)
+        put_all_sealed(self.archive, {self._key(proof): body for proof, body in bodies})
 
     def keep(self, name: str, path: Path) -> FileRef:
         """Store a delivered file and return what it is: byte for byte, or as canonical parquet.
@@ -84,8 +93,8 @@ class Keeper:
     def keep_rows(self, name: str, schema: Any, batches: Iterator[Any]) -> FileRef | None:
         """Store rows as canonical parquet; None when there are none, since a query has no other way to say so."""
         with scratch() as folder:
-            path = folder / "canonical.parquet"
-            return self._stored(name, path) if canonical.write_canonical(batches, schema, path) else None
+            path, where = folder / "canonical.parquet", self.feed.part(name)
+            return self._stored(name, path) if canonical.write_canonical(batches, schema, path, where) else None
 
     def settle(self, columns: list[str], guess: Callable[[list[str]], dict[str, str]]) -> dict[str, str]:
         """Return the type of every column: stated, settled before, or settled now; one thread at a time."""
@@ -115,7 +124,7 @@ class Keeper:
         else:
             types = self._csv_types(path, where)
             schema, batches = read_csv(path, feed.csv, types, where)
-        canonical.write_canonical(batches, schema, target)
+        canonical.write_canonical(batches, schema, target, where)
         return target
 
     def _csv_types(self, path: Path, where: str) -> dict[str, str]:
@@ -138,12 +147,19 @@ def keep_steady(keep: Callable[[], FileRef], proof: Callable[[], Any], where: st
     )
 
 
-def keep_all(keep: Callable[[T], FileRef | None], parts: Sequence[T]) -> list[FileRef | None]:
-    """Return what was kept of each part, in their order, several at a time; the first goes alone, for its types."""
-    if not parts:
-        return []
+def keep_all(keeper: Keeper, keep: Callable[[str], Kept], names: Sequence[str]) -> list[FileRef | None]:
+    """Return what was kept of each part, in their order, several at a time; the first goes alone, for its types.
+
+    What proves them unchanged is noted for many at once, since each note on its own would wait for the disk.
+    """
+    refs: list[FileRef | None] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        return [keep(parts[0]), *pool.map(keep, parts[1:])]
+        first = [keep(name) for name in names[:1]]
+        found = chain(first, pool.map(keep, names[1:]))
+        while some := list(islice(found, NOTED_AT_ONCE)):
+            keeper.remember((kept.proof, kept.ref) for kept in some if kept.ref and kept.proof)
+            refs += [kept.ref for kept in some]
+    return refs
 
 
 def is_racy(changed_at: float, begun: float) -> bool:
@@ -158,14 +174,29 @@ def clock() -> float:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards; in TMPDIR, which must hold the largest part of a table."""
-    with tempfile.TemporaryDirectory(prefix="plimsoll-") as folder:
-        yield Path(folder)
+    """A folder that is gone afterwards; in TMPDIR, which must hold the largest part of a table.
+
+    Raises FolderError when it cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="plimsoll-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        said = os.strerror(error.errno) if error.errno else str(error)
+        raise FolderError(
+            f"Cannot write to the temporary folder {tempfile.gettempdir()}: {said}. Free it, or set TMPDIR to another."
+        ) from None
 
 
 def named(ref: FileRef | None, name: str, version: str = "") -> FileRef | None:
     """Return ref under another name, with its source's version."""
-    return replace(ref, name=name, version=version) if ref else None
+    if ref is None or (ref.name, ref.version) == (name, version):
+        return ref
+    return replace(ref, name=name, version=version)
+
+
+def _without_version(ref: FileRef) -> dict[str, Any]:
+    return replace(ref, version="").to_json() | {"columns": [list(column) for column in ref.columns]}
 
 
 def stat_of(path: Path) -> os.stat_result | None:

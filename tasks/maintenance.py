@@ -10,16 +10,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from plimsoll.archive import put_sealed
+from plimsoll.digest import sha256_json
 from plimsoll.errors import IntegrityError
 from plimsoll.retention import is_open
 from plimsoll.run_record import end_key, list_runs, read_record, start_key
 from plimsoll.store import Stored
+from plimsoll.verification import expired_batch_key
 from tasks.delta_layout import RETENTION_HOURS, Compaction, compact_predictions
-from tasks.predictions_retention import drop_batches
+from tasks.predictions_retention import dead_bytes, drop_batches
 from tasks.records import Recorded, utc_now
 from tasks.sweep_lock import sweeping
 from tasks.table_notes import note_table
-from tasks.upkeep_survey import EXPIRED, EXPIRED_BATCHES, HOUR, Batch, Survey, digest_of, look_again
+from tasks.upkeep_survey import EXPIRED, HOUR, Batch, Survey, digest_of, look_again
 
 EXAMPLES = 3
 
@@ -60,8 +62,6 @@ def bury_run(run: Recorded, found: Survey, one: str, days: int | None) -> None:
 
 def digest_of_start(record: dict[str, Any]) -> str:
     """Return the digest of a record's first half, which ledger entries name."""
-    from plimsoll.digest import sha256_json
-
     return sha256_json({name: value for name, value in record.items() if name != "end"})
 
 
@@ -69,7 +69,7 @@ def expire_batches(run: Recorded, found: Survey, dry_run: bool) -> Freed:
     """Take expired batches out of the predictions table, after a signed tombstone for each."""
     days = run.workspace.platform.retention.predictions_days
     for batch in [] if dry_run else found.batches:
-        key = f"{EXPIRED_BATCHES}{batch.model}/{batch.date}-v{batch.version}.json"
+        key = expired_batch_key(batch.model, batch.date, batch.version)
         body = {**batch._asdict(), "expired_at": utc_now(), "by": run.id, "policy": f"retention: {days} days"}
         put_sealed(run.workspace.archive, key, body)
     gone: set[Batch] = {*found.batches, *found.gone_batches}
@@ -133,19 +133,22 @@ def open_runs(run: Recorded, found: Survey) -> list[str]:
 def lay_out_predictions(run: Recorded, dry_run: bool) -> tuple[Compaction, Freed]:
     """Sort and merge the predictions' files and remove those that are long dead."""
     grace = run.workspace.platform.retention.orphans_grace_hours
-    done = compact_predictions(run.workspace, dry_run=dry_run, retention_hours=max(RETENTION_HOURS, int(grace)))
+    hours = max(RETENTION_HOURS, int(grace))
+    dead = dead_bytes(run.workspace, hours)
+    done = compact_predictions(run.workspace, dry_run=dry_run, retention_hours=hours)
     if not dry_run:
         note_table(run.workspace)
     note = f"{done.files_before} files in {done.partitions} partitions merged into {done.files_after}"
     note = note.replace("merged", "to merge") if dry_run else note
-    return done, Freed("dead files of predictions", done.removed_files, 0, (), note if done.partitions else "")
+    return done, Freed("dead files of predictions", done.removed_files, dead, (), note if done.partitions else "")
 
 
 def note_freed(run: Recorded, freed: Sequence[Freed], layout: Compaction, dry_run: bool) -> None:
     """Write what was freed into the record, with one sentence."""
     run.outputs |= {"freed": [one.to_json() for one in freed], "layout": layout.to_json()}
     count, size = sum(one.count for one in freed), sum(one.bytes for one in freed)
-    run.sentence = f"{'Would free' if dry_run else 'Freed'} {readable_bytes(size)} in {count:,} items."
+    things = f"{count:,} item{'' if count == 1 else 's'}"
+    run.sentence = f"{'Would free' if dry_run else 'Freed'} {readable_bytes(size)} in {things}."
 
 
 def check_store(run: Recorded) -> None:

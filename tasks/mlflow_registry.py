@@ -27,9 +27,16 @@ def connect(workspace: Workspace) -> Any:
     if config.tracking_uri.startswith("sqlite:///"):
         database = Path(config.tracking_uri.removeprefix("sqlite:///"))
         _make_folder(database.parent)
-        if "://" not in config.artifacts:
-            follow_home(database, Path(config.artifacts))
+        if "://" not in config.artifacts and follow_home(database, Path(config.artifacts)):
+            _forget_places()
     return _client(config.tracking_uri)
+
+
+def _forget_places() -> None:
+    """Let MLflow look anew where the artifacts of a run lie: it remembers that for the life of a process."""
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()
 
 
 @contextmanager
@@ -42,7 +49,7 @@ def connected(workspace: Workspace, what: str) -> Iterator[Any]:
         yield client
     except (MlflowException, OSError) as error:
         where = without_password(workspace.platform.mlflow.tracking_uri)
-        raise ServerError(f"MLflow at {where} could not {what}: {error}") from None
+        raise ServerError(f"MLflow at {where} could not {what}: {_said(error)}") from None
 
 
 def _make_folder(path: Path) -> None:
@@ -62,11 +69,12 @@ def _client(uri: str) -> Any:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it says with a traceback, we say
     try:
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     except (MlflowException, OSError) as error:
-        raise ServerError(f"MLflow at {without_password(uri)} does not answer: {error}") from None
+        raise ServerError(f"MLflow at {without_password(uri)} does not answer: {_said(error)}") from None
     return client
 
 
@@ -181,7 +189,7 @@ def read_head_tag(workspace: Workspace, model: str) -> Head | None:
         return None
     if HEAD not in tags:
         return None
-    if not (found := re.fullmatch(r"(\d+):([0-9a-f]{64})", tags[HEAD])):
+    if not (found := re.fullmatch(r"([0-9]+):([0-9a-f]{64})", tags[HEAD])):
         raise IntegrityError(
             f"MLflow's tag {HEAD} of {model} should be an entry and its digest, found {tags[HEAD]!r}: it was changed "
             f"by hand. Look at the ledger with `plimsoll verify {model}`, then delete the tag."
@@ -204,6 +212,12 @@ def read_files(client: Any, model: str, version: int, where: str) -> dict[str, b
         source = client.get_model_version(model, str(version)).source
         with tempfile.TemporaryDirectory() as folder:
             path = Path(download_artifacts(artifact_uri=source, dst_path=folder))
-            return {p.name: p.read_bytes() for p in sorted(path.iterdir()) if p.is_file()}
+            return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
     except (MlflowException, OSError) as error:
-        raise IntegrityError(f"The bundle of {where} cannot be read: {error}. Restore it from a backup.") from None
+        said = f"The bundle of {where} cannot be read: {_said(error)}"
+        raise IntegrityError(f"{said.rstrip('.:')}. Restore it from a backup.") from None
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of what MLflow complains of: SQL and tracebacks follow it."""
+    return str(error).strip().partition("\n")[0]

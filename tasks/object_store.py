@@ -3,20 +3,24 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from plimsoll.digest import CHUNK_BYTES
 from plimsoll.errors import ConfigError, FolderError
-from plimsoll.platform_config import StoreConfig
 from plimsoll.store import OBJECTS, Store, Stored, object_key
-from tasks.durable_files import Draft, drafting, flush_later, force_name, wait_for_disk
+from tasks.durable_files import Draft, drafting, flush_later, force_all, force_names, wait_for_disk
 from tasks.source_files import changed_file, copy_hashed, reading
 
+if TYPE_CHECKING:
+    from plimsoll.platform_config import StoreConfig
+
 READ_ONLY, WRITABLE = 0o444, 0o644
+DRAFTS_AT_ONCE = 128  # files that are open at a time
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,21 @@ class FolderStore:
             draft.stream.write(data)
             return self._publish(draft, key)
 
+    def put_all_if_absent(self, items: Mapping[str, bytes]) -> None:
+        """Write what is not there yet of many keys that are not objects' keys; the disk is waited for once for many."""
+        missing = {self.root / key: data for key, data in items.items() if self.size(key) is None}
+        left = iter(missing)
+        while some := list(islice(left, DRAFTS_AT_ONCE)):
+            with self._writing(), ExitStack() as drafts:
+                written = {path: drafts.enter_context(drafting(path.parent, WRITABLE)) for path in some}
+                for path, draft in written.items():
+                    draft.stream.write(missing[path])
+                force_all(written.values())
+                wait_for_disk(self.root)
+                for path, draft in written.items():
+                    draft.publish(path)
+                force_names(self.root, written)
+
     def put_file(self, key: str, path: Path, sha256: str) -> bool:
         """Write a file's bytes under the key of an object; False when the object was there.
 
@@ -46,8 +65,8 @@ class FolderStore:
         with reading(path) as source:
             if self._there(key, os.fstat(source.fileno()).st_size):
                 return False
-            with self._writing(), drafting((self.root / key).parent, READ_ONLY) as draft:
-                if copy_hashed(source, path, draft.stream)[0] != sha256:
+            with self._writing(), drafting((self.root / key).parent, READ_ONLY, straight=True) as draft:
+                if copy_hashed(source, path, draft.write_straight)[0] != sha256:
                     raise changed_file(path)
                 return self._publish(draft, key)
 
@@ -62,8 +81,8 @@ class FolderStore:
                 digest = hashlib.sha256(data).hexdigest()
                 self.put_if_absent(object_key(digest), data)
                 return digest, len(data)
-            with self._writing(), drafting(self.root / OBJECTS, READ_ONLY) as draft:
-                digest, size = copy_hashed(source, path, draft.stream)
+            with self._writing(), drafting(self.root / OBJECTS, READ_ONLY, straight=True) as draft:
+                digest, size = copy_hashed(source, path, draft.write_straight)
                 if not self._there(object_key(digest), size):
                     self._publish(draft, object_key(digest))
                 return digest, size
@@ -84,6 +103,15 @@ class FolderStore:
         try:
             return (self.root / key).open("rb")
         except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unreadable(key, error) from None
+
+    def size(self, key: str) -> int | None:
+        """Return how many bytes lie under key, None when there are none."""
+        try:
+            return (self.root / key).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise self._unreadable(key, error) from None
@@ -114,17 +142,11 @@ class FolderStore:
 
     def _there(self, key: str, size: int) -> bool:
         """Say whether key exists; an object only with the right length."""
-        target = self.root / key
-        try:
-            found = target.stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError as error:
-            raise self._unreadable(key, error) from None
-        if not key.startswith(OBJECTS):
-            return True
+        found = self.size(key)
+        if found is None or not key.startswith(OBJECTS):
+            return found is not None
         if found == size:
-            flush_later(self.root, target)  # another process may have written it a moment ago
+            flush_later(self.root, self.root / key)  # another process may have written it a moment ago
         return found == size
 
     def _publish(self, draft: Draft, key: str) -> bool:
@@ -133,9 +155,9 @@ class FolderStore:
             draft.force()
             wait_for_disk(self.root)
             won = draft.publish(target)
-            force_name(self.root, target)
+            force_names(self.root, [target])
             return won
-        size = draft.stream.tell()
+        size = draft.size
         won = draft.publish(target)
         if not won and target.stat().st_size != size:
             draft.replace(target)
@@ -164,7 +186,7 @@ class FolderStore:
         return FolderError(f"Cannot read {key} in the store at {self.root}: {_why(error)}.")
 
 
-def open_store(config: StoreConfig) -> Store:
+def open_store(config: "StoreConfig") -> Store:
     """Return the store that a URL names: a folder, or s3://bucket/prefix.
 
     Raises ConfigError for any other kind of URL.
@@ -184,6 +206,10 @@ def _files(folder: Path, above: str, start: str) -> Iterator[Stored]:
         found = [(f"{e.name}/" if e.is_dir() else e.name, e) for e in os.scandir(folder) if e.name.startswith(start)]
     except FileNotFoundError:
         return
+    except NotADirectoryError:
+        if folder.exists():  # a file where a folder belongs
+            raise
+        return  # nothing was written there; a write says why it cannot be
     for name, entry in sorted(found, key=lambda pair: pair[0]):  # "a.b" comes before "a/b", as in S3
         if name.endswith("/"):
             yield from _files(Path(entry.path), above + name, "")

@@ -39,3 +39,13 @@ def drop_batches(workspace: Workspace, batches: Collection[Batch], *, dry_run: b
                 live.table.delete(f"model = '{model}' AND ({' OR '.join(where)})")
     names = [f"{part.model} {part.batch_date} v{part.version}" for part in found]
     return Dropped(names, sum(part.rows for part in found), sum(f["bytes"] for part in found for f in part.files))
+
+
+def dead_bytes(workspace: Workspace, retention_hours: int) -> int:
+    """Return the bytes of the files that have not been part of the table for some hours."""
+    live = live_files(workspace, anew=True)
+    if live is None:
+        return 0
+    with reading(live.url):
+        gone = live.table.vacuum(retention_hours, dry_run=True, enforce_retention_duration=False, full=True)
+        return sum(info.size for info in live.filesystem.get_file_info(gone) if info.is_file)

@@ -12,6 +12,7 @@ from plimsoll.errors import PlimsollError
 from plimsoll.ledger import Entry, Kind, append, read_ledger
 from plimsoll.model_config import ModelConfig
 from plimsoll.run_record import (
+    WROTE,
     CodeVersion,
     Environment,
     Result,
@@ -28,7 +29,7 @@ from tasks.artifacts import mirror_record
 from tasks.environment import read_environment
 from tasks.git import read_code_version
 from tasks.mlflow_registry import without_password
-from tasks.secrecy import refuse_secrets, without_secrets
+from tasks.secrecy import refuse_passwords, refuse_secrets, without_secrets
 from tasks.sweep_lock import await_sweep
 from tasks.workspace import Workspace, open_workspace
 
@@ -89,7 +90,7 @@ class Run(Recorded):
             self.workspace.archive,
             self.config.model,
             kind,
-            facts={"run": self.id, "record": start_digest(self.start), **facts},
+            facts={"run": self.id, "record": start_digest(self.start), **without_secrets(facts)},
             as_of=as_of or self.as_of,
             recorded_at=utc_now(),
             by=by or f"flow:{self.start.flow}",
@@ -135,8 +136,10 @@ def closing(run: Opened) -> Iterator[Opened]:
         _close(run, "refused", str(error))
         raise
     except BaseException as error:
-        suspended = type(error).__name__ in {"Pause", "Suspend"}
-        _close(run, "waiting" if suspended else "failed", "" if suspended else f"{type(error).__name__}: {error}")
+        if type(error).__name__ in {"Pause", "Suspend"}:
+            _close(run, "waiting", run.sentence)
+        else:
+            _close(run, "failed", f"{type(error).__name__}: {error}")
         raise
     _close(run, run.result, run.sentence)
 
@@ -154,7 +157,9 @@ def _open(
     """Write the first half of a run's record and return it."""
     now = datetime.now(UTC)
     given = {name: _plain(value) for name, value in parameters.items()}
-    refuse_secrets(canonical_json([config, given]), f"The config of {model or 'the platform'} or a parameter")
+    asked = canonical_json([config, given])
+    refuse_secrets(asked, where := f"The config of {model or 'the platform'} or a parameter")
+    refuse_passwords(asked, where)
     sweep = await_sweep(workspace.archive)
     kept, code, environment = _keep(workspace, config)
     start = RunStart(
@@ -180,11 +185,13 @@ def _open(
 def _keep(workspace: Workspace, config: dict[str, Any]) -> tuple[str, CodeVersion, Environment]:
     """Keep config, code and environment as objects and return what a record says of them."""
     store = workspace.store
-    kept = put_object(store, canonical_json(config))
-    return kept, read_code_version(workspace.root, store), read_environment(workspace.root, store)
+    environment = read_environment(workspace.root, store)  # first: it refuses a lock that holds a password
+    code = read_code_version(workspace.root, store)
+    return put_object(store, canonical_json(config)), code, environment
 
 
 def _close(run: Recorded, result: Result, sentence: str) -> None:
+    wrote = {str(entry.n): entry.digest for entry in run.entries}
     end = RunEnd(
         run_id=run.id,
         start=start_digest(run.start),
@@ -193,7 +200,7 @@ def _close(run: Recorded, result: Result, sentence: str) -> None:
         sentence=without_secrets(sentence),
         snapshots=tuple(run.snapshots),
         parents=tuple(dict.fromkeys(run.parents)),
-        outputs=without_secrets(run.outputs),
+        outputs=without_secrets(run.outputs) | ({WROTE: wrote} if wrote else {}),
     )
     write_end(run.workspace.archive, end)
     mirror_record(run, end)

@@ -5,12 +5,12 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plimsoll.errors import IntegrityError, PlimsollError, UserError
+from plimsoll.errors import FolderError, IntegrityError, PlimsollError, UserError
 from plimsoll.ledger import read_ledger
 from plimsoll.reproduction import Reproduction, TrainingFacts, judge_reproduction
 from plimsoll.run_record import read_record
@@ -47,7 +47,7 @@ class Repetition:
 
     reproduction: Reproduction
     environment: str  # where the interpreter came from, in words
-    run: str  # id of the repetition's own record; empty where nothing can be signed
+    run: str  # id of the repetition's own record; empty where nothing can be signed or written
 
 
 def read_original(workspace: Workspace, run_id: str) -> Original:
@@ -97,14 +97,18 @@ def _facts(
 
 
 def reproduce(workspace: Workspace, original: Original, here: bool, show: Show) -> Repetition:
-    """Train a run again and return the verdict; kept as a run record of its own where this process can sign.
+    """Train a run again and return the verdict; kept as a run record where this process can sign and write.
 
     show is given each step in words. Data, code and environment are restored into temporary folders; nothing is
     written to ledger or MLflow. Raises what restoring them raises.
     """
     if not workspace.archive.seal.public:
         return Repetition(*_repeat(workspace, original, here, show), run="")
-    with recording_platform("reproduce", None, {"run": original.run_id, "here": here}) as run:
+    with ExitStack() as stack:
+        try:
+            run = stack.enter_context(recording_platform("reproduce", None, {"run": original.run_id, "here": here}))
+        except FolderError:  # a copy of the store that an auditor may only read
+            return Repetition(*_repeat(workspace, original, here, show), run="")
         run.parents.append(original.run_id)
         reproduction, how = _repeat(workspace, original, here, show)
         run.snapshots.append(original.facts.data)
@@ -119,12 +123,12 @@ def _repeat(workspace: Workspace, original: Original, here: bool, show: Show) ->
     store, record = workspace.store, original.record
     with tempfile.TemporaryDirectory(prefix="plimsoll-replay-") as name:
         folder = Path(name)
-        with show("Reading the snapshot"):
-            _copy_inputs(store, original, folder / "store")
         with show("Restoring the code"), restored_tree(store, record["code"], workspace.root) as tree:
             found = tree_on_disk(tree)
             with show("Restoring the environment"):
                 interpreter = choose_interpreter(store, workspace.home, record["environment"], here)
+            with show("Reading the snapshot"):  # last: it may be large, and is in vain without the others
+                _copy_inputs(store, original, folder / "store")
             with show("Training again"):
                 answer = _train(interpreter.python, tree, original, folder)
         return judge_reproduction(original.facts, _found(answer, original, found)), interpreter.how

@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 from plimsoll.approval import approver_named, unknown_approver
 from plimsoll.errors import ApprovalError, IntegrityError, ServerError
 from plimsoll.ledger import Entry, append
-from plimsoll.predictions import scores_digest
 from plimsoll.probe import Probe, Proof, probe_from_json, require_same_scores
 from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, Version, stand
@@ -14,6 +13,7 @@ from plimsoll.store import get_json
 from tasks.bundles import open_bundle
 from tasks.champion import mirror_aliases, standing_of
 from tasks.records import utc_now
+from tasks.secrecy import refuse_secrets
 from tasks.workspace import Workspace
 
 
@@ -100,6 +100,7 @@ def roll_back_as(workspace: Workspace, model: str, to: int | None, who: str, as_
     IntegrityError when it is not what it was.
     """
     by = _approver(workspace, model, who)
+    refuse_secrets(reason.encode(), "The reason")
     standing = standing_of(workspace, model)
     if to is not None and (there := _asked_before(standing, to, by)):
         return Rollback(there, True, _mirror(workspace, model))
@@ -163,25 +164,13 @@ def _kept(workspace: Workspace, version: Version) -> Probe:
 
 def _scored_in_service(workspace: Workspace, batch: Entry, number: int) -> Probe:
     """Return what a version scored in a batch, after checking the batch's rows against the ledger."""
-    import pyarrow as pa
-
     from tasks.assemble import batch_partition
-    from tasks.delta import read_predictions
+    from tasks.committed_rows import committed_rows
 
-    date, model = str(batch.facts["date"]), batch.model
-    try:
-        rows = read_predictions(workspace, model, date=date, columns=["version", "key", "score"])
-        rows = rows.astype({"version": "int32"})
-        rows = rows[rows["version"].isin([int(v) for v in batch.facts["versions"]])]
-        found = scores_digest(pa.Table.from_pandas(rows, preserve_index=False))
-    except (pa.ArrowException, OSError) as error:
-        found, why = "", str(error).splitlines()[0]
-    else:
-        why = "rows were changed, added or lost"
-    if found != batch.facts["scores"]:
-        raise IntegrityError(
-            f"The predictions of {model} for {date} are not those of ledger entry {batch.n}: {why}. They lie in "
-            f"{workspace.platform.predictions.url}; v{number} cannot be proved by them, so restore a backup."
-        )
+    rows = committed_rows(workspace, batch)
     mine = rows[rows["version"] == number]
-    return Probe(batch_partition(workspace.model(model), date), tuple(mine["key"]), tuple(mine["score"]))
+    return Probe(
+        batch_partition(workspace.model(batch.model), str(batch.facts["date"])),
+        tuple(mine["key"]),
+        tuple(mine["score"]),
+    )

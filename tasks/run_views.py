@@ -9,8 +9,13 @@ from plimsoll.run_record import read_record
 from plimsoll.snapshot import load_snapshot
 from plimsoll.store import get_json
 from tasks.environments import recorded_packages
+from tasks.mlflow_registry import QUIET
+from tasks.servers import quiet_console, telemetry_off
 from tasks.source_tree import recorded_tree
 from tasks.workspace import Workspace
+
+OURS = {*telemetry_off(), *quiet_console(), *QUIET, "PREFECT_API_URL"}  # that commands set on their way, every time
+PREFECTS_OWN = "PREFECT__"  # how variables begin that a worker gives to the run that it starts
 
 
 def read_run_view(workspace: Workspace, run_id: str) -> RunView:
@@ -21,8 +26,10 @@ def read_run_view(workspace: Workspace, run_id: str) -> RunView:
     store, record = workspace.store, read_record(workspace.archive, run_id)
     if record is None:
         raise UserError(f"Run {run_id} has no record. The runs that have one: plimsoll runs")
+    variables = record["environment"]["variables"]
+    named = [name for name in variables if name not in OURS and not name.startswith(PREFECTS_OWN)]
     return RunView(
-        record,
+        {**record, "environment": {**record["environment"], "variables": named}},
         get_json(store, record["config"]),
         recorded_tree(store, record["code"]),
         recorded_packages(store, record["environment"]),

@@ -5,7 +5,8 @@ some servers ignore. Only objects, which are named by their digest, are uploaded
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from tasks.s3_streams import Download, abort, checksum, upload_parts
 from tasks.source_files import changed_file, reading
 
 ONE_PUT_BYTES = 64 << 20  # longer files go up in parts
+PUTS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class S3Store:
             return False
         return True
 
+    def put_all_if_absent(self, items: Mapping[str, bytes]) -> None:
+        """Write what is not there yet of many keys, several at a time."""
+        with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+            list(pool.map(self.put_if_absent, items, items.values()))
+
     def put_file(self, key: str, path: Path, sha256: str) -> bool:
         """Write a file's bytes under the key of an object, long ones in parts; False when the object was there.
 
@@ -62,7 +69,7 @@ class S3Store:
         """
         with reading(path):
             size = path.stat().st_size
-            if self._size(key) == size:
+            if self.size(key) == size:
                 return False
             if size > ONE_PUT_BYTES:
                 return self._put_parts(key, path, size, sha256)
@@ -136,7 +143,8 @@ class S3Store:
         with self._asking("list", prefix or "keys"):
             yield from self.client.get_paginator(operation).paginate(Bucket=self.bucket, Prefix=self._name(prefix))
 
-    def _size(self, key: str) -> int | None:
+    def size(self, key: str) -> int | None:
+        """Return how many bytes lie under key, None when there are none."""
         try:
             with self._asking("look for", key, passing=(404,)):
                 return int(self.client.head_object(**self._where(key))["ContentLength"])
@@ -150,7 +158,7 @@ class S3Store:
             with self._asking("write", key, passing=("NoSuchUpload",)):
                 upload_parts(self.client, self._where(key), path, sha256, **options)
         except ClientError as error:
-            if self._size(key) != size:
+            if self.size(key) != size:
                 raise self._failed("write", key, error) from None
         return True
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import os
+import re
 import secrets
 import tempfile
 from dataclasses import dataclass
@@ -13,17 +14,19 @@ from plimsoll.archive import Head
 from plimsoll.errors import ConfigError, FolderError, IntegrityError
 from plimsoll.platform_config import PlatformConfig
 from plimsoll.seal import SECRET_BYTES, Seal, public_key, seal_of
+from plimsoll.store import Store
 
 VARIABLE = "PLIMSOLL_SIGNING_KEY"
 PRIVATE_MODE = 0o600
 
 
-def open_seal(platform: PlatformConfig) -> Seal:
+def open_seal(platform: PlatformConfig, store: Store | None = None) -> Seal:
     """Return the seal of this installation: its own key, and the public keys that the config trusts.
 
     The key is the variable PLIMSOLL_SIGNING_KEY, else the file `signing.file`. A missing file is made when the store
     is a local folder; for a shared store it must be made once, with `plimsoll key new`, and given to every machine.
-    An installation that only looks needs no key, only trusted ones. Raises ConfigError.
+    An installation that only looks needs no key, only trusted ones. Raises ConfigError, and IntegrityError where the
+    key of a store that holds a ledger is gone: a new one could not check what the old one signed.
     """
     trusted = frozenset(platform.signing.trusted)
     if value := os.environ.get(VARIABLE):
@@ -37,6 +40,11 @@ def open_seal(platform: PlatformConfig) -> Seal:
         raise ConfigError(
             f"Expected a signing key in {VARIABLE} or at {path}, found none. The store is shared, so its key is too: "
             "copy the team's key there, or make the first one with: plimsoll key new"
+        )
+    if store and not trusted and any(next(store.keys(prefix), None) for prefix in ("ledger/", "heads/")):
+        raise IntegrityError(
+            f"Expected the signing key at {path}, found none: nothing that it signed can be checked. Restore it from a "
+            "backup, or name its public half in signing.trusted of configs/platform.yaml."
         )
     return seal_of(_decode(make_key(path), str(path)), trusted)
 
@@ -101,12 +109,13 @@ class FileWitness:
         try:
             text = path.read_text()
             head = Head(**json.loads(text))
-            if json.dumps(head._asdict()) != text:
+            whole = type(head.n) is int and head.n >= 0 and re.fullmatch("[0-9a-f]{64}", head.digest)
+            if not whole or json.dumps(head._asdict()) != text:
                 raise ValueError("it was changed after it was written")
             return head
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise IntegrityError(
                 f"{path} cannot be read: {error}. Look at the ledger with `plimsoll verify {model}`, then delete it."
             ) from None

@@ -1,19 +1,19 @@
 """Reading files that belong to somebody else, who may change them meanwhile."""
 
 import hashlib
+import mmap
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BufferedReader
 from itertools import cycle
 from pathlib import Path
-from typing import BinaryIO
 
 from plimsoll.digest import CHUNK_BYTES
 from plimsoll.errors import DataError
 
-AHEAD = 4  # chunks that are read and hashed before the first of them is written
+AHEAD = 2  # chunks: one is read and hashed while the one before is written
 
 
 @contextmanager
@@ -26,13 +26,13 @@ def reading(path: Path) -> Iterator[BufferedReader]:
         raise _unreadable(path, error) from None
 
 
-def copy_hashed(source: BufferedReader, path: Path, sink: BinaryIO) -> tuple[str, int]:
+def copy_hashed(source: BufferedReader, path: Path, write: Callable[[memoryview], int]) -> tuple[str, int]:
     """Copy a stream while hashing it and return the digest and the bytes; writing goes on in a second thread.
 
-    path names the source in errors. Memory is four chunks.
+    path names the source in errors. Memory is two chunks, each on a page boundary.
     """
     digest, size = hashlib.sha256(), 0
-    buffers = [memoryview(bytearray(CHUNK_BYTES)) for _ in range(AHEAD)]
+    buffers = [memoryview(mmap.mmap(-1, CHUNK_BYTES)) for _ in range(AHEAD)]
     writing: deque[Future[int]] = deque()
     with ThreadPoolExecutor(1) as writer:
         for buffer in cycle(buffers):
@@ -41,7 +41,7 @@ def copy_hashed(source: BufferedReader, path: Path, sink: BinaryIO) -> tuple[str
             filled = buffer[: _fill(source, path, buffer)]
             if not filled:
                 break
-            writing.append(writer.submit(sink.write, filled))
+            writing.append(writer.submit(write, filled))
             digest.update(filled)
             size += len(filled)
         for future in writing:

@@ -32,7 +32,7 @@ class SqlColumn:
 def read_columns(described: list[Any], dialect: str) -> list[SqlColumn]:
     """Return the columns of a cursor's description; DataError for a type of PostgreSQL that has no place here."""
     if dialect != "postgresql":
-        return [SqlColumn(str(one[0]), None) for one in described]
+        return [SqlColumn(str(one[0]), None, " COLLATE BINARY") for one in described]  # whatever the table says
     columns = []
     for one in described:
         if (oid := int(one[1])) not in POSTGRESQL:

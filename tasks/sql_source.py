@@ -5,8 +5,8 @@ PostgreSQL reads at REPEATABLE READ, SQLite inside one BEGIN; another database i
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,18 +74,18 @@ class SqlSource:
 
         where = self.keeper.feed.part(name)
         with _asking(self.sql.connection, where):
-            rows = self._stream(name, columns)
             types = settle_columns(self.keeper, columns, lambda: self._stream(name, columns))
             schema = pa.schema([(column.name, types[column.name]) for column in columns])
-            return self.keeper.keep_rows(name, schema, rows_to_batches(rows, schema, where))
+            with closing(self._stream(name, columns)) as rows:  # before its connection is
+                return self.keeper.keep_rows(name, schema, rows_to_batches(rows, schema, where))
 
-    def _stream(self, name: str, columns: list[SqlColumn]) -> Iterator[Sequence[Any]]:
+    def _stream(self, name: str, columns: list[SqlColumn]) -> Generator[Sequence[Any], None, None]:
         """Yield chunks of rows through a cursor of the server, sorted by order_by and then by all other columns."""
         quoted = self._connection.dialect.identifier_preparer.quote
         first = [next(c for c in columns if c.name == name) for name in self.order_by]
         order = [f"{quoted(c.name)}{c.collation}" for c in dict.fromkeys([*first, *columns])]
         picked = ", ".join(quoted(c.name) for c in columns)
-        query = f"SELECT {picked} FROM ({self._select}) AS rows_of_the_query ORDER BY {', '.join(order)}"  # noqa: S608
+        query = f"SELECT {picked} FROM ({self._select}\n) AS rows_of_the_query ORDER BY {', '.join(order)}"  # noqa: S608
         options = {"stream_results": True, "max_row_buffer": BATCH_ROWS}
         result = self._connection.execute(_text(query), self._binds(name), execution_options=options)
         try:
@@ -97,7 +97,7 @@ class SqlSource:
         """Return the columns that are kept, with the types the database says; DataError when one is missing."""
         where, feed = self.keeper.feed.where, self.keeper.feed
         with _asking(self.sql.connection, where):
-            probe = _text(f"SELECT * FROM ({self._select}) AS rows_of_the_query WHERE 1 = 0")  # noqa: S608
+            probe = _text(f"SELECT * FROM ({self._select}\n) AS rows_of_the_query WHERE 1 = 0")  # noqa: S608
             result = self._connection.execute(probe, self._binds("0001-01-01"))
             described = list(result.cursor.description) if result.cursor else []
             result.close()

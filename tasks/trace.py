@@ -8,9 +8,10 @@ import pandas as pd
 
 from plimsoll.assembly import KEY, OUTCOME
 from plimsoll.contributions import Explanation, explain
-from plimsoll.errors import DataError
+from plimsoll.errors import DataError, IntegrityError
 from plimsoll.ledger import Entry, entry_key
 from plimsoll.model_config import ModelConfig
+from plimsoll.predictions import scores_digest
 from plimsoll.run_record import read_record
 from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, Version
@@ -81,7 +82,7 @@ def _trace(workspace: Workspace, key: str, rows: pd.DataFrame, standing: Standin
         "prediction": {**prediction, "date": one.date, "score": float(one.row["score"])},
         "also_scored": _others(rows, one),
         "outcome": _outcome(workspace, config, key, one.date),
-        "version": version_facts(one.version),
+        "version": version_facts(standing, one.version),
         "approval": approval_facts(standing, number),
         "training_run": _run(workspace, str(facts["run"])),
         "training_data": data_facts(training, int(facts["rows"])),
@@ -102,8 +103,39 @@ def _choose(rows: pd.DataFrame, standing: Standing) -> Scored:
                 f"{standing.model} v{row['version']} is not in the ledger: plimsoll history {standing.model}"
             )
         batch = standing.batch(row["batch_date"].isoformat(), version.number)
-        found.append(Scored(row, version, batch, standing))  # type: ignore[arg-type]
+        one = Scored(row, version, batch, standing)  # type: ignore[arg-type]
+        _check_row(one)
+        found.append(one)
     return max(found, key=lambda one: (one.date, one.row["role"] == "champion", one.batch.n if one.batch else -1))
+
+
+def _check_row(one: Scored) -> None:
+    """Raise IntegrityError where a stored row does not say of its batch what the ledger says of it."""
+    if one.batch is None:
+        return
+    facts = one.batch.facts
+    stated = {"role": facts["versions"][str(one.version.number)], "snapshot": facts["snapshot"]}
+    if wrong := [name for name, value in stated.items() if one.row[name] != value]:
+        raise IntegrityError(_not_the_ledgers(one.batch, " and ".join(wrong)))
+
+
+def _check_scores(workspace: Workspace, one: Scored) -> None:
+    """Raise IntegrityError where the scores of a row's batch are not those whose digest is in the ledger."""
+    import pyarrow as pa
+
+    if one.batch is None:
+        return
+    rows = read_predictions(workspace, one.standing.model, date=one.date, columns=["version", "key", "score"])
+    rows = rows[rows["version"].astype(str).isin(one.batch.facts["versions"])]
+    if scores_digest(pa.Table.from_pandas(rows, preserve_index=False)) != one.batch.facts["scores"]:
+        raise IntegrityError(_not_the_ledgers(one.batch, "scores"))
+
+
+def _not_the_ledgers(batch: Entry, what: str) -> str:
+    return (
+        f"The predictions of {batch.model} {batch.facts['date']} are not those of "
+        f"{entry_key(batch.model, batch.n)}: {what} differ. Restore the predictions table from a backup."
+    )
 
 
 def _others(rows: pd.DataFrame, one: Scored) -> list[dict[str, Any]]:
@@ -155,7 +187,8 @@ def _explain(workspace: Workspace, config: ModelConfig, one: Scored, key: str) -
             why_not = f"The row cannot be assembled with the code that is here now: {error}"
             continue
         if found.score == one.row["score"]:
-            break
+            return found, ""
+    _check_scores(workspace, one)
     return found, "" if found else why_not
 
 
@@ -175,7 +208,15 @@ def _set_aside(workspace: Workspace, key: str, date: str | None, model: str | No
             }
     on = f" on {date}" if date else ""
     who = f"{model} never scored" if model else "No model ever scored"
-    raise DataError(f"{who} a row named {key!r}{on}, nor set one aside. {_examples(workspace, model)}")
+    hint = _elsewhere(workspace, key) or _examples(workspace, model)
+    raise DataError(f"{who} a row named {key!r}{on}, nor set one aside. {hint}")
+
+
+def _elsewhere(workspace: Workspace, key: str) -> str:
+    """Return which models scored a key on which dates, for whoever asked for another one."""
+    rows = find_key(workspace, key)
+    there = sorted({f"{row['model']} on {row['batch_date']}" for row in rows.to_dict("records")})
+    return f"It was scored by {' and '.join(there)}." if there else ""
 
 
 def _examples(workspace: Workspace, model: str | None) -> str:

@@ -123,7 +123,8 @@ def _decide(workspace: Workspace, policy: RetentionConfig, now: datetime, own: s
     for model, standing in standings.items():
         expired = expired_batches(standing, policy.predictions_days, now)
         batches += [batch for entry in expired for batch in _batches(model, entry) if batch not in gone]
-        needed |= needed_runs(standing, {e.n for e in expired} | {b.entry for b in gone if b.model == model})
+        dropped = {e.n for e in expired} | {b.entry for b in gone if b.model == model}
+        needed |= needed_runs(standing, dropped, records)
     loose = _uncommitted(workspace, standings)
     needed |= {own, *(str(row["run"]) for row in loose)}
     runs = expired_runs(records, needed, tombs & records.keys(), policy, now)

@@ -4,13 +4,14 @@ The order is that of cause and effect: keys, ledgers, records, bytes, what they 
 """
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from plimsoll.archive import Archive
+from plimsoll.bundle import signature_key
 from plimsoll.errors import IntegrityError
 from plimsoll.ledger import Entry
 from plimsoll.references import Reference, named_by_entry, named_by_record, named_by_version, runs_named_by
@@ -23,16 +24,19 @@ from plimsoll.verification import (
     check_made_by,
     check_record,
     check_sealed,
+    check_wrote,
     read_chain,
     run_ids,
 )
-from tasks.signing import VARIABLE
 from tasks.table_notes import NOTES
-from tasks.verify_mirrors import check_mirrors, is_kept
+from tasks.verify_mirrors import check_database, check_mirrors, is_kept
 from tasks.verify_predictions import check_predictions
 from tasks.workspace import Workspace
 
-LISTED = ("ledger/", "heads/", "records/", NOTES, OBJECTS)  # what has a check of its own; all else is a signed JSON
+# what has a check of its own; all else is a signed JSON
+CHECKED = re.compile(rf"(ledger|heads)/[^/]+/\d{{8}}\.json|records/[^/]+/(start|end)\.json|{NOTES}.+\.json")
+LISTED = ("ledger/", "heads/", "records/", NOTES)
+OF_A_MODEL = ("bundles", "quality", "expired_batches")  # folders of signed JSON by model
 DIGITS = 64  # of a SHA-256
 Progress = Callable[[str], None]
 Listed = dict[str, int]  # bytes by digest
@@ -47,7 +51,7 @@ class _Search:
     progress: Progress
     ledgers: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     listed: Listed = field(default_factory=dict)
-    strays: list[str] = field(default_factory=list)  # keys below objects/ that name no object
+    strays: list[str] = field(default_factory=list)  # keys that this project does not write
     references: dict[str, Reference] = field(default_factory=dict)  # by digest, the first who needs it
 
     @property
@@ -71,7 +75,6 @@ def verify(
     quick leaves out the bytes of objects and the rows of predictions. Nothing is changed. Raises IntegrityError
     without the signing key, ServerError when a server does not answer.
     """
-    require_key(workspace)
     search = _Search(workspace, Verification(quick=quick), progress)
     standings = _check_ledgers(search, (model,) if model else _models(workspace))
     _check_records(search, None if model else run_ids(workspace.store.keys("records/")))
@@ -80,7 +83,7 @@ def verify(
         check_sealed(search.archive, key, search.seen)
     search.seen.count("cached or noted fact", len(signed))
     _check_objects(search, whole=model is None)
-    for name, standing in standings.items():
+    for name, standing in standings.items() if check_database(workspace, search.seen) else ():
         progress(f"Verifying {name} in MLflow")
         check_mirrors(workspace, name, standing, search.seen)
     progress("Verifying predictions")
@@ -88,22 +91,9 @@ def verify(
     return search.seen
 
 
-def require_key(workspace: Workspace) -> None:
-    """Raise IntegrityError when the key that signed is gone; opening the archive would make another one."""
-    platform = workspace.platform
-    path = Path(platform.signing.file)
-    if os.environ.get(VARIABLE) or platform.signing.trusted or path.is_file() or "://" in platform.store.url:
-        return
-    if next(workspace.store.keys("heads/"), None) or next(workspace.store.keys("ledger/"), None):
-        raise IntegrityError(
-            f"Expected the signing key at {path}, found none: nothing that it signed can be checked. Restore it from a "
-            "backup, or name its public half in signing.trusted of configs/platform.yaml."
-        )
-
-
 def _models(workspace: Workspace) -> list[str]:
-    left = {key.split("/")[1] for prefix in ("heads/", "ledger/") for key in workspace.store.keys(prefix)}
-    return sorted(left | set(workspace.models))
+    keys = (key.split("/") for prefix in ("heads/", "ledger/") for key in workspace.store.keys(prefix))
+    return sorted({parts[1] for parts in keys if len(parts) > 2} | set(workspace.models))
 
 
 def _check_ledgers(search: _Search, models: Iterable[str]) -> dict[str, Standing]:
@@ -125,6 +115,7 @@ def _check_records(search: _Search, everything: list[str] | None) -> None:
     search.need(ref for entry in made_by.pop("", []) for ref in named_by_entry(entry))
     why = {run: f"ledger entry {made[0].n} of {made[0].model} was made by it" for run, made in made_by.items()}
     why |= {run: "its other half lies there" for run in everything or () if run not in why}
+    known = {(entry.model, entry.n): entry.digest for entries in search.ledgers.values() for entry in entries}
     waiting, done = list(why), set(why)
     while waiting:
         run = waiting.pop(0)
@@ -133,6 +124,7 @@ def _check_records(search: _Search, everything: list[str] | None) -> None:
         if (record := check_record(search.archive, run, why[run], search.seen)) is None:
             continue
         search.need(named_by_record(record))
+        check_wrote(search.archive, record, known, search.seen)
         for entry in made_by.get(run, []):
             check_made_by(entry, record, search.seen)
             search.need(named_by_entry(entry))
@@ -141,23 +133,31 @@ def _check_records(search: _Search, everything: list[str] | None) -> None:
                 why[parent] = f"run {run} built upon it"
                 done.add(parent)
                 waiting.append(parent)
-    kept = (v for name, entries in search.ledgers.items() for v in stand(name, entries).versions)
-    search.need(named_by_version(version.trained) for version in kept if is_kept(version, search.seen))
+    versions = (v for name, entries in search.ledgers.items() for v in stand(name, entries).versions)
+    kept = [version for version in versions if is_kept(version, search.seen)]
+    search.need(named_by_version(version.trained) for version in kept)
+    for trained in (version.trained for version in kept):
+        key = signature_key(trained.model, str(trained.facts["bundle"]))
+        if search.archive.store.get(key) is None:
+            said = f"{key}, the signature of the bundle of {trained.model} v{trained.facts['version']}, is gone."
+            search.seen.found(Finding(key, f"{said} Restore it from a backup."))
 
 
 def _list(search: _Search, *, whole: bool) -> list[str]:
     """List the objects and return the other keys that hold a signed JSON and have no check of their own.
 
-    For one model the objects alone are listed.
+    For one model only what lies in folders of its own.
     """
     signed = []
-    for found in search.workspace.store.entries("" if whole else OBJECTS):
-        if not found.key.startswith(OBJECTS):
-            signed += [found.key] if not found.key.startswith(LISTED) else []
-        elif found.key == object_key(digest := found.key.rpartition("/")[2]) and len(digest) == DIGITS:
+    own = (OBJECTS, *(f"{folder}/{model}/" for folder in OF_A_MODEL for model in search.ledgers))
+    for found in (found for prefix in (("",) if whole else own) for found in search.workspace.store.entries(prefix)):
+        key, digest = found.key, found.key.rpartition("/")[2]
+        if key.startswith(OBJECTS) and key == object_key(digest) and len(digest) == DIGITS:
             search.listed[digest] = found.bytes
+        elif key.startswith((OBJECTS, *LISTED)):
+            search.strays += [] if CHECKED.fullmatch(key) else [key]
         else:
-            search.strays.append(found.key)
+            signed.append(key)
     return signed
 
 
@@ -170,7 +170,7 @@ def _check_objects(search: _Search, *, whole: bool) -> None:
     for reference in search.references.values():
         _there(search, listed, reference)
     for key in search.strays:
-        said = f"{key} is not the name of an object: it was renamed, or put there by hand. Remove it."
+        said = f"{key} is no name that this project writes: it was renamed, or put there by hand. Remove it."
         seen.found(Finding(key, said))
     wanted = listed if whole else {digest: listed[digest] for digest in search.references if digest in listed}
     if not seen.quick:

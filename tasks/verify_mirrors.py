@@ -9,15 +9,30 @@ from plimsoll.approval import find_request, owed_promotion
 from plimsoll.bundle import check_bundle
 from plimsoll.digest import canonical_json
 from plimsoll.errors import IntegrityError
-from plimsoll.run_record import read_record
+from plimsoll.run_record import end_key, read_record
 from plimsoll.standing import Standing, Version
 from plimsoll.verification import Finding, Verification
 from tasks.champion import wanted_aliases
+from tasks.mlflow_home import check_pages
 from tasks.mlflow_lineage import RECORD
 from tasks.mlflow_registry import connect, connected, read_alias, read_files, read_head_tag
 from tasks.workspace import Workspace
 
 PUT_RIGHT = "Put it right with: plimsoll repair"
+
+
+def check_database(workspace: Workspace, seen: Verification) -> bool:
+    """Say whether MLflow's database can be read, and find it when it cannot; a server's is its own matter."""
+    uri = workspace.platform.mlflow.tracking_uri
+    database = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or not database.is_file():
+        return True
+    try:
+        check_pages(database)
+    except IntegrityError as error:
+        seen.found(Finding(str(database), str(error)))
+        return False
+    return True
 
 
 def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Verification) -> None:
@@ -28,6 +43,8 @@ def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Ve
     for found in _owed_promotions(standing):
         seen.found(found)
     if not standing.versions:
+        if _was_used(workspace):
+            _check_head(workspace, model, standing, seen)
         return
     for version in standing.versions:
         if is_kept(version, seen):
@@ -40,6 +57,12 @@ def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Ve
             sentence = f"MLflow's alias {alias} of {model} points at {_said(there)}, the ledger says {_said(wanted)}."
             seen.found(Finding(f"MLflow {model} alias {alias}", f"{sentence} {PUT_RIGHT} {model}", "alias", model))
     _check_head(workspace, model, standing, seen)
+
+
+def _was_used(workspace: Workspace) -> bool:
+    """Say whether MLflow may remember a model of which nothing is known here; asking makes its database."""
+    uri = workspace.platform.mlflow.tracking_uri
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).is_file()
 
 
 def is_kept(version: Version, seen: Verification) -> bool:
@@ -82,11 +105,15 @@ def _check_record(workspace: Workspace, model: str, version: Version, seen: Veri
         record = read_record(workspace.archive, str(version.trained.facts["run"]))
     except IntegrityError:
         return  # found where records are checked
-    if record is None or record["end"] is None or "mlflow_run" not in record["end"]["outputs"]:
+    if record is None or (record["end"] and "mlflow_run" not in record["end"]["outputs"]):
         return
     with connected(workspace, f"read {where}") as client:
-        copy = _copy_of(client, str(record["end"]["outputs"]["mlflow_run"]))
-    if copy is None:
+        copy = _copy_of(client, str(version.trained.facts["mlflow_run"]))
+    if record["end"] is None:
+        if copy is not None:
+            key = end_key(record["run_id"])
+            seen.found(Finding(key, f"{key} is gone, although {where} is a copy of it. Restore it from a backup."))
+    elif copy is None:
         said = f"{where} is gone. {PUT_RIGHT} {model}"
         seen.found(Finding(where, said, "copy", model, str(version.number)))
     elif copy != canonical_json(record):

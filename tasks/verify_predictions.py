@@ -104,7 +104,7 @@ def _open(workspace: Workspace, seen: Verification) -> LiveFiles | None:
 
     try:
         return live_files(workspace, anew=True)
-    except (DeltaError, FolderError, ValueError) as error:
+    except (DeltaError, FolderError, IntegrityError, ValueError) as error:
         said = str(error).splitlines()[0]
         seen.found(Finding(f"{TABLE}/{LOG}", f"The log of the predictions table cannot be read: {said} {RESTORE}"))
         return None

@@ -40,7 +40,7 @@ class Workspace:
     def archive(self) -> Archive:
         """The store with the keys that sign what is written to it, and the witness of its ledgers."""
         folder = self.home / "witness" / sha256_hex(self.platform.store.url.encode())[:16]
-        return Archive(self.store, open_seal(self.platform), FileWitness(folder))
+        return Archive(self.store, open_seal(self.platform, self.store), FileWitness(folder))
 
     @property
     def home(self) -> Path:

@@ -139,6 +139,14 @@ class StoreSuite:
         assert {key: entry.bytes for key, entry in found.items()} == {"a/1": 5, object_key(digest): 7}
         assert all(began - 5 < entry.modified < time.time() + 5 for entry in found.values())
 
+    def test_many_keys_are_written_at_once_and_none_is_changed(self, store: Store) -> None:
+        store.put_if_absent("seen/7", b"first")
+        store.put_all_if_absent({f"seen/{n}": b"%d" % n for n in range(300)})
+        store.put_all_if_absent({})
+        assert len(list(store.keys("seen/"))) == 300
+        assert (store.get("seen/7"), store.get("seen/299")) == (b"first", b"299")
+        assert (store.size("seen/7"), store.size("seen/none"), store.size("seen/299/x")) == (5, None, None)
+
     def test_what_is_deleted_is_gone_and_may_come_again(self, store: Store) -> None:
         digest = put_object(store, b"bytes")
         store.delete(object_key(digest))

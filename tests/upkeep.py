@@ -65,6 +65,7 @@ class Yard:
         flow: str = "train_model",
         result: Result | None = "done",
         outputs: dict[str, Any] | None = None,
+        parameters: dict[str, Any] | None = None,
     ) -> str:
         """Write the record of a run that began some days ago and return its id; without a result it has no end."""
         began = NOW - timedelta(days=days)
@@ -75,7 +76,7 @@ class Yard:
             model=MODEL,
             as_of="2026-01-01",
             started_at=began.isoformat(timespec="milliseconds"),
-            parameters={},
+            parameters=parameters or {},
             config=self.put(b'{"the":"config"}'),
             seed=7,
             threads=1,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows import places
-from tests.flows.places import APPROVER, AS_OF, MODEL, REQUESTER, Answer, Place
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Place
 
 os.environ |= {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false"}
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
@@ -95,6 +95,26 @@ def champion_home(
     return place.home
 
 
+@pytest.fixture(scope="session")
+def lived_home(
+    tmp_path_factory: pytest.TempPathFactory,
+    landing: Path,
+    small_project: Path,
+    prefect_server: str,
+    champion_home: Path,
+) -> Path:
+    """A home in which v1 scored two days and was checked once, with the first day's outcomes. Only to be copied."""
+    from flows.check_drift import check_drift
+    from flows.score_batch import score_batch
+
+    place = Place(tmp_path_factory.mktemp("lived") / "home", landing, small_project)
+    places.copy_home(champion_home, place.home)
+    with places.standing_at(place, prefect_server):
+        score_batch(MODEL, start=DAY, end=NEXT)
+        check_drift(MODEL, start=NEXT)
+    return place.home
+
+
 @pytest.fixture
 def empty(tmp_path: Path, landing: Path, small_project: Path, prefect_server: str) -> Iterator[Place]:
     """A place where nothing has happened yet."""
@@ -117,6 +137,17 @@ def waiting(empty: Place, trained_home: Path) -> Place:
 def serving(empty: Place, champion_home: Path) -> Place:
     """A place where flight_delay v1 is champion and no date was scored."""
     places.copy_home(champion_home, empty.home)
+    return empty
+
+
+@pytest.fixture
+def lived(empty: Place, lived_home: Path) -> Place:
+    """A place with two scored days, a drift decision and late outcomes."""
+    from tasks.verify import verify
+
+    places.copy_home(lived_home, empty.home)
+    shutil.rmtree(empty.home / "witness")  # those of the homes that this one was copied from
+    assert not verify(empty.workspace).findings
     return empty
 
 

@@ -157,6 +157,39 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
+def spoil(path: Path, data: bytes) -> Callable[[], None]:
+    """Put other bytes in the place of a file, read-only or not, and return what puts the old ones back."""
+    old, mode = path.read_bytes(), path.stat().st_mode
+
+    def put_back() -> None:
+        path.write_bytes(old)
+        path.chmod(mode)
+
+    path.chmod(0o644)
+    path.write_bytes(data)
+    return put_back
+
+
+def damage(place: Place) -> str:
+    """Return what verify says first; nothing when all is as written."""
+    from plimsoll.errors import IntegrityError
+    from tasks.verify import verify
+
+    try:
+        seen = verify(place.workspace)
+    except IntegrityError as error:
+        return str(error)
+    return seen.damage[0].sentence if seen.damage else ""
+
+
+def refused(answer: Answer, *words: str) -> None:
+    """Assert that a command was stopped by damage and said these words about it."""
+    assert answer.code == 3, answer.said
+    assert "Traceback" not in answer.said
+    for word in words:
+        assert word in answer.err
+
+
 def _body(path: Path) -> Any:
     """Return what a signed JSON says, without checking who says it."""
     return json.loads(path.read_text())["body"] if path.exists() else None

@@ -10,8 +10,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import xgboost as xgb
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from plimsoll.adopted import adopt
 from plimsoll.digest import sha256_hex
+from plimsoll.errors import DataError
+from tasks.foreign_model import convert_pickle
 from tests.flows.places import APPROVER, AS_OF, DAY, Answer, Place
 
 Cli = Callable[..., Answer]
@@ -74,3 +80,36 @@ def test_a_file_that_is_not_the_one_named_is_not_read(empty: Place, plimsoll: Cl
     assert refused.code == 3
     assert "is not the model that the config names" in refused.err
     assert empty.records()[-1]["end"]["result"] == "refused"
+
+
+def test_a_pickle_is_converted_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(7).normal(size=(200, 3)).astype("float32")
+    yes = (rows[:, 0] > 0).astype(float)
+    linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, yes)
+    monkeypatch.setenv("A_SECRET", "hush")
+    name, data = convert_pickle("m.pkl", pickle.dumps(linear))
+    assert name == "model.skops"
+    assert (
+        adopt(name, data, "classification", 1, ("a", "b", "c")).predict(rows).tobytes()
+        == linear.predict_proba(rows)[:, 1].astype("float64").tobytes()
+    )
+    wrapped = xgb.XGBClassifier(n_estimators=3).fit(rows, yes)
+    name, data = convert_pickle("m.pkl", pickle.dumps(wrapped))
+    assert name == "model.ubj"
+    assert adopt(name, data, "classification", 1, ("a", "b", "c")).predict(rows) == pytest.approx(
+        wrapped.predict_proba(rows)[:, 1]
+    )
+
+
+class Nosy:
+    """A pickle that looks at the variables of the process that reads it, and says so."""
+
+    def __reduce__(self) -> Any:
+        return exec, ("import os, sys; sys.exit(f'saw {sorted(os.environ)}')",)
+
+
+def test_a_pickle_sees_no_variable_and_its_failure_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_SECRET", "hush")
+    with pytest.raises(DataError, match=r"m.pkl could not be converted from a pickle: saw") as found:
+        convert_pickle("m.pkl", pickle.dumps(Nosy()))
+    assert "A_SECRET" not in str(found.value)

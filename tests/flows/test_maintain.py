@@ -21,12 +21,31 @@ ROOT = Path(__file__).parents[2]
 SCORE = [sys.executable, "-c", "from flows.cli import main; main()", "score", MODEL, "--date", str(NEXT), "--json"]
 
 
+@pytest.fixture(scope="module")
+def scored_home(
+    tmp_path_factory: pytest.TempPathFactory,
+    landing: Path,
+    small_project: Path,
+    prefect_server: str,
+    champion_home: Path,
+) -> Path:
+    """A home in which v1 scored one day, which was checked. Only to be copied."""
+    from flows.check_drift import check_drift
+    from flows.score_batch import score_batch
+
+    place = Place(tmp_path_factory.mktemp("scored") / "home", landing, small_project)
+    places.copy_home(champion_home, place.home)
+    with places.standing_at(place, prefect_server):
+        score_batch(MODEL, start=DAY, end=DAY)
+        check_drift(MODEL, start=DAY, end=DAY)
+    return place.home
+
+
 @pytest.fixture
-def scored(serving: Place, plimsoll: Cli) -> Place:
+def scored(empty: Place, scored_home: Path) -> Place:
     """A place where v1 scored one day, which was checked."""
-    assert plimsoll("score", MODEL, "--date", DAY).code == 0
-    assert plimsoll("check", MODEL, "--date", DAY).code == 0
-    return serving
+    places.copy_home(scored_home, empty.home)
+    return empty
 
 
 @pytest.fixture
@@ -102,6 +121,7 @@ def test_predictions_of_versions_that_no_longer_serve_go_in_one_commit(
 ) -> None:
     from plimsoll.ledger import append
     from tasks.maintenance import expire_batches
+    from tasks.predictions_retention import dead_bytes
     from tasks.records import recording_platform
     from tasks.upkeep_survey import survey
 
@@ -115,6 +135,8 @@ def test_predictions_of_versions_that_no_longer_serve_go_in_one_commit(
         found = survey(run.workspace, dt.datetime.now(dt.UTC) + dt.timedelta(days=500))
         done = expire_batches(run, found, dry_run=False)
     assert done.count == 1
+    assert dead_bytes(scored.workspace, 168) == 0, "whoever reads them still can"
+    assert dead_bytes(scored.workspace, 0) == done.bytes > 0
     assert set(scored.predictions()["batch_date"]) == {str(NEXT)}, "a former champion's last batch proves a rollback"
     assert len(list(scored.workspace.store.keys("expired_batches/"))) == 1
     with recording_platform("maintain_store", None, {}) as run:
@@ -122,11 +144,15 @@ def test_predictions_of_versions_that_no_longer_serve_go_in_one_commit(
         assert expire_batches(run, found, dry_run=False).count == 0
 
 
-def test_a_batch_scored_meanwhile_is_not_harmed(scored: Place, plimsoll: Cli, tmp_path: Path) -> None:
+def test_a_batch_scored_meanwhile_is_not_harmed(
+    scored: Place, plimsoll: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every object that the run is about to need lies there already, old and unnamed: the sweep wants it."""
     twin = Place(tmp_path / "twin", scored.data, scored.root)
     places.copy_home(scored.home, twin.home)
-    subprocess.run(SCORE, env={**os.environ, "PLIMSOLL_HOME": str(twin.home)}, check=True, capture_output=True)
+    with monkeypatch.context() as patch:
+        patch.setenv("PLIMSOLL_HOME", str(twin.home))
+        assert plimsoll("score", MODEL, "--date", NEXT).code == 0
     for path in (twin.home / "store/objects").rglob("*"):
         if path.is_file():
             put_object(scored.workspace.store, path.read_bytes())
@@ -148,21 +174,26 @@ def test_a_batch_scored_meanwhile_is_not_harmed(scored: Place, plimsoll: Cli, tm
 
 
 def test_a_run_that_starts_while_a_sweep_lasts_waits_and_keeps_its_objects(scored: Place) -> None:
-    from tasks.records import recording_platform
     from tasks.sweep_lock import sweeping
 
-    archive = scored.workspace.archive
-    words = [sys.executable, "-c", "from tasks.records import recording_platform as r\nwith r('x', None, {}): pass"]
-    with sweeping(archive, "upkeep") as sweep:
-        assert sweep
-        waiting = subprocess.Popen(words, env=os.environ.copy(), cwd=ROOT)
-        time.sleep(6)
-        assert waiting.poll() is None, "a run does not get past its start"
-    assert waiting.wait(timeout=60) == 0
-    with recording_platform("maintain_store", None, {}) as run:
-        assert all(
-            list(run.store.keys(f"{OBJECTS}sha256/{d[:2]}/{d}")) for d in (run.start.config, run.start.code.tree)
-        )
+    archive, before = scored.workspace.archive, len(scored.records())
+    code = "from tasks.records import recording_platform as r\nprint('here', flush=True)\nwith r('x', None, {}): pass"
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, env=os.environ.copy(), cwd=ROOT, stdout=subprocess.PIPE) as run:
+        assert run.stdout
+        with sweeping(archive, "upkeep") as sweep:
+            assert sweep
+            assert run.stdout.readline() == b"here\n"
+            time.sleep(2)
+            assert run.poll() is None
+            assert len(scored.records()) == before, "a run does not get past its start"
+            for path in (scored.home / "store/objects").rglob("*"):
+                if path.is_file():
+                    path.unlink()  # the sweep may remove whatever the run could have found there
+        assert run.wait(timeout=60) == 0
+    [record] = [one for one in scored.records() if one["flow"] == "x"]
+    named = [record["config"], record["code"]["tree"], record["environment"]["lock"], record["environment"]["packages"]]
+    assert all((scored.home / f"store/objects/sha256/{digest[:2]}/{digest}").is_file() for digest in named)
 
 
 def test_damage_is_named_and_nothing_goes(scored: Place, plimsoll: Cli) -> None:

@@ -69,6 +69,20 @@ def test_every_uncommitted_line_is_kept_and_can_be_applied(repo: Path, tmp_path:
     assert {name: (copy / name).read_bytes() for name in changed} == changed
 
 
+def test_what_is_no_source_stays_out_of_the_patch(repo: Path, tmp_path: Path) -> None:
+    """Nobody exported these: no check could know that they are secret."""
+    (repo / "configs").mkdir()
+    (repo / "great_expectations/uncommitted").mkdir(parents=True)
+    (repo / "configs/.env").write_text(f"PASSWORD={SECRET}\n")
+    (repo / "configs/id_ed25519").write_text(SECRET)
+    (repo / "great_expectations/uncommitted/config_variables.yml").write_text(f"password: {SECRET}\n")
+    (repo / "configs/used.yaml").write_text("model: m\n")
+    store = FolderStore(tmp_path / "store")
+    patch = get_object(store, read_code_version(repo, store).diff)
+    assert b"configs/used.yaml" in patch
+    assert SECRET.encode() not in patch
+
+
 def test_outside_git_the_tree_digest_stands_alone(repo: Path, tmp_path: Path) -> None:
     shutil.rmtree(repo / ".git")
     found = read_code_version(repo, FolderStore(tmp_path / "store"))
@@ -83,6 +97,8 @@ def test_outside_git_the_tree_digest_stands_alone(repo: Path, tmp_path: Path) ->
         (f"https://{SECRET}@git.example:8443/p.git", "https://git.example:8443/p.git"),
         ("git@git.example:team/p.git", "git@git.example:team/p.git"),
         ("/srv/git/p.git", "/srv/git/p.git"),
+        (f"ada:{SECRET}@git.example:team/p.git", "ada@git.example:team/p.git"),
+        (f"https://git.example/p.git?private_token={SECRET}", "https://git.example/p.git"),
     ],
 )
 def test_a_remote_is_kept_without_credentials(repo: Path, tmp_path: Path, url: str, kept: str) -> None:
@@ -135,3 +151,35 @@ def test_a_secret_in_an_error_is_not_recorded(serving: Place, monkeypatch: pytes
     end = serving.records()[-1]["end"]
     assert end["sentence"] == "postgresql://ada:***@db.example/flights does not answer"
     assert end["outputs"]["tried"] == ["postgresql://ada:***@db.example"]
+
+
+@pytest.mark.parametrize("where", ["config", "lock", "parameter"])
+def test_a_password_in_an_address_stops_the_run(serving: Place, plimsoll: Cli, where: str) -> None:
+    """No variable holds it, so only its place in the address tells what it is."""
+    from plimsoll.errors import UserError
+    from tasks.records import recording
+
+    address = f"https://ada:{SECRET}@index.example/simple"
+    if where == "config":
+        serving.configure("owner: network-operations", f"owner: {address}")
+    elif where == "lock":
+        lock = serving.root / "requirements.lock"
+        lock.write_text(f"--index-url {address}\n{lock.read_text()}")
+    given = {"comment": address} if where == "parameter" else {}
+    before = len(serving.records())
+    with pytest.raises(UserError, match="holds a password, inside an address https"), recording("x", MODEL, DAY, given):
+        pass
+    assert len(serving.records()) == before
+    assert not [p for p in serving.home.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
+
+
+def test_a_secret_that_a_person_types_is_not_kept(
+    waiting: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAREHOUSE_TOKEN", SECRET)
+    assert plimsoll("approve", MODEL, 1, "--as", "grace", "--comment", f"checked with {SECRET}").code == 0
+    assert waiting.ledger("approved")[0]["facts"]["comment"] == "checked with ***"
+    answer = plimsoll("rollback", MODEL, "--as", "grace", "--reason", f"since {SECRET}")
+    assert answer.code == 2
+    assert "The reason holds the value of the variable WAREHOUSE_TOKEN" in answer.err
+    assert not [p for p in waiting.home.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]

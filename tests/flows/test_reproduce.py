@@ -1,14 +1,19 @@
 """Reproduce: an old run is trained again from what was kept, whatever became of source, code and config since."""
 
 import json
+import os
+import pickle
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xgboost as xgb
 
+from plimsoll.digest import sha256_file
 from plimsoll.errors import PlimsollError, ServerError
 from plimsoll.store import put_json, put_object
 from tasks.environment import installed_packages, interpreter
@@ -17,6 +22,7 @@ from tasks.object_store import FolderStore
 from tests.flows.places import AS_OF, DAY, MODEL, NEXT, ROOT, Answer, Place, flip_a_byte
 
 Cli = Callable[..., Answer]
+ELSEWHERE = "breast_cancer"
 FEATURES = "configs/features/flights.py"
 GIT = ("-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
 
@@ -55,9 +61,19 @@ def test_a_model_is_made_again_byte_for_byte_after_everything_around_it_changed(
     assert not waiting.unfinished()
 
 
-def test_the_verdict_is_a_table_and_a_sentence(waiting: Place, plimsoll: Cli) -> None:
-    run = waiting.ledger("trained")[0]["facts"]["run"]
-    answer = plimsoll("reproduce", run[:-3], "--here")
+def test_a_pickle_from_elsewhere_that_failed_its_gates_is_adopted_again(empty: Place, plimsoll: Cli) -> None:
+    inputs = np.random.default_rng(7).normal(size=(200, len(empty.workspace.model(ELSEWHERE).feature_names)))
+    path = empty.root / "model.pkl"
+    path.write_bytes(pickle.dumps(xgb.XGBClassifier(n_estimators=3, n_jobs=1).fit(inputs, inputs[:, 0] > 0)))
+    external = f"{{path: model.pkl, sha256: {sha256_file(path)}, allow_pickle: true}}"
+    empty.configure("kind: logistic", f"kind: external\n  external: {external}", ELSEWHERE)
+    empty.configure("params: {C: 0.5}", "params: {}", ELSEWHERE)
+    plimsoll("train", ELSEWHERE, "--as-of", AS_OF)
+    [judged] = empty.ledger("gates_failed", model=ELSEWHERE)
+    path.unlink()
+    shutil.rmtree(empty.data)
+
+    answer = plimsoll("reproduce", judged["facts"]["run"][:-3], "--here")
     assert answer.code == 0, answer.said
     assert "Identical: training again made the same model, byte for byte" in answer.out
     assert all(word in answer.out for word in ("data", "expectations", "packages", "processor", "this one, as asked"))
@@ -181,6 +197,13 @@ def test_the_recorded_environment_is_this_one_or_is_built_once(tmp_path: Path) -
     again = choose_interpreter(store, home, other, here=False)
     assert (again.python, "built earlier" in again.how) == (built.python, True)
     assert [path.name for path in (home / "environments").iterdir()] == [built.python.parents[1].name]
+    built.python.unlink()
+    built.python.symlink_to(tmp_path / "a Python that is gone")
+    killed = home / "environments/.building-killed"
+    killed.mkdir()
+    os.utime(killed, (0, 0))
+    assert "built from" in choose_interpreter(store, home, other, here=False).how
+    assert not killed.exists()
     assert choose_interpreter(store, home, other, here=True).python == Path(sys.executable)
 
 

@@ -104,6 +104,31 @@ def test_a_query_gives_the_same_bytes_whatever_order_the_table_has(empty: Place,
     assert landed_dates(empty.workspace, config)[-1] == "2013-03-31"
 
 
+def test_rows_that_the_table_holds_for_equal_have_one_order_too(empty: Place, warehouse: Path) -> None:
+    select = "SELECT * FROM loose WHERE :date > '' -- all of it"
+    config = configured(empty, source={"path": None, "sql": {**BATCH, "select": select, "order_by": ["k"]}})
+    found = []
+    for keys in ("aA", "Aa"):
+        with sqlite3.connect(warehouse) as database:
+            database.execute("DROP TABLE IF EXISTS loose")
+            database.execute("CREATE TABLE loose (k TEXT COLLATE NOCASE)")
+            database.executemany("INSERT INTO loose VALUES (?)", keys)
+        found += kept(empty, config, "batch", str(DAY))
+    assert found[0] == found[1]
+    assert list(rows_of(empty.workspace, found[0])["k"]) == ["A", "a"]
+
+
+def test_a_value_that_does_not_fit_leaves_no_noise(
+    empty: Place, warehouse: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with sqlite3.connect(warehouse) as database:
+        database.execute("CREATE TABLE bytes AS SELECT flight_id, x'00ff' AS b FROM flights")
+    sql = {**BATCH, "select": "SELECT * FROM bytes WHERE :date > ''"}
+    with pytest.raises(DataError, match="a value of column b is not of its type"):
+        kept(empty, configured(empty, source={"path": None, "sql": sql, "types": {"b": "number"}}), "batch", str(DAY))
+    assert "Traceback" not in capfd.readouterr().err + caplog.text
+
+
 def test_all_queries_of_a_snapshot_see_one_moment(empty: Place, warehouse: Path) -> None:
     config = configured(empty, source={"path": None, "sql": BATCH}, outcome={"path": None, "sql": OUTCOMES})
     before = kept(empty, config, "outcome", str(DAY))

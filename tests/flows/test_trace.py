@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plimsoll.ledger import Entry
+from plimsoll.standing import stand
+from plimsoll.trace_facts import departure_facts
 from plimsoll.trace_page import render_trace
 from tasks.delta_layout import compact_predictions
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, change
@@ -104,6 +107,35 @@ def test_a_key_that_two_models_scored_asks_which(scored: Place, plimsoll: Cli) -
     assert refused.code == 2
     assert "--model arrival_minutes or --model flight_delay" in refused.err
     assert traced(plimsoll, key, "--model", MODEL)["prediction"]["model"] == MODEL
+
+
+@pytest.mark.parametrize(("column", "value"), [("score", 0.999), ("role", "challenger"), ("snapshot", "0" * 64)])
+def test_a_row_that_was_written_anew_is_refused(scored: Place, plimsoll: Cli, column: str, value: object) -> None:
+    path = next((scored.home / "predictions/model=flight_delay").rglob("*.parquet"))
+    key = scored.predictions(DAY)["key"].iloc[3]
+    change(path, lambda rows: rows.assign(**{column: rows[column].where(rows["key"] != key, value)}))
+    refused = plimsoll("trace", key)
+    assert refused.code == 3
+    assert "The predictions of flight_delay" in refused.err
+    assert "Restore" in refused.err
+
+
+def test_a_key_of_another_date_is_told_where_it_is(scored: Place, plimsoll: Cli) -> None:
+    refused = plimsoll("trace", scored.predictions(DAY)["key"].iloc[3], "--date", NEXT)
+    assert refused.code == 2
+    assert f"It was scored by {MODEL} on {DAY}." in refused.err
+
+
+def test_what_ended_the_time_of_a_champion() -> None:
+    moves = [("trained", 1), ("trained", 2), ("promoted", 1), ("promoted", 2), ("rolled_back", 1)]
+    entries = [
+        Entry(n, MODEL, kind, f"2013-03-0{n + 1}", "", APPROVER, {"version": version, "reason": "late"}, "", "")
+        for n, (kind, version) in enumerate(moves)
+    ]
+    left = departure_facts(stand(MODEL, entries), 2)
+    assert left == {"how": "rolled back", "to": 1, "by": APPROVER, "as_of": "2013-03-05", "reason": "late", "entry": 4}
+    assert departure_facts(stand(MODEL, entries), 1) is None, "it stands"
+    assert departure_facts(stand(MODEL, entries[:2]), 2) is None, "it never stood"
 
 
 def test_a_compacted_table_traces_alike(scored: Place, plimsoll: Cli) -> None:

@@ -1,5 +1,6 @@
 """Verify and repair: what was changed behind the project's back is named, what a process left undone is done."""
 
+import itertools
 import os
 import random
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,53 +16,44 @@ from typing import Any
 
 import pytest
 
-from plimsoll.errors import IntegrityError
 from plimsoll.ledger import _encode, append, entry_key, head_key, read_ledger
-from plimsoll.verification import Verification
 from tasks.mlflow_registry import connect, mirror_alias, read_alias
 from tasks.records import Run
 from tasks.verify import verify
 from tests.archives import archive_at
-from tests.flows import places
-from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, flip_a_byte
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place, damage, flip_a_byte, refused, spoil
 
 Cli = Callable[..., Answer]
 CORRUPTIONS = 200
 WRITTEN = ("store", "predictions", "mlflow/artifacts", "witness")
-
-
-@pytest.fixture(scope="session")
-def lived_home(
-    tmp_path_factory: pytest.TempPathFactory,
-    landing: Path,
-    small_project: Path,
-    prefect_server: str,
-    champion_home: Path,
-) -> Path:
-    """A home in which v1 scored two days and was checked once, with the first day's outcomes. Only to be copied."""
-    from flows.check_drift import check_drift
-    from flows.score_batch import score_batch
-
-    place = Place(tmp_path_factory.mktemp("lived") / "home", landing, small_project)
-    places.copy_home(champion_home, place.home)
-    with places.standing_at(place, prefect_server):
-        score_batch(MODEL, start=DAY, end=NEXT)
-        check_drift(MODEL, start=NEXT)
-    return place.home
-
-
-@pytest.fixture
-def lived(empty: Place, lived_home: Path) -> Place:
-    """A place with two scored days, a drift decision and late outcomes."""
-    places.copy_home(lived_home, empty.home)
-    shutil.rmtree(empty.home / "witness")  # those of the homes that this one was copied from
-    assert not verify(empty.workspace).findings
-    return empty
+KINDS = {  # what is written, by a part of its path; every file belongs to exactly one
+    "ledger": "store/ledger/",
+    "mark": "store/heads/",
+    "record": "store/records/",
+    "object": "store/objects/",
+    "bundle signature": "store/bundles/",
+    "verdict": "store/verdicts/",
+    "night of losses": "store/quality/",
+    "proof of a source": "store/seen/",
+    "note of the table": "store/layout/",
+    "log of the table": "predictions/_delta_log/",
+    "rows": "predictions/model=",
+    "bundle in MLflow": "/artifacts/bundle/",
+    "record in MLflow": "/run_record.json",
+    "witness": "witness/",
+}
 
 
 def written(place: Place) -> list[Path]:
     """Return every file that the project wrote and that somebody may be asked to trust."""
     return sorted(path for part in WRITTEN for path in (place.home / part).rglob("*") if path.is_file())
+
+
+def kind_of(path: Path, home: Path) -> str:
+    """Return what a written file is."""
+    key = path.relative_to(home).as_posix()
+    (kind,) = [kind for kind, part in KINDS.items() if part in key]
+    return kind
 
 
 def is_named(path: Path, home: Path, sentence: str) -> bool:
@@ -69,41 +62,10 @@ def is_named(path: Path, home: Path, sentence: str) -> bool:
     if key.startswith("objects/"):
         return path.name[:12] in sentence
     if part == "mlflow":
-        return f"MLflow {MODEL} v1" in sentence
+        return f"MLflow {MODEL} v1" in sentence and (path.name != "run_record.json" or path.name in sentence)
     if part == "witness":
         return "witness" in sentence
-    if key.startswith("records/"):
-        return path.parent.name in sentence
     return key in sentence
-
-
-def spoil(path: Path, data: bytes) -> Callable[[], None]:
-    """Put other bytes in the place of a file, read-only or not, and return what puts the old ones back."""
-    old, mode = path.read_bytes(), path.stat().st_mode
-
-    def put_back() -> None:
-        path.write_bytes(old)
-        path.chmod(mode)
-
-    path.chmod(0o644)
-    path.write_bytes(data)
-    return put_back
-
-
-def damage(place: Place) -> str:
-    """Return what verify says first; nothing when all is as written."""
-    try:
-        seen: Verification = verify(place.workspace)
-    except IntegrityError as error:
-        return str(error)
-    return seen.damage[0].sentence if seen.damage else ""
-
-
-def refused(answer: Answer, *words: str) -> None:
-    assert answer.code == 3, answer.said
-    assert "Traceback" not in answer.said
-    for word in words:
-        assert word in answer.err
 
 
 def test_what_is_as_written_is_counted(lived: Place, plimsoll: Cli) -> None:
@@ -117,18 +79,35 @@ def test_what_is_as_written_is_counted(lived: Place, plimsoll: Cli) -> None:
 
 
 def test_two_hundred_corruptions_of_one_byte_are_all_seen_and_named(lived: Place) -> None:
-    """Files are chosen evenly among all that was written, the byte evenly in the file; nothing is left out."""
-    chance, files = random.Random(20130302), written(lived)  # noqa: S311  # the same bytes every time
-    missed = []
-    for path in chance.choices(files, k=CORRUPTIONS):
-        data = bytearray(path.read_bytes())
-        at = chance.randrange(len(data))
+    """Turn by turn a file of every kind, chosen evenly among these, and the byte evenly in the file.
+
+    Objects are most of the files, and their kind is drawn as often as the others; no kind and no file is left out.
+    """
+    chance = random.Random(20130302)  # noqa: S311  # the same bytes every time
+    files: dict[str, list[Path]] = {kind: [] for kind in KINDS}
+    for path in written(lived):
+        files[kind_of(path, lived.home)].append(path)
+    assert all(files.values()), "every kind was written"
+    for path in (lived.root / "configs/models").glob("*.yaml"):
+        if path.stem != MODEL:
+            path.unlink()  # MLflow is asked about each
+    missed, seen = [], Counter[str]()
+    for kind in itertools.islice(itertools.cycle(KINDS), CORRUPTIONS):
+        path = chance.choice(files[kind])
+        old = path.read_bytes()
+        data, at = bytearray(old), chance.randrange(len(old))
         data[at] ^= chance.randrange(1, 256)
         put_back = spoil(path, bytes(data))
-        if not is_named(path, lived.home, sentence := damage(lived)):
+        sentence = damage(lived)
+        if sentence and "\n" not in sentence and is_named(path, lived.home, sentence):
+            seen[kind] += 1
+        else:
             missed.append((path.relative_to(lived.home), at, sentence))
         put_back()
+        assert path.read_bytes() == old
     assert missed == []
+    assert seen.total() == CORRUPTIONS
+    assert min(seen[kind] for kind in KINDS) == CORRUPTIONS // len(KINDS)
     assert damage(lived) == ""
 
 
@@ -178,8 +157,15 @@ def test_a_ledger_whose_tail_was_cut_off_is_named(lived: Place, plimsoll: Cli) -
     (store / head_key(MODEL, last)).unlink()
     refused(plimsoll("verify"), "was cut off", "the witness in")
     shutil.rmtree(lived.home / "witness")
-    seen = verify(lived.workspace)  # nothing is left that saw the entry, but its run says what it made
-    assert not seen.damage
+    refused(plimsoll("verify"), f"{entry_key(MODEL, last)} is gone", "end.json says that its run wrote it")
+    (lived.home / f"store/records/{lived.records()[-1]['run_id']}/end.json").unlink()
+    assert not damage(lived), "nothing is left that saw the entry"
+
+
+def test_a_ledger_that_vanished_with_all_that_saw_it_is_named_by_mlflow(lived: Place, plimsoll: Cli) -> None:
+    for folder in ("store/ledger", "store/heads", "store/records", "witness"):
+        shutil.rmtree(lived.home / folder)
+    refused(plimsoll("verify", MODEL), f"The ledger of {MODEL} was cut off: MLflow has seen another entry")
 
 
 def test_an_older_backup_of_the_store_is_named(lived: Place, champion_home: Path, plimsoll: Cli) -> None:
@@ -268,7 +254,9 @@ def test_marks_tags_copies_and_notes_are_put_back(lived: Place, plimsoll: Cli) -
     next((lived.home / "mlflow").rglob("run_record.json")).unlink()
     note = sorted((store / "layout").rglob("*.json"))[-1]
     note.unlink()
-    assert "4 things put right." in plimsoll("repair").out.replace("\n", " ")
+    done = plimsoll("repair").out
+    for said in ("marks ledger entry 3", "tags say again", "run_record.json is there", "has a note of its digest"):
+        assert said in done
     assert note.exists()
     assert not verify(lived.workspace).findings
 

@@ -15,7 +15,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from plimsoll.adopted import adopt
 from plimsoll.errors import DataError, IntegrityError
 from plimsoll.estimators import Fitted, load
-from tasks.foreign_model import convert_pickle
 
 COLUMNS = ("a", "b", "c")
 RNG = np.random.default_rng(7)
@@ -81,28 +80,3 @@ def test_other_inputs_are_refused(booster: Any, linear: Any) -> None:
     named = xgb.train({}, xgb.DMatrix(ROWS, label=YES, feature_names=["c", "b", "a"]), 2)
     with pytest.raises(DataError, match="takes c, b, a"):
         take("m.ubj", bytes(named.save_raw("ubj")))
-
-
-def test_a_pickle_is_converted_in_a_process_of_its_own(linear: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("A_SECRET", "hush")
-    name, data = convert_pickle("m.pkl", pickle.dumps(linear))
-    assert name == "model.skops"
-    assert take(name, data).predict(ROWS).tobytes() == linear.predict_proba(ROWS)[:, 1].astype("float64").tobytes()
-    wrapped = xgb.XGBClassifier(n_estimators=3).fit(ROWS, YES)
-    name, data = convert_pickle("m.pkl", pickle.dumps(wrapped))
-    assert name == "model.ubj"
-    assert take(name, data).predict(ROWS) == pytest.approx(wrapped.predict_proba(ROWS)[:, 1])
-
-
-class Nosy:
-    """A pickle that looks at the variables of the process that reads it, and says so."""
-
-    def __reduce__(self) -> Any:
-        return exec, ("import os, sys; sys.exit(f'saw {sorted(os.environ)}')",)
-
-
-def test_a_pickle_sees_no_variable_and_its_failure_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("A_SECRET", "hush")
-    with pytest.raises(DataError, match=r"m.pkl could not be converted from a pickle: saw") as found:
-        convert_pickle("m.pkl", pickle.dumps(Nosy()))
-    assert "A_SECRET" not in str(found.value)

@@ -15,13 +15,13 @@ import pytest
 
 from plimsoll.errors import ConflictError, IntegrityError
 from plimsoll.predictions import predictions_schema, scores_digest
-from tasks import delta_layout, key_index
+from tasks import delta_layout, key_index, key_lookup
 from tasks.delta import commit_batch, open_predictions
 from tasks.delta_layout import compact_predictions
 from tasks.key_lookup import find_key
 from tasks.prediction_files import live_files
 
-ROWS, DAYS = 40_000, 12
+ROWS, DAYS, LATER = 300, 4, 3  # and FEW of 2: three files that may hold a key are enough to ask an index
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Table:
     workspace: Any
     root: Path
 
-    def score(self, day: int, model: str = "m", rows: int = 1_000, dated: bool = True) -> pa.Table:
+    def score(self, day: int, model: str = "m", rows: int = ROWS, dated: bool = True) -> pa.Table:
         batch = predictions(day, model, rows, dated)
         date = (dt.date(2020, 1, 1) + dt.timedelta(days=day)).isoformat()
         assert commit_batch(self.workspace, batch, model, date, [1])
@@ -62,9 +62,11 @@ def predictions(day: int, model: str, rows: int, dated: bool) -> pa.Table:
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
-    monkeypatch.setattr(delta_layout, "GROUP_ROWS", 500)
-    monkeypatch.setattr(key_index, "GROUP_ROWS", 256)
-    monkeypatch.setattr(key_index, "RUN_ROWS", 3_000)
+    monkeypatch.setattr(delta_layout, "GROUP_ROWS", 100)
+    monkeypatch.setattr(key_index, "GROUP_ROWS", 64)
+    monkeypatch.setattr(key_index, "RUN_ROWS", 500)
+    for module in (key_index, key_lookup):
+        monkeypatch.setattr(module, "FEW", 2)
     platform = SimpleNamespace(predictions=SimpleNamespace(url=str(tmp_path / "predictions")))
     return Table(SimpleNamespace(platform=platform), tmp_path / "predictions")
 
@@ -75,16 +77,16 @@ def test_every_key_is_found_before_and_after(table: Table, dated: bool) -> None:
     for laid_out in (False, True):
         if laid_out:
             done = compact_predictions(table.workspace, retention_hours=0)
-            assert (done.partitions, done.rows) == (DAYS, DAYS * 1_000)
+            assert (done.partitions, done.rows) == (DAYS, DAYS * ROWS)
             assert bool(done.index) is not dated, "dated keys need no index"
         for day, batch in enumerate(days):
-            for at in (0, 500, 999):
+            for at in (0, ROWS // 2, ROWS - 1):
                 found = find_key(table.workspace, batch["key"][at].as_py())
                 assert found["score"].tolist() == [batch["score"][at].as_py()]
                 assert found["batch_date"].tolist() == [dt.date(2020, 1, 1) + dt.timedelta(days=day)]
         assert find_key(table.workspace, "nobody").empty
         key = days[3]["key"][7].as_py()
-        assert find_key(table.workspace, key, date="2020-01-05").empty
+        assert find_key(table.workspace, key, date="2020-01-03").empty
         assert len(find_key(table.workspace, key, date="2020-01-04", model="m")) == 1
         assert find_key(table.workspace, key, model="other").empty
 
@@ -121,7 +123,7 @@ def test_a_batch_that_is_scored_meanwhile_stands(table: Table, monkeypatch: pyte
 
     monkeypatch.setattr(delta_layout, "_write_sorted", score_first)
     compact_predictions(table.workspace)
-    assert table.rows()["batch_date"].value_counts().tolist() == [1_000, 1_000]
+    assert table.rows()["batch_date"].value_counts().tolist() == [ROWS, ROWS]
     assert not table.rows().duplicated(["batch_date", "key"]).any()
 
 
@@ -143,13 +145,13 @@ def test_of_two_compactions_one_wins_and_no_row_is_doubled(table: Table, monkeyp
 def test_files_that_came_after_the_index_are_found_too(table: Table) -> None:
     old = [table.score(day, dated=False) for day in range(DAYS)]
     compact_predictions(table.workspace, retention_hours=0)
-    new = [table.score(day, dated=False) for day in range(DAYS, DAYS + 10)]
+    new = [table.score(day, dated=False) for day in range(DAYS, DAYS + LATER)]
     for batch in (*old, *new):
         assert len(find_key(table.workspace, batch["key"][1].as_py())) == 1
     assert compact_predictions(table.workspace, retention_hours=0).index
     index = key_index.open_index(live_files(table.workspace))  # type: ignore[arg-type]
     assert index is not None
-    assert len(index.files) == DAYS + 10
+    assert len(index.files) == DAYS + LATER
     for batch in (*old, *new):
         assert len(index.files_with(batch["key"][1].as_py())) == 1
 

@@ -1,6 +1,7 @@
 """The ledger: one winner per entry, a chain that shows every change."""
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,14 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plimsoll.archive import Archive
-from plimsoll.errors import ApprovalError, ConflictError, IntegrityError
+from plimsoll.archive import Archive, Head
+from plimsoll.errors import ApprovalError, ConflictError, FolderError, IntegrityError
 from plimsoll.ledger import Entry, append, entry_key, head_key, read_ledger
 from plimsoll.seal import Seal, seal_of
 from plimsoll.standing import stand
 from tasks.object_store import FolderStore
 from tasks.signing import FileWitness
 from tests.archives import SECRET, archive_at
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_power_cuts() -> Iterator[None]:
+    """Nothing here is about power cuts, and forcing every file to disk is most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.durable_files.os.fsync", lambda _: None)
+        yield
 
 
 def write(archive: Archive, kind: str = "trained", key: str = "", **facts: object) -> Entry:
@@ -47,16 +56,16 @@ def test_an_idempotency_key_is_written_once(tmp_path: Path) -> None:
 
 def test_racing_writers_all_land_once(tmp_path: Path) -> None:
     archive = archive_at(tmp_path)
-    with ThreadPoolExecutor(16) as pool:
-        entries = list(pool.map(lambda n: write(archive, version=n), range(40)))
-    assert sorted(e.n for e in entries) == list(range(40))
-    assert sorted(e.facts["version"] for e in read_ledger(archive, "m")) == list(range(40))
+    with ThreadPoolExecutor(8) as pool:
+        entries = list(pool.map(lambda n: write(archive, version=n), range(16)))
+    assert sorted(e.n for e in entries) == list(range(16))
+    assert sorted(e.facts["version"] for e in read_ledger(archive, "m")) == list(range(16))
 
 
 def test_racing_writers_of_one_key_write_one_entry(tmp_path: Path) -> None:
     archive = archive_at(tmp_path)
     with ThreadPoolExecutor(16) as pool:
-        entries = list(pool.map(lambda n: write(archive, key="once", version=n), range(40)))
+        entries = list(pool.map(lambda n: write(archive, key="once", version=n), range(16)))
     assert len({e.digest for e in entries}) == 1
     assert len(read_ledger(archive, "m")) == 1
 
@@ -82,20 +91,74 @@ def test_endless_conflict_gives_up(tmp_path: Path) -> None:
         write(Archive(Busy(tmp_path), seal_of(SECRET)), version=1)
 
 
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_any_changed_byte_is_seen_and_named(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    tmp = tmp_path_factory.mktemp("ledger")
-    archive = archive_at(tmp)
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a ledger of four entries, which a test leaves as it found it."""
+    folder = tmp_path_factory.mktemp("ledger")
     for n in range(4):
-        write(archive, version=n, note="µ ledger")
-    n = data.draw(st.integers(0, 3))
-    path = tmp / entry_key("m", n)
-    body = bytearray(path.read_bytes())
-    place = data.draw(st.integers(0, len(body) - 1))
-    body[place] ^= data.draw(st.integers(1, 255))
+        write(archive_at(folder), version=n, note="µ ledger")
+    return folder
+
+
+@settings(max_examples=100, deadline=None)
+@given(n=st.integers(0, 3), place=st.integers(0, 10_000), change=st.integers(1, 255))
+def test_any_changed_byte_is_seen_and_named(four: Path, n: int, place: int, change: int) -> None:
+    path = four / entry_key("m", n)
+    written = path.read_bytes()
+    body = bytearray(written)
+    body[place % len(body)] ^= change
     path.write_bytes(bytes(body))
-    with pytest.raises(IntegrityError, match=rf"{n:08d}|entry {n}"):
+    try:
+        with pytest.raises(IntegrityError, match=rf"{n:08d}|entry {n}"):
+            read_ledger(archive_at(four), "m")
+    finally:
+        path.write_bytes(written)
+
+
+def test_a_change_after_this_process_has_read_an_entry_is_seen(tmp_path: Path) -> None:
+    """What a process remembers of an entry is about its bytes, not about where they lie."""
+    archive = archive_at(tmp_path)
+    for n in range(3):
+        write(archive, version=n)
+    first, second = (tmp_path / entry_key("m", n) for n in (0, 1))
+    assert len(read_ledger(archive, "m")) == 3
+    kept = first.read_bytes(), second.read_bytes()
+    first.write_bytes(kept[1])
+    second.write_bytes(kept[0])
+    with pytest.raises(IntegrityError, match="broken at entry 0"):
+        read_ledger(archive, "m")
+    first.write_bytes(kept[0])
+    second.write_bytes(kept[1].replace(b'"version":1', b'"version":2'))
+    with pytest.raises(IntegrityError, match=r"00000001\.json was changed"):
+        read_ledger(archive, "m")
+
+
+def test_what_callers_do_with_an_entry_does_not_reach_the_next_reader(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path)
+    write(archive, version=1)
+    read_ledger(archive, "m")[0].facts["version"] = 2
+    assert read_ledger(archive, "m")[0].facts["version"] == 1
+
+
+@pytest.mark.parametrize("bomb", [b"[" * 100_000, b'{"digest":' * 50_000, b"\xff\xfe", b"null", b"3"])
+def test_an_entry_that_is_no_entry_is_one_sentence(tmp_path: Path, bomb: bytes) -> None:
+    archive = archive_at(tmp_path)
+    write(archive, version=1)
+    (tmp_path / entry_key("m", 0)).write_bytes(bomb)
+    with pytest.raises(IntegrityError, match=r"00000000\.json cannot be read"):
+        read_ledger(archive, "m")
+
+
+@pytest.mark.parametrize(
+    "note",
+    ['{"n": -1, "digest": "D"}', '{"n": "2", "digest": "D"}', '{"n": true, "digest": "D"}', '{"n": 2, "digest": ""}'],
+)
+def test_a_witness_that_was_changed_is_not_believed(tmp_path: Path, note: str) -> None:
+    """A head counted from the end, -1, is the last entry of any ledger: what was cut off would not show."""
+    archive = archive_at(tmp_path / "store", witness=FileWitness(tmp_path / "witness"))
+    last = [write(archive, version=n) for n in range(3)][-1]
+    (tmp_path / "witness/m.json").write_text(note.replace("D", last.digest))
+    with pytest.raises(IntegrityError, match=r"witness/m\.json cannot be read: it was changed"):
         read_ledger(archive, "m")
 
 
@@ -226,3 +289,15 @@ def test_a_reader_without_a_key_checks_and_cannot_write(tmp_path: Path) -> None:
     assert len(read_ledger(reader, "m")) == 1
     with pytest.raises(IntegrityError, match="no signing key"):
         write(reader, version=2)
+
+
+def test_a_reader_whose_home_is_read_only_reads_and_a_writer_is_stopped(tmp_path: Path) -> None:
+    class ReadOnly(FileWitness):
+        def saw(self, model: str, head: Head) -> None:
+            raise FolderError("Cannot write to the witness: Read-only file system.")
+
+    write(archive_at(tmp_path / "store"), version=1)
+    archive = archive_at(tmp_path / "store", witness=ReadOnly(tmp_path / "witness"))
+    assert len(read_ledger(archive, "m")) == 1
+    with pytest.raises(FolderError, match="Read-only"):
+        write(archive, version=2)

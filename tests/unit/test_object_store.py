@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.digest import sha256_file
 from plimsoll.errors import ConfigError, DataError, FolderError, IntegrityError
 from plimsoll.platform_config import StoreConfig
 from plimsoll.store import get_object, object_key, put_file_object, put_object
@@ -118,6 +119,53 @@ def test_an_object_that_a_power_cut_tore_is_written_again(
     assert store.put_file(object_key(digest), path, digest)
     assert store.put_if_absent(object_key(digest), path.read_bytes()) is False
     assert get_object(store, digest) == path.read_bytes()
+
+
+@pytest.mark.parametrize("more", [1, 511, 512, 4096, 4097, 1 << 20])
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_long_file_is_stored_whole_with_or_without_the_page_cache(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int, refused: bool
+) -> None:
+    path = write(tmp_path / "file", some_bytes((2 << 20) + more))
+    if refused:
+        monkeypatch.setattr(os, "O_DIRECT", 0, raising=False)
+    digest, size = put_file_object(store, path)
+    assert (size, digest) == (path.stat().st_size, sha256_file(path))
+    assert get_object(store, digest) == path.read_bytes()
+
+
+def test_a_write_that_ends_early_is_gone_on_with(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:100_001]))
+    path = write(tmp_path / "file", some_bytes(3 << 20))
+    assert get_object(store, put_file_object(store, path)[0]) == path.read_bytes()
+
+
+def test_one_object_that_the_disk_refuses_leaves_the_others_owed(
+    store: FolderStore, forced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force = durable_files._force
+    good = store.root / object_key(put_object(store, b"good"))
+    durable_files.wait_for_disk(store.root)
+
+    def refuse(path: Path) -> None:
+        if path.name.startswith("bad"):
+            raise OSError(5, "Input/output error")
+        force(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable_files, "_force", refuse)
+        store.put_if_absent("objects/sha256/ba/bad", b"bad")
+        store.put_if_absent(object_key(good.name), b"good")
+        with pytest.raises(FolderError, match="Input/output error"):
+            store.put_if_absent(ENTRY, b"{}")
+    assert store.get("objects/sha256/ba/bad") is None
+    forced.clear()
+    assert store.put_if_absent(ENTRY, b"{}")
+    named = forced.index(f"named {store.root / ENTRY}")
+    assert str(good.parent) in forced[:named]
 
 
 def test_objects_are_read_only_and_the_umask_holds(store: FolderStore, tmp_path: Path) -> None:

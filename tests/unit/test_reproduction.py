@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plimsoll.archive import Archive
+from plimsoll.archive import Archive, put_sealed
 from plimsoll.errors import UserError
 from plimsoll.ledger import append
 from plimsoll.reproduction import TrainingFacts, compare_inputs, judge_reproduction
@@ -33,6 +33,7 @@ RUN = TrainingFacts(
     files={"bundle.json": "4" * 64, "model.ubj": "5" * 64},
     metrics={"auc": 0.75, "log_loss": 0.49},
 )
+EXPIRED = "20250101T1-train_model-dd"
 OTHER = {  # in the order in which a difference is blamed
     "data": {"data": "0" * 64},
     "config": {"config": "0" * 64},
@@ -113,13 +114,17 @@ def test_an_undefined_metric_is_equal_to_itself() -> None:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
-    """An archive with three runs, the first of which trained the only version."""
+    """An archive with three runs, the first of which trained v1; the upkeep removed the one that trained v2."""
     archive = archive_at(tmp_path)
     for run in ("20260101T1-train_model-aa", "20260101T2-score_batch-bb", "20260102T1-train_model-cc"):
         archive.store.put_if_absent(f"records/{run}/start.json", b"{}")
     facts = {"version": 1, "bundle": "b", "run": "20260101T1-train_model-aa"}
-    at = "2026-01-01T00:00:00+00:00"
-    append(archive, "m", "trained", facts=facts, as_of="2026-01-01", recorded_at=at, by="t")
+    about = {"as_of": "2026-01-01", "recorded_at": "2026-01-01T00:00:00+00:00", "by": "t"}
+    append(archive, "m", "trained", facts=facts, **about)
+    append(archive, "m", "trained", facts={**facts, "version": 2, "run": EXPIRED}, **about)
+    for run in ("20260101T1-train_model-aa", EXPIRED):  # the first was cut off before its record went
+        note = {"run": run, "expired_at": "2026-03-01T03:00", "by": "2026-run", "policy": "retention: 400 days"}
+        put_sealed(archive, f"expired/{run}.json", note)
     return archive
 
 
@@ -131,10 +136,12 @@ def test_a_run_is_found_by_id_beginning_or_version(archive: Archive, text: str) 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("20250", "Run 20250101T1-train_model-dd is gone: on 2026-03-01 the upkeep 2026-run removed its record"),
+        ("m:v2", "Run 20250101T1-train_model-dd is gone.*retention: 400 days.*Restore the store from a backup"),
         ("20260101", "2 runs begin with '20260101': 20260101T1-train_model-aa, 20260101T2-score_batch-bb"),
         ("2027", "No run begins with '2027'"),
-        ("m:v2", "has no v2; it has v1"),
-        ("m:champion", "has no champion; it has v1"),
+        ("m:v3", "has no v3; it has v1, v2"),
+        ("m:champion", "has no champion; it has v1, v2"),
         ("n:v1", "has no v1; it has no versions"),
         ("m v1", "does not name a run"),
         ("", "does not name a run"),

@@ -1,6 +1,7 @@
 """Retention: nothing that is needed ever goes, and what nothing needs goes when it is old enough."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ NODES = st.integers(0, 12)
 GRAPHS = st.dictionaries(NODES, st.frozensets(NODES, max_size=4), max_size=13)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_power_cuts() -> Iterator[None]:
+    """Nothing here is about power cuts, and forcing every file to disk is most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.durable_files.os.fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture
 def yard(tmp_path: Path) -> Yard:
     return Yard(tmp_path, MONTH)
@@ -34,6 +43,7 @@ def paths_from(roots: set[int], graph: dict[int, frozenset[int]]) -> set[int]:
     return found
 
 
+@settings(max_examples=40)
 @given(GRAPHS, st.sets(NODES), st.sets(NODES))
 def test_exactly_what_can_be_reached_is_reached(
     graph: dict[int, frozenset[int]], first: set[int], later: set[int]
@@ -45,6 +55,7 @@ def test_exactly_what_can_be_reached_is_reached(
     assert closure(first, graph) == paths_from(first, graph)
 
 
+@settings(max_examples=40)
 @given(GRAPHS, st.sets(NODES), st.sets(NODES))
 def test_data_is_kept_and_not_followed_unless_something_else_names_it(
     graph: dict[int, frozenset[int]], roots: set[int], data: set[int]
@@ -68,7 +79,7 @@ RUNS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(RUNS, st.lists(st.sampled_from([0.5, 1.5, 3, 90]), max_size=4))
 def test_whatever_a_store_holds_what_kept_runs_need_stays_and_the_rest_goes(
     runs: list[tuple[int, str | None, list[int], list[int], bool]], orphans: list[float]
@@ -142,6 +153,16 @@ def test_what_a_kept_run_was_built_upon_stays_however_old(yard: Yard) -> None:
     assert list_runs(yard.workspace.store) == [oldest, between, newest]
     objects = yard.objects()
     assert {yard.put(b"oldest"), yard.put(b"between")} <= objects
+
+
+def test_the_promotion_of_a_former_champion_stays_and_one_that_came_to_nothing_goes(yard: Yard) -> None:
+    trained = yard.run(90)
+    for version, final in ((1, "promoted"), (2, "promoted"), (3, "promoted"), (4, "rejected")):
+        yard.enter("trained", version=version, run=trained, bundle="")
+        yard.enter(final, version=version)  # type: ignore[arg-type]
+    asked = [yard.run(80, flow="promote_model", parameters={"version": version}) for version in (1, 2, 3, 4)]
+    yard.maintain()
+    assert list_runs(yard.workspace.store) == sorted([trained, *asked[:3]])
 
 
 def test_an_old_object_named_anew_after_the_survey_stays(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,8 @@ def test_a_run_does_not_differ_from_itself_nor_from_its_twin() -> None:
             "data",
             "batch: 10 rows in all before, 12 now (+2)",
         ),
-        (replace(RUN, snapshots=[]), "data", "2026-01-01: read before, not now"),
+        (replace(RUN, snapshots=[]), "data", "2026-01-01: read before, not now (10 rows of batch)"),
+        (replace(RUN, config={**RUN.config, "purpose": "a b"}), "config", "purpose: not there before, “a b” now"),
     ],
 )
 def test_each_difference_is_said_under_its_subject(now: RunView, subject: str, sentence: str) -> None:
@@ -94,7 +95,23 @@ def test_members_of_a_list_are_known_by_their_name_wherever_they_stand() -> None
     old = {"columns": [{"name": "a", "kind": "number"}, {"name": "b", "kind": "number"}]}
     new = {"columns": [{"name": "b", "kind": "category"}, {"name": "a", "kind": "number"}]}
     said = list(changes(old, new))
-    assert said == ["order of columns: a, b before, b, a now", "columns[b].kind: number before, category now"]
+    assert said == ["order of columns: “a, b” before, “b, a” now", "columns[b].kind: number before, category now"]
+
+
+def test_dates_that_only_one_run_read_are_one_line_with_their_rows() -> None:
+    def dated(day: int) -> Snapshot:
+        date, lookup = f"2026-01-{day:02d}", replace(BATCH, name="all", digest="8" * 64, rows=3)
+        tables = {"batch": (replace(BATCH, digest=f"{day:064d}"),), "lookup": (lookup,)}
+        return replace(RUN.snapshots[0], dates=(date,), tables=tables)
+
+    found = compare_runs(
+        replace(RUN, snapshots=[dated(day) for day in range(1, 10)]),
+        replace(RUN, snapshots=[dated(9), dated(10), dated(11)]),
+    )
+    assert found["data"] == [
+        "2026-01-01 to 2026-01-08, 8 in all: read before, not now (80 rows of batch, 3 rows of lookup)",
+        "2026-01-10 and 2026-01-11: not read before, but now (20 rows of batch, 3 rows of lookup)",
+    ]
 
 
 def test_many_files_are_counted() -> None:

@@ -159,6 +159,10 @@ def test_what_is_null_and_what_is_empty(tmp_path: Path) -> None:
     assert csv(tmp_path / "f.csv", b'a;b\n1;NA\n2;"NA"\n', None, form)[1]["b"] == "NA"
 
 
+def test_a_quote_in_the_middle_of_a_value_is_a_character(tmp_path: Path) -> None:
+    assert csv(tmp_path / "f.csv", b'a,b\n5" pipe,x\n') == [{"a": '5" pipe', "b": "x"}]
+
+
 def test_quoted_newlines_and_byte_order_marks_are_read(tmp_path: Path) -> None:
     assert csv(tmp_path / "f.csv", '﻿a,b\n"x\ny",ä\n'.encode()) == [{"a": "x\ny", "b": "ä"}]
 
@@ -175,8 +179,22 @@ def test_quoted_newlines_and_byte_order_marks_are_read(tmp_path: Path) -> None:
         (b"a,a\n1,2\n", "f.csv: every column needs a name of its own, found 'a', 'a'"),
         (b"a,\n1,2\n", "f.csv: every column needs a name of its own"),
         (b'a,b\n"x,2\n3,4\n', "f.csv: row 2 is broken"),
+        (b'a,b\n1,x\n2,"cut o', "f.csv: a quote is open at the end: the file is cut off"),
+        (b'a,b\n1,"' + b"2,x\n" * 100_000, "f.csv: a quote is open at the end"),
     ],
-    ids=["empty", "short", "long", "far down", "latin-1", "utf-16", "doubled", "unnamed", "unclosed quote"],
+    ids=[
+        "empty",
+        "short",
+        "long",
+        "far down",
+        "latin-1",
+        "utf-16",
+        "doubled",
+        "unnamed",
+        "unclosed quote",
+        "cut off",
+        "cut off early",
+    ],
 )
 def test_a_broken_csv_is_named_with_its_row(tmp_path: Path, data: bytes, words: str) -> None:
     with pytest.raises(DataError) as caught:

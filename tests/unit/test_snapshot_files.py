@@ -1,5 +1,6 @@
 """Keeping a folder's files: once, whole, and not read again while the file system proves that they did not change."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 
 from plimsoll.archive import Archive
 from plimsoll.digest import sha256_file
-from plimsoll.errors import DataError, IntegrityError
+from plimsoll.errors import DataError, FolderError, IntegrityError
 from plimsoll.feed_config import Feed
 from plimsoll.seal import seal_of
 from plimsoll.snapshot import FileRef
 from plimsoll.store import get_object, object_key
-from tasks import folder_source, keeping
+from tasks import folder_source, keeping, object_store
+from tasks.durable_files import wait_for_disk
 from tasks.folder_source import FolderSource
 from tasks.keeping import SEEN, Keeper
 from tasks.object_store import FolderStore
@@ -282,3 +284,52 @@ def test_a_corrected_csv_replaces_its_flaw(archive: Archive, feed: Path, reads: 
     assert "row 2 is broken" in source(archive, feed, format="csv").keep(DAYS[1:2])[0].flaw
     (feed / f"{DAYS[1]}.csv").write_text(whole)
     assert source(archive, feed, format="csv").keep(DAYS[1:2])[0].flaw == ""
+
+
+def test_a_file_cut_inside_a_quoted_value_is_kept_with_the_reason(archive: Archive, feed: Path) -> None:
+    (feed / f"{DAYS[1]}.csv").write_text('k,x,n\nc,3,"7')
+    (ref,) = source(archive, feed, format="csv").keep(DAYS[1:2])
+    assert (ref.rows, ref.bytes) == (None, 12)
+    assert "feed/2013-01-02.csv: a quote is open at the end" in ref.flaw
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_folder_in_the_place_of_a_file_is_said_in_one_sentence(archive: Archive, folder: Path, kind: str) -> None:
+    (folder / f"2013-02-01.{kind}").mkdir()
+    with pytest.raises(DataError, match=f"2013-02-01.{kind} is a folder; expected one file"):
+        source(archive, folder, format=kind).keep(["2013-02-01"])
+
+
+def test_a_value_without_a_place_in_parquet_is_kept_with_the_reason(archive: Archive, folder: Path) -> None:
+    far = pa.table({"t": pa.array([1 << 62], pa.timestamp("ms"))})
+    pq.write_table(far, folder / f"{DAYS[0]}.parquet")
+    (ref,) = source(archive, folder, keep_columns=["t"]).keep(DAYS[:1])
+    assert ref.rows is None
+    assert "flights/2013-01-01.parquet: a value has no place in parquet" in ref.flaw
+
+
+def test_a_full_temporary_folder_is_said_in_one_sentence(archive: Archive) -> None:
+    said = r"Cannot write to the temporary folder .*: No space left on device\. Free it"
+    with pytest.raises(FolderError, match=said), keeping.scratch():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_first_part_settles_types_before_the_others_are_read(archive: Archive, tmp_path: Path) -> None:
+    (tmp_path / "wide").mkdir()
+    for n, day in enumerate(DAYS):
+        (tmp_path / f"wide/{day}.csv").write_text(f"k,x\na,{n if n else 0.5}\n")
+    assert {ref.columns for ref in source(archive, tmp_path / "wide", format="csv").keep(DAYS)} == {
+        (("k", "string"), ("x", "double"))
+    }
+
+
+def test_many_files_are_noted_with_few_waits_for_the_disk(
+    archive: Archive, folder: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[Path] = []
+    monkeypatch.setattr(object_store, "wait_for_disk", lambda root: waits.append(root) or wait_for_disk(root))
+    first = source(archive, folder).keep(DAYS)
+    assert len(waits) == 1
+    assert len(list(archive.store.keys(SEEN))) == len(DAYS)
+    assert source(archive, folder).keep(DAYS) == first
+    assert reads == DAYS
