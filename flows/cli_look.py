@@ -144,7 +144,7 @@ def runs(
             break
     if as_json:
         return print_json(found)
-    return print_table("Runs", ["run", "model", "as of", "code", "snapshot", "result"], run_rows(found))
+    return print_table("Runs", ["run", "result"], run_rows(found), whole="run")
 
 
 def _version(number: int | None) -> str:

@@ -29,8 +29,8 @@ def complain(sentence: str, as_json: bool) -> None:
     Console(stderr=True, highlight=False).print(f"Error: {sentence}", markup=False, style="red", soft_wrap=True)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a table; an empty one says so."""
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, whole: str = "") -> None:
+    """Write a table; an empty one says so. The column named whole is never broken: its cells are to be copied."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -41,7 +41,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == whole)
     for row in rows:
         table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
     Console(highlight=False).print(table)

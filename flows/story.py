@@ -53,13 +53,15 @@ def run_rows(records: Sequence[dict[str, Any]]) -> list[list[Any]]:
 
 
 def _run_row(record: dict[str, Any]) -> list[Any]:
+    """Return a run's name above what it was about, and how it ended: narrow enough for 80 columns."""
     code, end = record["code"], record["end"]
-    commit = (code["commit"] or code["tree"])[:8] + ("+changes" if code["diff"] else "")
+    about = [record["model"] or "platform", f"as of {record['as_of']}"]
+    commit = f"code {(code['commit'] or code['tree'])[:8]}{' and changes' if code['diff'] else ''}"
     if end is None:
-        return [record["run_id"], record["model"], record["as_of"], commit, "", "cut off, or running"]
-    snapshot = end["snapshots"][-1][:SHORT] if end["snapshots"] else ""
+        return ["\n".join([record["run_id"], ", ".join(about), commit]), "cut off, or running"]
+    snapshot = f", data {end['snapshots'][-1][:SHORT]}" if end["snapshots"] else ""
     result = f"{end['result']}: {end['sentence']}" if end["sentence"] else end["result"]
-    return [record["run_id"], record["model"], record["as_of"], commit, snapshot, result]
+    return ["\n".join([record["run_id"], ", ".join(about), f"{commit}{snapshot}"]), result]
 
 
 def print_trace(found: dict[str, Any]) -> None:

@@ -70,7 +70,8 @@ def record_markdown(run: "Recorded", end: RunEnd, mlflow_url: str = "") -> str:
 def _links(run: "Recorded", mlflow_url: str) -> str:
     version = run.outputs.get("version")
     reports, model = run.workspace.reports, run.start.model
-    pages = [("All models", reports / "index.html"), (f"About {model}", reports / model / "index.html")]
+    pages = [("All models", reports / "index.html")]
+    pages += [(f"About {model}", reports / model / "index.html")] if model else []
     pages += [(f"Version {version}", reports / model / f"v{version}.html")] if version else []
     links = [f"[{name}]({report_url(run.workspace, page)})" for name, page in pages if page.is_file()]
     links += [f"[MLflow run]({mlflow_url})"] if mlflow_url else []

@@ -148,6 +148,7 @@ def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
     facts = {
         "date": date,
         "versions": {str(one.version): one.role for one in served},
+        "scored_by": visible[champion].run if champion in visible else run.id,
         "rows": len(good),
         "quarantined": verdict.to_json()["bad_rows"],
         "unseen": served[0].bundle.encoder.unseen(good),

@@ -150,34 +150,36 @@ def _check_batch(
     except IntegrityError as error:
         seen.found(Finding(where, str(error)))
         return
-    stated = (entry.facts["scores"], entry.facts["versions"], {entry.facts["snapshot"]})
+    stated = (entry.facts["scores"], entry.facts["versions"], {entry.facts["snapshot"]}, {entry.facts["scored_by"]})
     if found != stated:
-        names = ("scores", "versions and roles", "snapshot")
+        names = ("scores", "versions and roles", "snapshot", "run")
         wrong = ", ".join(name for name, one, other in zip(names, found, stated, strict=True) if one != other)
         said = f"The predictions of {entry.model} {date} are not those of {key}: {wrong} differ."
         seen.found(Finding(where, f"{said} Restore the predictions table from a backup."))
 
 
-def _describe(live: LiveFiles, parts: Iterable[Partition]) -> tuple[str, dict[str, str], set[str]]:
-    """Return digest of the scores, role by version, and snapshots of the rows as they lie there."""
+def _describe(live: LiveFiles, parts: Iterable[Partition]) -> tuple[str, dict[str, str], set[str], set[str]]:
+    """Return digest of the scores, role by version, snapshots and runs of the rows as they lie there."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    tables, roles, snapshots = [], {}, set()
+    tables, roles, named = [], {}, {"snapshot": set[str](), "run": set[str]()}
     for part in parts:
         rows = pa.concat_tables(_read(live, part))
         roles[str(part.version)] = "/".join(sorted(pc.unique(rows["role"]).to_pylist()))
-        snapshots |= set(pc.unique(rows["snapshot"]).to_pylist())
+        for column, found in named.items():
+            found |= set(pc.unique(rows[column]).to_pylist())
         version = pa.repeat(pa.scalar(part.version, pa.int32()), len(rows))
         tables.append(rows.select(["key", "score"]).append_column("version", version))
-    return scores_digest(pa.concat_tables(tables)), roles, snapshots
+    return scores_digest(pa.concat_tables(tables)), roles, named["snapshot"], named["run"]
 
 
 def _read(live: LiveFiles, part: Partition) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = pa.schema({"key": pa.string(), "score": pa.float64(), "role": pa.string(), "snapshot": pa.string()})
+    words = {name: pa.string() for name in ("key", "role", "snapshot", "run")}
+    kinds = pa.schema({**words, "score": pa.float64()})
     for file in part.files:
         with checked(f"{TABLE}/{file['path']}"), live.filesystem.open_input_file(file["path"]) as stream:
             yield pq.ParquetFile(stream, page_checksum_verification=True).read(kinds.names).cast(kinds)
