@@ -115,9 +115,26 @@ def lived_home(
     return place.home
 
 
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables with nothing in them, which take MLflow seconds to make. Only to be copied."""
+    from tasks.mlflow_registry import connect
+    from tasks.workspace import open_workspace
+
+    home = tmp_path_factory.mktemp("tables") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLIMSOLL_HOME", str(home))
+        connect(open_workspace())
+    return home / "mlflow/mlflow.db"
+
+
 @pytest.fixture
-def empty(tmp_path: Path, landing: Path, small_project: Path, prefect_server: str) -> Iterator[Place]:
+def empty(
+    tmp_path: Path, landing: Path, small_project: Path, prefect_server: str, mlflow_database: Path
+) -> Iterator[Place]:
     """A place where nothing has happened yet."""
+    (tmp_path / "home/mlflow").mkdir(parents=True)
+    shutil.copy(mlflow_database, tmp_path / "home/mlflow")
     data, root = (
         shutil.copytree(landing, tmp_path / "landing"),
         places.copy_project(small_project, tmp_path / "project"),

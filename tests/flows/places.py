@@ -119,6 +119,7 @@ def make_small(root: Path) -> Path:
 
 def copy_home(source: Path, target: Path) -> None:
     """Copy a home; its MLflow, whose database holds the absolute paths of artifacts, finds its way by itself."""
+    shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target)
 
 
