@@ -33,7 +33,7 @@ up: setup ## Prefect, a worker, MLflow and the reports, until Ctrl-C
 	@$(BIN)/plimsoll up
 
 test: setup ## unit and flow tests: what every change must pass
-	@$(BIN)/python -m pytest --numprocesses logical --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
 test-system: setup ## real PostgreSQL, browser, demo; needs the Debian packages of docs/testing.md
 	@$(BIN)/python -m pytest tests/system

@@ -95,12 +95,12 @@ def test_an_undivided_file_is_named_all(archive: Archive, folder: Path) -> None:
 
 def test_what_has_not_changed_is_not_read_again(archive: Archive, folder: Path, reads: list[str]) -> None:
     first = source(archive, folder).keep(DAYS)
-    assert reads == DAYS
+    assert sorted(reads) == DAYS, "several files are read at once"
     reads.clear()
     assert source(archive, folder).keep(DAYS) == first
     assert reads == []
     assert source(archive, folder, paranoid=True).keep(DAYS) == first
-    assert reads == DAYS
+    assert sorted(reads) == DAYS, "several files are read at once"
 
 
 def test_times_make_no_difference_to_what_is_kept(archive: Archive, folder: Path, reads: list[str]) -> None:
@@ -140,7 +140,7 @@ def test_a_lost_object_is_stored_again(archive: Archive, folder: Path, reads: li
     first = source(archive, folder).keep(DAYS)
     archive.store.delete(object_key(first[1].digest))
     assert source(archive, folder).keep(DAYS) == first
-    assert reads == [*DAYS, DAYS[1]]
+    assert (sorted(reads[:3]), reads[3:]) == (DAYS, [DAYS[1]])
     assert get_object(archive.store, first[1].digest)
 
 
@@ -332,4 +332,4 @@ def test_many_files_are_noted_with_few_waits_for_the_disk(
     assert len(waits) == 1
     assert len(list(archive.store.keys(SEEN))) == len(DAYS)
     assert source(archive, folder).keep(DAYS) == first
-    assert reads == DAYS
+    assert sorted(reads) == DAYS
