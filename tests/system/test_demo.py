@@ -61,7 +61,7 @@ def test_a_demo_killed_half_way_starts_again_and_tells_its_story(
         "waits",
     ):
         assert chapter in story
-    entries = plimsoll(demo_environ, "history", "flight_delay")
+    entries = plimsoll(demo_environ, "history", "flight_delay")["entries"]
     by_date = {(e["kind"], e["facts"].get("date")): e for e in entries}
     cut = by_date["batch_rejected", "2013-03-12"]
     first_decision = next(e for e in entries if e["kind"] == "drift_decided" and e["facts"]["batch_entry"] == cut["n"])
