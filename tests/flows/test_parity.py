@@ -63,7 +63,7 @@ def test_the_whole_batch_before_and_after(pair: Pair) -> None:
     assert pair.made.score(pair.rows).tobytes() == pair.back.score(pair.rows).tobytes()
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(data=st.data())
 def test_any_rows_in_any_order_have_the_scores_they_have_alone(pair: Pair, data: st.DataObject) -> None:
     picked = data.draw(st.lists(st.integers(0, len(pair.rows) - 1), min_size=1, max_size=12))

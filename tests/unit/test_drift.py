@@ -78,7 +78,7 @@ def test_a_column_that_never_varied_and_now_does_alarms() -> None:
     assert not judge_inputs(plan, days, days[0], 20).alarm
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(range(40)))
 def test_the_order_of_the_reference_days_does_not_matter(order: list[int]) -> None:
     straight = judge_inputs(PLAN, DAYS[:40], DAYS[50], 20)

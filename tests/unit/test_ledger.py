@@ -100,7 +100,7 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(n=st.integers(0, 3), place=st.integers(0, 10_000), change=st.integers(1, 255))
 def test_any_changed_byte_is_seen_and_named(four: Path, n: int, place: int, change: int) -> None:
     path = four / entry_key("m", n)

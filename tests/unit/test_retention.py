@@ -79,7 +79,7 @@ RUNS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(RUNS, st.lists(st.sampled_from([0.5, 1.5, 3, 90]), max_size=4))
 def test_whatever_a_store_holds_what_kept_runs_need_stays_and_the_rest_goes(
     runs: list[tuple[int, str | None, list[int], list[int], bool]], orphans: list[float]

@@ -54,7 +54,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(body=VALUES, data=st.data())
 def test_any_changed_byte_of_a_sealed_json_is_seen(body: object, data: st.DataObject) -> None:
     seal = seal_of(SECRET)

@@ -53,7 +53,7 @@ def changed(n: int = 0, **fields: object) -> Snapshot:
 
 
 @given(snapshots)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 def test_what_is_saved_is_loaded(tmp_path: Path, snapshot: Snapshot) -> None:
     store = FolderStore(tmp_path)
     assert save_snapshot(store, snapshot) == snapshot.id

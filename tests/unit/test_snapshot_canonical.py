@@ -27,7 +27,7 @@ rows = st.lists(
     ),
     max_size=60,
 )
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 def batches(values: list[tuple[object, ...]], size: int) -> list[pa.RecordBatch]:
