@@ -1,11 +1,12 @@
 """The page about one version: the evidence that a person decides on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from plimsoll.axes import is_date
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_origin import config_section, data_section, features_section, origin_section
 from plimsoll.charts import bar_list, reliability_diagram
+from plimsoll.gates_table import gates_table, metric_number
 from plimsoll.metrics import HIGHER_IS_BETTER
 from plimsoll.model_config import ModelConfig
 from plimsoll.page import (
@@ -75,23 +76,8 @@ def _who_decides(config: ModelConfig) -> str:
 
 
 def _gates(candidate: Candidate) -> Html:
-    rows: list[Sequence[Child]] = [
-        (
-            badge("good", "passed") if gate["passed"] else badge("bad", "failed"),
-            gate["gate"],
-            _number(gate["value"]),
-            _number(gate["threshold"]),
-            gate["sentence"],
-        )
-        for gate in candidate.report["gates"]
-    ]
-    heads = ["Verdict", "Gate", "Reached", "Load line", "In words"]
     lead = "Every gate runs, also after one has failed."
-    return section("Gates", table(heads, rows, numbers=(2, 3), empty="No gate applied."), lead=lead)
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+    return section("Gates", gates_table(candidate.report["gates"]), lead=lead)
 
 
 def _metrics(candidate: Candidate) -> Html:
@@ -103,8 +89,8 @@ def _metrics(candidate: Candidate) -> Html:
     rows = [
         (
             NAMES.get(name, name),
-            _number(value),
-            _number(champion.get(name)) if champion else "–",
+            metric_number(value),
+            metric_number(champion.get(name)) if champion else "–",
             _gain(name, value, champion.get(name)),
         )
         for name, value in mine.items()

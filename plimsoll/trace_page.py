@@ -1,9 +1,10 @@
 """The page about one prediction, to be handed to an auditor: it stands alone and says how each claim is checked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plimsoll.contribution_chart import contribution_chart, shown_value, signed
+from plimsoll.gates_table import gates_table
 from plimsoll.page import (
     Child,
     Html,
@@ -190,22 +191,5 @@ def _approval(trace: Trace) -> Html:
             *((name.replace("_", " ").capitalize(), digest(str(d), WHOLE)) for name, d in approval["evidence"].items()),
         ]
     )
-    rows: list[Sequence[Child]] = [
-        (
-            badge("good", "passed") if gate["passed"] else badge("bad", "failed"),
-            gate["gate"],
-            _number(gate["value"]),
-            _number(gate["threshold"]),
-            gate["sentence"],
-        )
-        for gate in approval["gates"]
-    ]
-    gates = table(
-        ["Verdict", "Gate", "Reached", "Load line", "In words"], rows, numbers=(2, 3), empty="No gate applied."
-    )
     lead = "The approval is bound to these digests: had one of them changed, it would have been void."
-    return section("Approval and evidence", known, el("h3", "Gates"), gates, lead=lead)
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+    return section("Approval and evidence", known, el("h3", "Gates"), gates_table(approval["gates"]), lead=lead)

@@ -6,6 +6,7 @@ A test module subclasses `StoreSuite` and gives a fixture `bed`; `S3Suite` adds 
 import hashlib
 import os
 import random
+import secrets
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ from plimsoll.store import (
 )
 from tasks.object_store import open_store
 from tasks.s3 import S3Store
+from tasks.s3_client import connect
 from tests.faulty_proxy import Fault, Proxy, proxy_before
 
 NOBODY = "0" * 64
@@ -62,6 +64,15 @@ class Bed:
     def through(self, proxy: Proxy, **settings: float) -> Store:
         """Return the store seen through a proxy."""
         return open_store(self.config.model_copy(update={"endpoint_url": proxy.endpoint, **settings}))
+
+
+def bed_at(endpoint: str) -> Bed:
+    """Return a store on an S3 server, in a bucket of its own and under a prefix."""
+    bucket = f"b{secrets.token_hex(8)}"
+    config = StoreConfig(url=f"s3://{bucket}/team/store", endpoint_url=endpoint)
+    client = connect(config)
+    client.create_bucket(Bucket=bucket)
+    return Bed(config, lambda key, data: client.put_object(Bucket=bucket, Key=f"team/store/{key}", Body=data))
 
 
 def some_bytes(size: int, seed: int = 0) -> bytes:

@@ -9,12 +9,13 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.flows import places
-from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Place
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Grown, Place
 
 os.environ |= {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false"}
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
@@ -78,38 +79,36 @@ def trained_home(
 
 
 @pytest.fixture(scope="session")
-def champion_home(
-    tmp_path_factory: pytest.TempPathFactory,
-    landing: Path,
-    small_project: Path,
-    prefect_server: str,
-    trained_home: Path,
-) -> Path:
+def grown(tmp_path_factory: pytest.TempPathFactory, landing: Path, small_project: Path, prefect_server: str) -> Grown:
+    """What copies a home and stands there, so that more can happen in it."""
+
+    @contextmanager
+    def grow(home: Path) -> Iterator[Place]:
+        place = Place(tmp_path_factory.mktemp("grown") / "home", landing, small_project)
+        places.copy_home(home, place.home)
+        with places.standing_at(place, prefect_server):
+            yield place
+
+    return grow
+
+
+@pytest.fixture(scope="session")
+def champion_home(grown: Grown, trained_home: Path) -> Path:
     """A home in which flight_delay v1 is champion and no date was scored. Only to be copied."""
     from tasks.approvals import submit_decision
 
-    place = Place(tmp_path_factory.mktemp("champion") / "home", landing, small_project)
-    places.copy_home(trained_home, place.home)
-    with places.standing_at(place, prefect_server):
+    with grown(trained_home) as place:
         assert submit_decision(place.workspace, MODEL, 1, "approve", APPROVER, "").accepted
     return place.home
 
 
 @pytest.fixture(scope="session")
-def lived_home(
-    tmp_path_factory: pytest.TempPathFactory,
-    landing: Path,
-    small_project: Path,
-    prefect_server: str,
-    champion_home: Path,
-) -> Path:
+def lived_home(grown: Grown, champion_home: Path) -> Path:
     """A home in which v1 scored two days and was checked once, with the first day's outcomes. Only to be copied."""
     from flows.check_drift import check_drift
     from flows.score_batch import score_batch
 
-    place = Place(tmp_path_factory.mktemp("lived") / "home", landing, small_project)
-    places.copy_home(champion_home, place.home)
-    with places.standing_at(place, prefect_server):
+    with grown(champion_home) as place:
         score_batch(MODEL, start=DAY, end=NEXT)
         check_drift(MODEL, start=NEXT)
     return place.home

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,9 @@ class Answer:
     def said(self) -> str:
         """All that a person sees."""
         return self.out + self.err
+
+
+Grown = Callable[[Path], AbstractContextManager[Place]]
 
 
 def read_delta(folder: Path) -> pd.DataFrame:

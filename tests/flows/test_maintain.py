@@ -14,7 +14,7 @@ import pytest
 
 from plimsoll.store import OBJECTS, put_object
 from tests.flows import places
-from tests.flows.places import DAY, MODEL, NEXT, Answer, Place
+from tests.flows.places import DAY, MODEL, NEXT, Answer, Grown, Place
 
 Cli = Callable[..., Answer]
 ROOT = Path(__file__).parents[2]
@@ -22,20 +22,12 @@ SCORE = [sys.executable, "-c", "from flows.cli import main; main()", "score", MO
 
 
 @pytest.fixture(scope="module")
-def scored_home(
-    tmp_path_factory: pytest.TempPathFactory,
-    landing: Path,
-    small_project: Path,
-    prefect_server: str,
-    champion_home: Path,
-) -> Path:
+def scored_home(grown: Grown, champion_home: Path) -> Path:
     """A home in which v1 scored one day, which was checked. Only to be copied."""
     from flows.check_drift import check_drift
     from flows.score_batch import score_batch
 
-    place = Place(tmp_path_factory.mktemp("scored") / "home", landing, small_project)
-    places.copy_home(champion_home, place.home)
-    with places.standing_at(place, prefect_server):
+    with grown(champion_home) as place:
         score_batch(MODEL, start=DAY, end=DAY)
         check_drift(MODEL, start=DAY, end=DAY)
     return place.home

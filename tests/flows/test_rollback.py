@@ -14,27 +14,19 @@ from tasks.bundles import bundle_objects
 from tasks.mlflow_registry import read_alias
 from tasks.rollback import roll_back_as
 from tests.flows import places
-from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, flip_a_byte
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Grown, Place, flip_a_byte
 
 Cli = Callable[..., Answer]
 
 
 @pytest.fixture(scope="module")
-def second_home(
-    tmp_path_factory: pytest.TempPathFactory,
-    landing: Path,
-    small_project: Path,
-    prefect_server: str,
-    champion_home: Path,
-) -> Path:
+def second_home(grown: Grown, champion_home: Path) -> Path:
     """A home in which v1 scored a date and v2, which never scored, is champion. Only to be copied."""
     from flows.score_batch import score_batch
     from flows.train_model import train_model
     from tasks.approvals import submit_decision
 
-    place = Place(tmp_path_factory.mktemp("second") / "home", landing, small_project)
-    places.copy_home(champion_home, place.home)
-    with places.standing_at(place, prefect_server):
+    with grown(champion_home) as place:
         assert score_batch(MODEL, DAY, return_state=True).is_completed()
         train_model(MODEL, as_of=AS_OF, requested_by=places.REQUESTER)
         assert submit_decision(place.workspace, MODEL, 2, "approve", APPROVER, "").accepted

@@ -1,7 +1,5 @@
 """The object store on S3, on a stand-in that starts in a second; tests/system/test_ceph.py runs it on a real server."""
 
-import logging
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,36 +9,21 @@ from plimsoll.errors import ConfigError
 from plimsoll.platform_config import StoreConfig
 from tasks.object_store import open_store
 from tasks.s3 import S3Store
-from tasks.s3_client import connect
-from tests.store_suite import BIG_BYTES, Bed, S3Suite, some_bytes, write
+from tests.moto_server import moto_server
+from tests.store_suite import BIG_BYTES, Bed, S3Suite, bed_at, some_bytes, write
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A stand-in for S3 on a free port of this machine."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-        server.start()
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-        server.stop()
+    with moto_server() as address:
+        yield address
 
 
 @pytest.fixture
 def bed(endpoint: str) -> Bed:
     """A store in a bucket of its own, under a prefix."""
-    bucket = f"b{secrets.token_hex(8)}"
-    config = StoreConfig(url=f"s3://{bucket}/team/store", endpoint_url=endpoint)
-    client = connect(config)
-    client.create_bucket(Bucket=bucket)
-    return Bed(config, lambda key, data: client.put_object(Bucket=bucket, Key=f"team/store/{key}", Body=data))
+    return bed_at(endpoint)
 
 
 class TestOnMoto(S3Suite):

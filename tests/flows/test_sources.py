@@ -1,7 +1,6 @@
 """Where data comes from: the same rows from files, S3, a database and Delta; one moment; no secret; no late change."""
 
 import io
-import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from tasks.landing import landed_dates, parts_of
 from tasks.sources import open_sources
 from tasks.workspace import Workspace
 from tests.flows.places import AS_OF, DAY, MODEL, Answer, Place, flip_a_byte
+from tests.moto_server import moto_server
 
 Cli = Callable[..., Answer]
 SECRET = "hunter2-planted-and-to-be-found-nowhere"
@@ -286,19 +286,8 @@ def test_a_delta_table_is_read_at_one_version(empty: Place) -> None:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A stand-in for S3 on a free port of this machine."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-        server.start()
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-        server.stop()
+    with moto_server() as address:
+        yield address
 
 
 @pytest.mark.parametrize("versioned", [False, True])

@@ -1,7 +1,6 @@
 """The object store and the predictions on a real S3 server, Ceph's gateway: it checks keys, bytes and conditions."""
 
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -18,16 +17,15 @@ import pytest
 from plimsoll.archive import Archive
 from plimsoll.errors import ServerError
 from plimsoll.ledger import append, read_ledger
-from plimsoll.platform_config import PlatformConfig, PredictionsConfig, StoreConfig
+from plimsoll.platform_config import PlatformConfig, PredictionsConfig
 from plimsoll.seal import seal_of
 from plimsoll.store import put_object
 from tasks.delta import commit_batch, committed_versions
 from tasks.object_store import open_store
 from tasks.processes import free_port
-from tasks.s3_client import connect
 from tasks.workspace import Workspace
 from tests.faulty_proxy import proxy_before
-from tests.store_suite import BIG_BYTES, Bed, S3Suite, race, some_bytes, write
+from tests.store_suite import BIG_BYTES, Bed, S3Suite, bed_at, race, some_bytes, write
 
 PROGRAMS = ("radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph", "monmaptool")
 MISSING = [name for name in PROGRAMS if not shutil.which(name)]
@@ -74,11 +72,7 @@ def log_in(patch: pytest.MonkeyPatch, key: str, secret: str) -> None:
 @pytest.fixture
 def bed(endpoint: str) -> Bed:
     """A store in a bucket of its own, under a prefix."""
-    bucket = f"b{secrets.token_hex(8)}"
-    config = StoreConfig(url=f"s3://{bucket}/team/store", endpoint_url=endpoint)
-    client = connect(config)
-    client.create_bucket(Bucket=bucket)
-    return Bed(config, lambda key, data: client.put_object(Bucket=bucket, Key=f"team/store/{key}", Body=data))
+    return bed_at(endpoint)
 
 
 class TestOnCeph(S3Suite):
