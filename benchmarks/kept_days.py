@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from benchmarks.children import peak_rss_mib
 from plimsoll.archive import Archive
 from plimsoll.feed_config import Feed
 from plimsoll.seal import seal_of
@@ -27,6 +26,8 @@ def keep_days(folder: Path) -> tuple[FileRef, ...]:
 
 def peak_of(folder: Path, feed: Feed) -> float:
     """Return the most memory (MiB) that a process has held once it has kept one undivided file."""
+    from benchmarks.children import peak_rss_mib
+
     [ref] = FolderSource(folder / "data", Keeper(archive(folder), feed, feed.types)).keep(["all"])
     assert ref.rows
     return peak_rss_mib()

@@ -56,11 +56,11 @@ def write_night(flights: Flights, folder: Path) -> None:
 def score_night(workspace: Workspace, bundle: Bundle) -> str:
     """Enter a version as trained and approved, score NIGHT with it, and return one of the keys."""
     from plimsoll.predictions import Served
-    from tasks.batches import score_date
     from tasks.bundles import keep_bundle
     from tasks.delta import read_predictions
     from tasks.landing import keep_snapshot, landed_dates
     from tasks.records import recording
+    from tasks.score_date import score_date
 
     with recording("train_model", MODEL, dt.date(2013, 3, 1), {}) as run:
         winter = [date for date in landed_dates(workspace, run.config) if date < "2013-03-01"]

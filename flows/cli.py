@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows import cli_keys, cli_maintain, cli_reproduce, cli_verify
+from flows import cli_batches, cli_keys, cli_maintain, cli_reproduce, cli_verify
 from flows.cli_look import Json, Model, add_commands
 from flows.output import complain, print_facts, print_json, print_table, say, working
 
@@ -71,11 +71,16 @@ def score(
     model: Model,
     day: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Batch date.")] = None,
     to: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last date of a range.")] = None,
-    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date; today if empty.")] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Business date, scored by the champion of then; today if empty."),
+    ] = None,
+    version: Annotated[int | None, typer.Option("--with", help="Score with this version alone.")] = None,
     as_json: Json = False,
 ) -> None:
     """Score a date or a range exactly once; without a date, whatever has landed since the last batch."""
-    _run("score_batch", model, {"start": _day(day), "end": _day(to), "as_of": _day(as_of)}, as_json)
+    given = {"start": _day(day), "end": _day(to), "as_of": _day(as_of), "version": version}
+    _run("score_batch", model, given, as_json)
 
 
 @app.command()
@@ -143,6 +148,7 @@ def rollback(
 
 
 add_commands(app)
+cli_batches.add_commands(app)
 cli_keys.add_commands(app)
 cli_reproduce.add_commands(app)
 cli_maintain.add_commands(app)

@@ -1,18 +1,21 @@
 """From raw tables to the frame that is validated, trained on and scored: one path for all three."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 
+from plimsoll.assembled import CHUNK_ROWS, Assembled, ScratchFile
+from plimsoll.batch_checks import BatchChecks
 from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
 from plimsoll.lookups import join_lookups
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import FileRef, Snapshot
-from plimsoll.store import Store, get_object
+from plimsoll.store import Store, get_object, open_object
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,23 +87,69 @@ def read_assembled(
     ref = snapshot.file("batch", date)
     if ref is None:
         raise DataError(f"No batch of {config.model} for {date} at {config.source.where}. Was it exported?")
-    where = f"{config.source.where} of {date}"
+    checks = BatchChecks(config, date)
     # with company, so that a column which is null in the row is not taken for an empty one
+    where = checks.where
     batch = read_part(store, ref, where) if key is None else read_row(store, ref, where, config, key, FEW)
-    _check_raw(batch, config, date)
+    checks.see_raw(batch)
+    checks.finish_raw(len(batch))
     return assemble(batch, _lookup_tables(store, snapshot, config, date), config, function)
+
+
+def assemble_rows(
+    store: Store, snapshot: Snapshot, config: ModelConfig, function: FeatureFunction | None, date: str, scratch: Path
+) -> Assembled:
+    """Return one date's rows with lookups and features, in the order of the file; many rows through a file in scratch.
+
+    Memory does not grow with the rows, unless a feature function asks for the whole batch at once.
+    Raises DataError like `read_assembled`, and IntegrityError when a part is not as it was kept.
+    """
+    ref = snapshot.file("batch", date)
+    if ref is None or ref.flaw or config.features.whole_batch or (ref.rows or 0) <= CHUNK_ROWS:
+        frame = read_assembled(store, snapshot, config, function, date)
+        return Assembled(len(frame), frame)
+    checks, tables = BatchChecks(config, date), _lookup_tables(store, snapshot, config, date)
+    sink = ScratchFile(scratch / f"assembled-{ref.digest}.parquet")
+    with open_object(store, ref.digest, scratch) as stream:
+        for batch in _raw_chunks(stream, checks.where):
+            checks.see_raw(batch)
+            frame = _assemble(batch, tables, config, function)
+            checks.see_features(frame)
+            sink.write(frame)
+    found = sink.close()
+    checks.finish(found.rows)
+    return found
+
+
+def _raw_chunks(stream: BinaryIO, where: str) -> Iterator[pd.DataFrame]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        for batch in pq.ParquetFile(stream, pre_buffer=False).iter_batches(CHUNK_ROWS):
+            yield pa.Table.from_batches([batch]).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{where}: expected a parquet file, found bytes that are not one ({error}).") from None
 
 
 def assemble(
     batch: pd.DataFrame, tables: Mapping[str, pd.DataFrame], config: ModelConfig, function: FeatureFunction | None
 ) -> pd.DataFrame:
     """Return a raw batch with its lookups joined, its features built and checked, and its key as one string."""
+    frame = _assemble(batch, tables, config, function)
+    checks = BatchChecks(config, "")
+    checks.see_features(frame)
+    checks.finish_features(len(frame))
+    return frame
+
+
+def _assemble(
+    batch: pd.DataFrame, tables: Mapping[str, pd.DataFrame], config: ModelConfig, function: FeatureFunction | None
+) -> pd.DataFrame:
     frame = join_lookups(batch, config.source, tables)
     if function:
         frame = _build_features(frame, config, function)
-    _check_features(frame, config)
-    frame[KEY] = row_keys(frame, config)
-    return frame
+    return frame.assign(**{KEY: row_keys(frame, config)})
 
 
 def _build_features(frame: pd.DataFrame, config: ModelConfig, function: FeatureFunction) -> pd.DataFrame:
@@ -178,33 +227,3 @@ def _lookup_tables(store: Store, snapshot: Snapshot, config: ModelConfig, date: 
 def _lookup_part(store: Store, ref: FileRef, where: str) -> pd.DataFrame:
     """Return one file of a lookup; neighbouring dates share them, so the last few are kept. Not to be changed."""
     return read_part(store, ref, where)
-
-
-def _check_raw(batch: pd.DataFrame, config: ModelConfig, date: str) -> None:
-    where = f"{config.source.where} of {date}"
-    if batch.empty:
-        raise DataError(f"{where}: the file has no rows.")
-    needed = [*config.source.key, *([config.source.event_time] if config.source.event_time else [])]
-    for column in needed:
-        if column not in batch:
-            raise DataError(f"{where}: column {column} is missing.{nearest(column, list(batch.columns))}")
-    for column in batch.columns.intersection([*needed, *config.feature_names]):
-        if batch[column].isna().all():
-            raise DataError(f"{where}: column {column} has no value in any of {len(batch)} rows.")
-
-
-def _check_features(frame: pd.DataFrame, config: ModelConfig) -> None:
-    for feature in config.features.columns:
-        if feature.name not in frame:
-            raise DataError(
-                f"{config.model}: feature {feature.name} is missing from the batch."
-                f"{nearest(feature.name, [str(c) for c in frame.columns])}"
-            )
-        found = frame[feature.name]
-        if not feature.sparse and found.isna().all():
-            raise DataError(f"{config.model}: feature {feature.name} has no value in any of {len(frame)} rows.")
-        numeric = pd.api.types.is_numeric_dtype(found)
-        if feature.kind == "number" and not numeric:
-            raise DataError(f"{config.model}: feature {feature.name} must be a number, found {found.dtype}.")
-        if feature.kind == "category" and numeric and not found.isna().all():
-            raise DataError(f"{config.model}: feature {feature.name} must be a category (text), found {found.dtype}.")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
 from plimsoll.snapshot import Columns
 
@@ -78,6 +77,11 @@ def read_columns(path: Path, columns: list[str] | None, where: str) -> tuple["pa
     return schema, rows()
 
 
+def load() -> None:
+    """Import what reads footers, so that it can be done while something else waits for the disk."""
+    import pyarrow.parquet  # noqa: F401
+
+
 def describe_parquet(path: Path) -> tuple[int | None, Columns]:
     """Return a parquet file's rows and columns from its footer; None and nothing when it has no footer."""
     import pyarrow as pa
@@ -108,6 +112,8 @@ def select_names(names: list[str], columns: list[str] | None, where: str) -> lis
         raise DataError(f"{where}: column {', '.join(twice)} is there twice. Columns need names of their own.")
     for name in columns or []:
         if name not in names:
+            from plimsoll.config_loading import nearest  # YAML, for the sentence alone
+
             raise DataError(f"{where}: column {name} is missing, and keep_columns names it.{nearest(name, names)}")
     return columns or names
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from plimsoll.model_config import ModelConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Matrix = npt.NDArray[np.float32]
 
@@ -30,12 +33,22 @@ class Encoder:
     def _column(self, name: str, values: pd.Series) -> npt.NDArray[np.float32]:
         if name not in self.words:
             return values.to_numpy(dtype=np.float32, na_value=np.nan)
-        codes = pd.Index(self.words[name], dtype=object).get_indexer(pd.Index(values, dtype=object))
-        return np.where(codes < 0, np.nan, codes).astype(np.float32)
+        codes: Matrix = self._codes(name, values).to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+        return codes
+
+    def _codes(self, name: str, values: pd.Series) -> "pa.Array":
+        """Return the position of each word among those known, null for null and for a word that is not."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        words = pa.array(self.words[name], pa.string())
+        given = pa.array(values.array, from_pandas=True)
+        given = given.combine_chunks() if isinstance(given, pa.ChunkedArray) else given
+        return pc.index_in(given.cast(pa.string()), value_set=words, skip_nulls=True)
 
     def unseen(self, frame: pd.DataFrame) -> dict[str, int]:
         """Return how many rows carry a word that training never saw, by column."""
-        counts = {c: int((~frame[c].isin(words) & frame[c].notna()).sum()) for c, words in self.words.items()}
+        counts = {c: self._codes(c, frame[c]).null_count - int(frame[c].isna().sum()) for c in self.words}
         return {column: count for column, count in counts.items() if count}
 
     @property

@@ -75,6 +75,7 @@ class Features(Part):
     """The inputs, and the one function a team may write."""
 
     function: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*:[a-z_][a-z0-9_]*$")] | None = None
+    whole_batch: bool = False  # true: the function looks at other rows too, so a large batch is not cut into chunks
     columns: Annotated[list[Feature], Field(min_length=1)]
 
 
@@ -113,6 +114,7 @@ class Scoring(Part):
     """What one pass over a batch scores."""
 
     max_quarantined_share: Share = 0.02  # more bad rows than this stop the batch
+    max_unseen_share: Share = 0.1  # more rows than this with a word that training never saw, in one column, stop it
     shadow_previous: bool = True  # the champion before this one goes on scoring in its shadow
 
 

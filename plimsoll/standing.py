@@ -48,13 +48,15 @@ class Standing:
     def batch(self, date: str, version: int | None = None) -> Entry | None:
         """Return the entry that committed a batch (with a version among its results), or the rejection.
 
-        A commit outranks every rejection of the same date, whichever came later.
+        Without a version that is the current result: the latest of a champion, else the latest of any. A commit
+        outranks every rejection of the same date, whichever came later.
         """
         about = [e for e in self.of_kind("batch_committed", "batch_rejected") if e.facts["date"] == date]
         committed = [e for e in about if e.kind == "batch_committed"]
         if version is not None:
             return next((e for e in committed if str(version) in e.facts["versions"]), None)
-        return next(reversed(committed or about), None)
+        by_champion = [e for e in committed if "champion" in e.facts["versions"].values()]
+        return next(reversed(by_champion or committed or about), None)
 
     def decision(self, date: str) -> Entry | None:
         """Return the latest drift decision about a date."""

@@ -6,7 +6,7 @@ The only lock in the project is `put_if_absent`: of any number of writers of one
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -126,6 +126,30 @@ def fetch_object(store: Store, digest: str, folder: Path) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+@contextmanager
+def open_object(store: Store, digest: str, folder: Path) -> Iterator[BinaryIO]:
+    """Yield a seekable stream of an object whose bytes were checked; where the store has no files, of a copy in folder.
+
+    Raises IntegrityError like `get_object`. Memory does not grow with the object.
+    """
+    source = store.open(object_key(digest))
+    if source is None:
+        raise _missing(digest)
+    with source as stream:
+        if stream.seekable():
+            if (found := _hash(stream)) != digest:
+                raise _changed(digest, found)
+            stream.seek(0)
+            yield stream
+            return
+    path = fetch_object(store, digest, folder)
+    try:
+        with path.open("rb") as copy:
+            yield copy
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def object_digest(store: Store, digest: str) -> str:

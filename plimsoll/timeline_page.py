@@ -26,6 +26,7 @@ from plimsoll.page import (
 from plimsoll.standing import State, Version
 from plimsoll.telling import byline, page_link, rejected_last, tell
 from plimsoll.timeline_charts import input_section, late_section, quality_section
+from plimsoll.validation import quarantined_rows
 
 COMPARED = {"classification": (("auc", "AUC"), ("log_loss", "Log loss")), "regression": (("mae", "MAE"), ("r2", "R²"))}
 STATES: dict[State, tuple[Tone, str]] = {
@@ -90,7 +91,7 @@ def _since(champion: Version | None, moved: Entry | None) -> Child:
 def _batch_words(batch: Entry | None) -> str:
     if batch is None:
         return "no batch was scored"
-    aside = len(batch.facts.get("quarantined", []))
+    aside = quarantined_rows(batch.facts)
     return f"{batch.facts['rows']:,} rows" + (f", {aside} set aside" if aside else "")
 
 

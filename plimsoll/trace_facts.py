@@ -7,6 +7,7 @@ from typing import Any
 from plimsoll.ledger import Entry
 from plimsoll.snapshot import Snapshot
 from plimsoll.standing import Standing, Version
+from plimsoll.validation import quarantined_rows
 
 NO_RECORD = "missing"
 
@@ -115,18 +116,9 @@ def batch_facts(batch: Entry | None, expectations: int | None = None) -> dict[st
         "recorded_at": batch.recorded_at,
         "passed_validation": True,
         "expectations": expectations,
-        "quarantined_rows": len({row["key"] for row in batch.facts["quarantined"]}),
+        "quarantined_rows": quarantined_rows(batch.facts),
         **kept,
     }
-
-
-def quarantined(standing: Standing, key: str, date: str | None) -> tuple[Entry, list[dict[str, Any]]] | None:
-    """Return the latest batch that set a row aside, and each rule that it broke; None when none did."""
-    for entry in reversed(standing.of_kind("batch_committed")):
-        broken = [dict(row) for row in entry.facts["quarantined"] if row["key"] == key]
-        if broken and date in (None, entry.facts["date"]):
-            return entry, broken
-    return None
 
 
 def _about(standing: Standing, number: int, *kinds: str) -> Entry | None:

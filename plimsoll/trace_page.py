@@ -62,7 +62,12 @@ def _lead(trace: Trace) -> Child:
     )
 
 
-ROLES = {"champion": "champion", "challenger": "challenger", "previous": "the champion before"}
+ROLES = {
+    "champion": "champion",
+    "challenger": "challenger",
+    "previous": "the champion before",
+    "backfill": "a version asked for by its number",
+}
 
 
 def _scored(trace: Trace) -> Iterator[Child]:

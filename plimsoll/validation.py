@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from plimsoll.assembly import KEY
+
+FEW = 100  # bad rows that a ledger entry shows by itself
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,18 @@ class Verdict:
         """Return the verdict as JSON."""
         return asdict(self)
 
+    @cached_property
+    def _bad(self) -> frozenset[str]:
+        return frozenset(row.key for row in self.bad_rows)
+
+    @property
+    def bad_keys(self) -> int:
+        """How many rows are set aside, some of them for several reasons."""
+        return len(self._bad)
+
     def keep_good(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return frame without the rows set aside."""
-        bad = {row.key for row in self.bad_rows}
-        return frame[~frame[KEY].isin(bad)] if bad else frame
+        return frame[~frame[KEY].isin(self._bad)] if self._bad else frame
 
 
 def verdict_from_json(body: Mapping[str, Any]) -> Verdict:
@@ -56,7 +67,7 @@ def verdict_from_json(body: Mapping[str, Any]) -> Verdict:
 
 def too_many_bad_rows(verdict: Verdict, max_share: float) -> str | None:
     """Return the sentence that stops a batch with too large a share of bad rows, None when it is small."""
-    bad = len({row.key for row in verdict.bad_rows})
+    bad = verdict.bad_keys
     if not verdict.rows or bad / verdict.rows <= max_share:
         return None
     reasons = sorted({row.says for row in verdict.bad_rows})
@@ -64,3 +75,27 @@ def too_many_bad_rows(verdict: Verdict, max_share: float) -> str | None:
         f"{bad} of {verdict.rows} rows are bad ({bad / verdict.rows:.1%}; scoring.max_quarantined_share allows "
         f"{max_share:.1%}): {'; '.join(reasons)}"
     )
+
+
+def too_many_unseen(unseen: Mapping[str, int], rows: int, max_share: float) -> str:
+    """Return the sentence that stops a batch with too many words that training never saw, empty when they are few."""
+    found = [f"{column} {count / rows:.1%}" for column, count in unseen.items() if count > max_share * rows]
+    if not found:
+        return ""
+    return (
+        f"Words that the champion never saw in training: {', '.join(found)} of {rows} rows; scoring.max_unseen_share "
+        f"allows {max_share:.1%} in a column. Mend the feed, or train on days that have them."
+    )
+
+
+def quarantine_facts(verdict: Verdict, digest: str) -> dict[str, Any]:
+    """Return what a ledger entry says of rows set aside: how many, the first few, the object with all."""
+    few = [asdict(row) for row in verdict.bad_rows[:FEW]]
+    more = {"quarantine": digest} if digest else {}
+    return {"quarantined": few, "quarantined_rows": verdict.bad_keys, **more}
+
+
+def quarantined_rows(facts: Mapping[str, Any]) -> int:
+    """Return how many rows a batch's ledger entry says were set aside."""
+    told = facts.get("quarantined_rows")  # entries of earlier code list them all
+    return len({row["key"] for row in facts.get("quarantined", [])}) if told is None else int(told)

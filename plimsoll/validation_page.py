@@ -21,6 +21,7 @@ from plimsoll.page import (
     table,
     tiles,
 )
+from plimsoll.validation import quarantined_rows
 
 Verdict = Literal["met", "rows set aside", "stops the batch"]
 TONES: dict[Verdict, Tone] = {"met": "good", "rows set aside": "note", "stops the batch": "bad"}
@@ -78,7 +79,7 @@ def render_validation(one: Validation) -> str:
 def _tiles(one: Validation) -> Html:
     counts = {verdict: sum(f.verdict == verdict for f in one.findings) for verdict in ORDER}
     verdict = badge("bad", "Rejected") if one.rejected else badge("good", "Accepted")
-    aside = len({row["key"] for row in one.batch.get("quarantined", [])})
+    aside = quarantined_rows(one.batch)
     return tiles(
         [
             ("Verdict", verdict, "nothing was scored from it" if one.rejected else "it was scored"),

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from plimsoll import assembly, lookups
-from plimsoll.assembly import read_assembled
+from plimsoll import assembled, assembly, lookups
+from plimsoll.assembled import Assembled
+from plimsoll.assembly import assemble_rows, read_assembled
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import ALL, Snapshot
 from plimsoll.validation import Verdict
-from tasks.expectations import frame_source, judge_frame
+from tasks.expectations import frame_source, judge_rows
 from tasks.features import feature_file, load_feature_function
 from tasks.workspace import Workspace
 
-ASSEMBLING = [Path(str(module.__file__)) for module in (assembly, lookups)]  # the code that makes a frame
+ASSEMBLING = [Path(str(module.__file__)) for module in (assembled, assembly, lookups)]  # the code that makes a frame
 UNDIVIDED = ""  # the one "date" of a table without a time axis
 
 
@@ -31,13 +32,14 @@ def reassemble(
 
 
 def assemble_batch(
-    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str
-) -> tuple[pd.DataFrame, Verdict]:
-    """Return a date's assembled rows from a snapshot and the suite's verdict on them."""
-    frame = reassemble(workspace, config, snapshot, date)
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, scratch: Path
+) -> tuple[Assembled, Verdict]:
+    """Return a date's assembled rows from a snapshot and the suite's verdict on them; many rows lie in scratch."""
+    function = load_feature_function(workspace.root, config)
+    rows = assemble_rows(workspace.store, snapshot, config, function, date, scratch)
     feature = feature_file(workspace.root, config)
     source = frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
-    return frame, judge_frame(workspace.archive, workspace.root, config.model, frame, source)
+    return rows, judge_rows(workspace.archive, workspace.root, config.model, rows, source, scratch)
 
 
 def _files(snapshot: Snapshot, date: str) -> list[str]:

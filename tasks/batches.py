@@ -1,8 +1,6 @@
 """Batches: which versions score, and one date from its files to one atomic commit."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from prefect import task
@@ -12,26 +10,20 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from plimsoll.bundle import Bundle
-from plimsoll.digest import sha256_json
+from plimsoll.champions import reign_at, reigns
 from plimsoll.errors import DataError, IntegrityError
-from plimsoll.ledger import Entry
-from plimsoll.predictions import BatchResult, Role, Served, score_rows, scores_digest, summarize
-from plimsoll.profile import profile_batch, to_json
-from plimsoll.run_record import require_record
-from plimsoll.snapshot import Snapshot, load_snapshot
+from plimsoll.model_config import ModelConfig
+from plimsoll.predictions import BatchResult, Role, Served, summarize
 from plimsoll.standing import Standing
-from plimsoll.store import put_json
-from plimsoll.validation import Verdict, too_many_bad_rows
-from tasks.assemble import assemble_batch, batch_partition
 from tasks.bundles import fetch_bundle
 from tasks.champion import alias_warning
 from tasks.data_docs import build_data_docs
-from tasks.delta import Committed, commit_batch, committed_versions
-from tasks.landing import dates_between, keep_snapshot, landed_dates
+from tasks.landing import dates_between, landed_dates
 from tasks.records import Run
-from tasks.table_notes import note_table
+from tasks.score_date import score_date
 
 RETRY_DAYS = 7
+MAY_SCORE = ("champion", "former", "requested")
 
 
 def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list[str]:
@@ -56,29 +48,53 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
 
 
 @task(cache_policy=NO_CACHE)
-def resolve_versions(run: Run) -> list[Served]:
+def resolve_versions(run: Run, as_of: dt.date | None = None, version: int | None = None) -> list[Served]:
     """Return the versions that score in this run, champion first: resolved once, whatever is promoted meanwhile.
 
-    A damaged champion stops the run; a damaged shadow is left out and named, since it harms nobody.
+    With as_of that is the champion of then, alone if another one stands now; with a version that one alone. A damaged
+    champion stops the run; a damaged shadow is left out and named, since it harms nobody.
     """
     standing, model = run.standing(), run.config.model
     if standing.champion is None:
         raise DataError(
             f"{model} has no champion yet, so nothing can be scored. Train and approve one: plimsoll train {model}"
         )
+    if (alone := version or _former(standing, as_of)) is not None:
+        role: Role = "backfill" if version and version != standing.champion else "champion"
+        return _told(run, [Served(alone, role, _bundle(run, standing, alone))])
     if warning := alias_warning(run.workspace, model, standing.champion):
         run.outputs["alias_warning"] = warning
         get_run_logger().warning(warning)
-    served = [one for n, role in _roles(run, standing, standing.champion) if (one := _serve(run, standing, n, role))]
+    served = [
+        one for n, role in roles_of(run.config, standing, standing.champion) if (one := _serve(run, standing, n, role))
+    ]
+    return _told(run, served)
+
+
+def _told(run: Run, served: list[Served]) -> list[Served]:
     run.outputs["versions"] = {str(one.version): one.role for one in served}
     get_run_logger().info("Scoring with %s", ", ".join(f"v{s.version} ({s.role})" for s in served))
     return served
 
 
-def _roles(run: Run, standing: Standing, champion: int) -> list[tuple[int, Role]]:
+def _former(standing: Standing, as_of: dt.date | None) -> int | None:
+    """Return the version that was champion at a business date, None when it is the one that stands now."""
+    if as_of is None or standing.champion is None:
+        return None
+    if (reign := reign_at(standing, as_of)) is None:
+        first = reigns(standing)[0].since
+        raise DataError(
+            f"{standing.model} had no champion on {as_of}; the first one stood from {first}. Score as of then or "
+            "later, or name a version: --with 1"
+        )
+    return None if reign.version == standing.champion else reign.version
+
+
+def roles_of(config: ModelConfig, standing: Standing, champion: int) -> list[tuple[int, Role]]:
+    """Return the versions that score beside a champion, and in which role, the champion first."""
     roles: list[tuple[int, Role]] = [(champion, "champion")]
     roles += [(v.number, "challenger") for v in standing.versions if v.state == "requested"]
-    if run.config.scoring.shadow_previous and standing.previous:
+    if config.scoring.shadow_previous and standing.previous:
         roles.append((standing.previous, "previous"))
     return roles
 
@@ -98,6 +114,11 @@ def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
     version = standing.version(number)
     if version is None:
         raise DataError(f"{run.config.model} v{number} is not in the ledger. See: plimsoll history {run.config.model}")
+    if version.state not in MAY_SCORE:
+        raise DataError(
+            f"{run.config.model} v{number} may not score: it was {version.state}. Versions that may: a champion, "
+            "former or present, and one that waits for a decision."
+        )
     run.parents.append(str(version.trained.facts["run"]))
     return fetch_bundle(run.workspace, run.config.model, number, version.bundle)
 
@@ -111,74 +132,6 @@ def score_dates(run: Run, served: list[Served], dates: list[str]) -> list[BatchR
         get_run_logger().log(30 if result.state == "rejected" else 20, "%s %s: %s", date, result.state, result.sentence)
         results.append(result)
     return results
-
-
-def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
-    """Score one date exactly once: skip what is committed, repair what was cut off, reject what is broken."""
-    model = run.config.model
-    champion = served[0].version
-    if entry := run.standing().batch(date, champion):
-        return BatchResult(
-            date, "already", int(entry.facts["rows"]), f"v{champion} scored it in run {entry.facts['run']}"
-        )
-    visible = committed_versions(run.workspace, model, date)
-    if champion in visible:  # a run died between its Delta commit and its ledger entry, or is about to write it
-        served = _of_one_commit(served, visible, visible[champion].run)
-        snapshot = load_snapshot(run.store, visible[champion].snapshot)
-    else:  # what another champion's run committed stands as it was
-        served = [one for one in served if one.version not in visible]
-        snapshot = keep_snapshot(run, [date], outcomes=False)
-    try:
-        frame, verdict = assemble_batch(run.workspace, run.config, snapshot, batch_partition(run.config, date))
-        stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, run.config.scoring.max_quarantined_share)
-    except DataError as error:
-        stop, verdict = str(error), None
-    if stop or verdict is None:
-        return _reject(run, date, snapshot, stop or "", verdict)
-    good = verdict.keep_good(frame)
-    table = score_rows(good, served, date, snapshot.id, run.id)
-    numbers = [one.version for one in served]
-    require_record(run.workspace.archive, run.id)
-    if champion not in visible and not commit_batch(run.workspace, table, model, date, numbers):
-        return score_date(run, served, date)  # another run was faster: what it committed stands
-    note_table(run.workspace)
-    profiles = {
-        str(s.version): put_json(run.store, to_json(profile_batch(s.bundle.reference.plan, good))) for s in served
-    }
-    facts = {
-        "date": date,
-        "versions": {str(one.version): one.role for one in served},
-        "scored_by": visible[champion].run if champion in visible else run.id,
-        "rows": len(good),
-        "quarantined": verdict.to_json()["bad_rows"],
-        "unseen": served[0].bundle.encoder.unseen(good),
-        "snapshot": snapshot.id,
-        "scores": scores_digest(table),
-        "profiles": profiles,
-        "validation": verdict.report,
-    }
-    run.decide("batch_committed", facts, key=f"batch:{date}:v{champion}", as_of=date)
-    set_aside = f", {len(frame) - len(good)} set aside" if len(frame) > len(good) else ""
-    return BatchResult(date, "committed", len(good), f"{len(good)} rows by v{champion}{set_aside}")
-
-
-def _of_one_commit(served: list[Served], visible: Mapping[int, Committed], run_id: str) -> list[Served]:
-    """Return the versions that a run committed, in the roles that they had then."""
-    found = ((one, visible.get(one.version)) for one in served)
-    return [replace(one, role=there.role) for one, there in found if there and there.run == run_id]
-
-
-def _reject(run: Run, date: str, snapshot: Snapshot, reason: str, verdict: Verdict | None) -> BatchResult:
-    facts = {
-        "date": date,
-        "reason": reason,
-        "snapshot": snapshot.id,
-        "rows": verdict.rows if verdict else 0,
-        "validation": verdict.report if verdict else "",
-    }
-    what = sha256_json([snapshot.digests, reason])  # the same bytes on another night are no news
-    entry: Entry = run.decide("batch_rejected", facts, key=f"rejected:{date}:{what}", as_of=date)
-    return BatchResult(date, "rejected", 0, str(entry.facts["reason"]))
 
 
 def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:

@@ -5,9 +5,10 @@ import pandas as pd
 from plimsoll.archive import get_sealed
 from plimsoll.errors import IntegrityError
 from plimsoll.ledger import Entry
-from plimsoll.predictions import scores_digest
+from plimsoll.scores_digest import batch_digest
 from plimsoll.verification import expired_batch_key
 from tasks.delta import read_predictions
+from tasks.scratch import scratch_folder
 from tasks.workspace import Workspace
 
 
@@ -27,7 +28,9 @@ def committed_rows(workspace: Workspace, batch: Entry) -> pd.DataFrame:
         raise IntegrityError(f"{said}: {error}") from None
     rows = rows.astype({"version": "int32"})
     rows = rows[rows["version"].isin([int(v) for v in batch.facts["versions"]])]
-    if scores_digest(pa.Table.from_pandas(rows, preserve_index=False)) == batch.facts["scores"]:
+    with scratch_folder(workspace) as scratch:
+        found = batch_digest([pa.Table.from_pandas(rows, preserve_index=False)], len(rows), scratch)
+    if found == batch.facts["scores"]:
         return rows
     gone = {str(version) for version in batch.facts["versions"]} - set(rows["version"].astype(str))
     if gone and all(get_sealed(workspace.archive, expired_batch_key(model, date, int(version))) for version in gone):

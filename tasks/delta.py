@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from plimsoll.errors import ConflictError, FolderError, IntegrityError, PlimsollError, ServerError
-from plimsoll.predictions import Role
+from plimsoll.predictions import Role, predictions_schema
 from tasks.workspace import Workspace
 
 PARTITIONS = ["model", "batch_date", "version"]
@@ -46,31 +46,26 @@ def open_predictions(workspace: Workspace) -> Any | None:
         raise failed("read predictions at", workspace.platform.predictions.url, error) from None
 
 
-def committed_versions(workspace: Workspace, model: str, date: str) -> dict[int, Committed]:
-    """Return the versions whose results for a batch are visible."""
-    rows = read_predictions(workspace, model, date=date, columns=["version", *Committed._fields])
-    found: list[Any] = rows.drop_duplicates().to_dict("records")
-    return {int(row["version"]): Committed(row["role"], row["snapshot"], row["run"]) for row in found}
+def commit_batch(workspace: Workspace, parts: list[Any], model: str, date: str, versions: list[int]) -> bool:
+    """Make staged files visible in one atomic commit; False when another run had made one of the versions visible.
 
-
-def commit_batch(workspace: Workspace, table: Any, model: str, date: str, versions: list[int]) -> bool:
-    """Make a batch visible in one atomic commit; False when another run had made one of its versions visible.
-
-    The commit builds on the very state in which the batch was absent, and delta-rs refuses it when rows of the
-    batch came in between: so the first writer stands. ConflictError when others were faster on 20 tries.
+    Every version of a batch is a transaction of its own name, recorded in the commit that made it visible. The commit
+    builds on the very state in which the batch was absent, and delta-rs refuses it when a commit of the same name came
+    in between: so the first writer stands. ConflictError when others were faster on 20 tries.
     """
-    from deltalake import write_deltalake
+    from deltalake import CommitProperties, Transaction
     from deltalake.exceptions import CommitFailedError, DeltaError
 
     url = workspace.platform.predictions.url
     numbers = ", ".join(str(v) for v in versions)
     predicate = f"model = '{model}' AND batch_date = '{date}' AND version IN ({numbers})"
+    names = CommitProperties(app_transactions=[Transaction(f"{model}/{date}/v{number}", 1) for number in versions])
     for _ in range(MAX_TRIES):
         try:
-            there = open_predictions(workspace) or _create(workspace, table.schema)
+            there = open_predictions(workspace) or create_predictions(workspace, predictions_schema())
             if there.file_uris(file_pruning_predicate=predicate):
                 return False
-            write_deltalake(there, table, mode="overwrite", predicate=predicate)
+            there.create_write_transaction(parts, "append", there.schema(), PARTITIONS, commit_properties=names)
             return True
         except CommitFailedError:
             continue
@@ -93,17 +88,16 @@ def failed(what: str, url: str, error: Exception) -> PlimsollError:
     return kind(f"Cannot {what} {url}: {str(error).splitlines()[0]}")
 
 
-def _create(workspace: Workspace, schema: Any) -> Any:
+def create_predictions(workspace: Workspace, schema: Any) -> Any:
     """Return the table, created empty: two writers that created it with their rows would both be let in."""
     from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
 
-    return DeltaTable.create(
-        workspace.platform.predictions.url,
-        schema,
-        mode="ignore",
-        partition_by=PARTITIONS,
-        storage_options=storage_options(workspace) or None,
-    )
+    url, options = workspace.platform.predictions.url, storage_options(workspace) or None
+    try:
+        return DeltaTable.create(url, schema, mode="ignore", partition_by=PARTITIONS, storage_options=options)
+    except (DeltaError, OSError) as error:
+        raise failed("make the predictions table at", url, error) from None
 
 
 def read_predictions(
@@ -139,3 +133,14 @@ def read_predictions(
         ) from None
     found: pd.DataFrame = rows.to_pandas()
     return found
+
+
+def table_files(workspace: Workspace, table: Any) -> Any:
+    """Return the table's folder as an Arrow file system."""
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import LocalFileSystem, PyFileSystem, SubTreeFileSystem
+
+    url = workspace.platform.predictions.url
+    if "://" not in url:
+        return SubTreeFileSystem(url, LocalFileSystem())
+    return PyFileSystem(DeltaStorageHandler.from_table(table._table, storage_options(workspace), {}))

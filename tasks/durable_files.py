@@ -2,13 +2,12 @@
 
 An object is named by its digest, so a torn one is seen; it is therefore forced to disk in the background,
 and `wait_for_disk` is called before anything is written that may name it. Many threads force at once, since the
-file system then commits for all of them together.
+file system then commits for all of them together; of very many, the whole file system is forced once.
 """
 
 import errno
 import fcntl
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -18,9 +17,21 @@ from threading import Lock
 from typing import BinaryIO, TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Owed:
+    """An object that is not on disk yet, or its name is not."""
+
+    path: Path
+    flush: Future[None] | None  # None: not begun
+
+
 _lock = Lock()
-_flushing: dict[Path, list[tuple[Path, Future[None]]]] = {}  # by store: objects whose names are not on disk yet
+_owed: dict[Path, list[Owed]] = {}  # by store
 FLUSHERS = 8
+MANY = 32  # objects that are forced one by one; of those that follow the file system is told once
+TRUSTED_SYNCFS = (5, 8)  # the first Linux whose syncfs says that a write failed
 _threads = ThreadPoolExecutor(FLUSHERS, "flush")
 
 
@@ -82,7 +93,7 @@ def drafting(folder: Path, mode: int, *, straight: bool = False) -> Iterator[Dra
     mode is cut by the process's umask; a read-only file can be written through the draft alone. straight opens it
     for `write_straight`.
     """
-    path = folder / f".{secrets.token_hex(8)}"
+    path = folder / f".{os.urandom(8).hex()}"
     descriptor = _in_folder(path, lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -94,9 +105,10 @@ def drafting(folder: Path, mode: int, *, straight: bool = False) -> Iterator[Dra
 
 
 def flush_later(root: Path, path: Path) -> None:
-    """Start forcing an object of the store at root to disk, without waiting."""
+    """Start forcing an object of the store at root to disk, without waiting; of many, leave it to `wait_for_disk`."""
     with _lock:
-        _flushing.setdefault(root, []).append((path, _threads.submit(_force_object, path)))
+        before = _owed.setdefault(root, [])
+        before.append(Owed(path, _threads.submit(_force_object, path) if len(before) < MANY else None))
 
 
 def wait_for_disk(root: Path) -> None:
@@ -106,15 +118,18 @@ def wait_for_disk(root: Path) -> None:
     bytes, so that the next run writes it again.
     """
     with _lock:
-        under_way = list(_flushing.get(root, []))
-    done = [(path, future) for path, future in under_way if future.exception() is None]
-    if len(done) == len(under_way):
-        force_names(root, [path for path, _ in done])
+        owed = list(_owed.get(root, []))
+    left = [one for one in owed if one.flush is None]
+    at_once = bool(left) and _force_file_systems({root, *(one.path.parent for one in left)})
+    flushes = {one: one.flush or _threads.submit(_force_object, one.path) for one in owed if one.flush or not at_once}
+    failed = {one: error for one, flush in flushes.items() if (error := flush.exception())}
+    if not failed and not at_once:
+        force_names(root, [one.path for one in owed])
     with _lock:  # a name is forgotten when its folder is on disk, a failure when it is told of
-        told = set(under_way) if len(done) == len(under_way) else set(under_way) - set(done)
-        _flushing[root] = [one for one in _flushing.get(root, []) if one not in told]
-    for _, future in under_way:
-        future.result()
+        told = set(failed or owed)
+        _owed[root] = [one for one in _owed.get(root, []) if one not in told]
+    for error in failed.values():
+        raise error
 
 
 def force_all(drafts: Iterable[Draft]) -> None:
@@ -131,6 +146,21 @@ def force_names(root: Path, paths: Iterable[Path]) -> None:
     for folder in sorted(folders, key=lambda one: len(one.parts), reverse=True):
         with suppress(FileNotFoundError):  # the upkeep removed it with all that was in it
             _force(folder)
+
+
+def _force_file_systems(folders: Iterable[Path]) -> bool:
+    """Force the file systems of folders to disk whole, names included; False where that cannot be done or known."""
+    import ctypes
+
+    release = os.uname().release.split(".")[:2]
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syncfs
+        if tuple(map(int, release)) < TRUSTED_SYNCFS:
+            return False
+        places = {folder.stat().st_dev: folder for folder in folders}
+        return all(_on_descriptor(folder, call) == 0 for folder in places.values())
+    except (AttributeError, OSError, ValueError):  # another system, or the upkeep removed a folder
+        return False
 
 
 def _in_folder(path: Path, create: Callable[[], T]) -> T:
@@ -154,9 +184,13 @@ def _force_object(path: Path) -> None:
 
 
 def _force(path: Path) -> None:
+    _on_descriptor(path, os.fsync)
+
+
+def _on_descriptor(path: Path, action: Callable[[int], T]) -> T:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        return action(descriptor)
     finally:
         os.close(descriptor)
 
@@ -176,7 +210,7 @@ def _start_afresh() -> None:
     """In a forked child: the parent flushes its own objects, and its threads are not here to wait for."""
     global _lock, _threads  # locks and threads of the parent cannot be mended, only replaced
     _lock, _threads = Lock(), ThreadPoolExecutor(FLUSHERS, "flush")
-    _flushing.clear()
+    _owed.clear()
 
 
 os.register_at_fork(after_in_child=_start_afresh)

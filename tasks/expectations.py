@@ -10,17 +10,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from plimsoll.archive import Archive, get_sealed, put_sealed
+from plimsoll.assembled import Assembled
 from plimsoll.assembly import KEY
 from plimsoll.digest import canonical_json, sha256_file, sha256_json
 from plimsoll.errors import ConfigError
 from plimsoll.model_config import ModelConfig
 from plimsoll.store import put_object
 from plimsoll.validation import BadRow, Verdict, verdict_from_json
+from tasks.duck_engine import held_batch
 
 LEVEL_ROW = "row"
+ENGINE = "duckdb"  # another engine may count otherwise, so it is part of what a kept verdict is about
 
 
 def suite_path(root: Path, model: str) -> Path:
@@ -31,19 +32,21 @@ def suite_path(root: Path, model: str) -> Path:
     return path
 
 
-def judge_frame(archive: Archive, root: Path, model: str, frame: pd.DataFrame, source: str) -> Verdict:
-    """Return the suite's verdict on an assembled frame, from the store when this pair was judged before.
+def judge_rows(archive: Archive, root: Path, model: str, rows: Assembled, source: str, scratch: Path) -> Verdict:
+    """Return the suite's verdict on assembled rows, from the store when this pair was judged before.
 
-    source is the digest of the files the frame was assembled from and of the code that assembled it. Raises
-    IntegrityError when the verdict that was kept is not as it was written.
+    source is the digest of the files the rows were assembled from and of the code that assembled them; scratch is
+    where DuckDB puts what its memory does not hold. Raises IntegrityError when the verdict that was kept is not as it
+    was written.
     """
     suite = sha256_file(suite_path(root, model))
     key = f"verdicts/{suite[:16]}/{source}.json"
     if known := get_sealed(archive, key):
         return verdict_from_json(known)
-    result = _run_suite(str(root), model, frame)
+    with held_batch(rows.checkable(), scratch) as batch:
+        result = _run_suite(_suite(str(root), model), batch)
     report = put_object(archive.store, canonical_json(result))
-    verdict = _read_result(result, len(frame), suite, report)
+    verdict = _read_result(result, rows.rows, suite, report)
     put_sealed(archive, key, verdict.to_json())
     return verdict
 
@@ -51,7 +54,7 @@ def judge_frame(archive: Archive, root: Path, model: str, frame: pd.DataFrame, s
 def frame_source(digests: list[str], config: ModelConfig, code: list[Path]) -> str:
     """Return the digest of what a frame is made from: its files, its config, and the code that assembles it."""
     how = config.model_dump(mode="json", include={"source", "features"})
-    return sha256_json([digests, how, [sha256_file(path) for path in code]])
+    return sha256_json([ENGINE, digests, how, [sha256_file(path) for path in code]])
 
 
 @cache
@@ -70,29 +73,18 @@ def _suite(root: str, model: str) -> Any:
     return open_context(root).suites.get(model)
 
 
-@cache
-def _batch_definition() -> Any:
-    """Return a definition for frames in memory; kept out of the file context, whose YAML is in git."""
-    import great_expectations as gx
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    asset = context.data_sources.add_pandas("memory").add_dataframe_asset("batch")
-    return asset.add_batch_definition_whole_dataframe("whole")
-
-
-def _run_suite(root: str, model: str, frame: pd.DataFrame) -> dict[str, Any]:
+def _run_suite(suite: Any, batch: Any) -> dict[str, Any]:
     """Return the suite's full result; the keys of bad rows are looked for only where there are any, which is seldom."""
-    suite = _suite(root, model)
-    body = _validate(suite, frame, {"result_format": "BASIC"})
+    body = _validate(suite, batch, {"result_format": "BASIC"})
     marked = {_name(found["expectation_config"]) for found in body["results"] if _has_bad_rows(found)}
     if marked:
         form = {"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]}
-        again = _validate(_part_of(suite, marked), frame, form)["results"]
+        again = _validate(_part_of(suite, marked), batch, form)["results"]
         keyed = {_name(found["expectation_config"]): found["result"] for found in again}
         for found in body["results"]:
             found["result"] = keyed.get(_name(found["expectation_config"]), found["result"])
-    body.get("meta", {}).pop("run_id", None)
+    for passing in ("run_id", "batch_markers"):  # when, not what: the same rows are to give the same report
+        body.get("meta", {}).pop(passing, None)
     return _without_nan(body)  # type: ignore[no-any-return]
 
 
@@ -114,10 +106,8 @@ def _part_of(suite: Any, names: set[str]) -> Any:
     return gx.ExpectationSuite(name=suite.name, expectations=wanted)
 
 
-def _validate(suite: Any, frame: pd.DataFrame, form: dict[str, Any]) -> dict[str, Any]:
-    batch = _batch_definition().get_batch(batch_parameters={"dataframe": frame})
-    result = batch.validate(suite, result_format=form).to_json_dict()
-    body: dict[str, Any] = json.loads(json.dumps(result, default=str))
+def _validate(suite: Any, batch: Any, form: dict[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(json.dumps(batch.validate(suite, result_format=form).to_json_dict(), default=str))
     return body
 
 

@@ -1,15 +1,31 @@
 """A table in local files: one per date in a folder, or one undivided file."""
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from plimsoll import canonical
 from plimsoll.errors import DataError
 from plimsoll.snapshot import FileRef
-from tasks.keeping import Keeper, Kept, clock, is_racy, keep_all, keep_steady, named, stat_of
+from tasks.keeping import (
+    AT_ONCE,
+    THREADS,
+    Keeper,
+    Kept,
+    clock,
+    is_racy,
+    keep_all,
+    keep_steady,
+    named,
+    note_all,
+    stat_of,
+)
+
+MANY = 16  # files that are kept in two rounds
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,9 @@ class FolderSource:
         proofs = {name: proof for name in names if (proof := _proof(self._file(name)))}
         found = {name: named(self.keeper.known(proof), name) for name, proof in proofs.items()}
         unknown = [name for name, ref in found.items() if ref is None]
-        found |= dict(zip(unknown, keep_all(self.keeper, self._keep, unknown), strict=True))
+        in_rounds = self.keeper.feed.as_delivered and len(unknown) >= MANY
+        kept = self._keep_in_rounds(unknown) if in_rounds else keep_all(self.keeper, self._keep, unknown)
+        found |= dict(zip(unknown, kept, strict=True))
         return tuple(ref for ref in found.values() if ref)
 
     def describe(self) -> dict[str, Any]:
@@ -52,7 +70,25 @@ class FolderSource:
         ref, proof = keep_steady(
             lambda: self.keeper.keep(name, path), lambda: _proof(path), self.keeper.feed.part(name)
         )
-        return Kept(ref, None if is_racy(max(proof[2:4]) / 1e9, begun) else proof)
+        return _kept(ref, proof, begun)
+
+    def _keep_in_rounds(self, names: Sequence[str]) -> Iterator[FileRef | None]:
+        """Yield many files kept as delivered: first all bytes, while pyarrow loads, then all footers."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            for some in (names[n : n + AT_ONCE] for n in range(0, len(names), AT_ONCE)):
+                begun, files = clock(), [self._file(name) for name in some]
+                before = [_proof(path) for path in files]
+                loading = pool.submit(canonical.load)
+                stored = list(pool.map(self.keeper.put, files))
+                loading.result()
+                refs = list(map(self.keeper.describe, some, files, stored))
+                rounds = zip(some, refs, before, map(_proof, files), strict=True)
+                kept = [_kept(ref, old, begun) if old and old == now else self._keep(n) for n, ref, old, now in rounds]
+                yield from note_all(self.keeper, kept)
+
+
+def _kept(ref: FileRef, proof: list[Any], begun: float) -> Kept:
+    return Kept(ref, None if is_racy(max(proof[2:4]) / 1e9, begun) else proof)
 
 
 def _proof(path: Path) -> list[Any] | None:

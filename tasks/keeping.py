@@ -14,20 +14,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plimsoll import canonical
-from plimsoll.archive import Archive, get_sealed, put_all_sealed
-from plimsoll.column_types import check_stated, settle_types
-from plimsoll.csv_table import csv_columns, guess_csv, read_csv
+from plimsoll.archive import Archive
 from plimsoll.digest import sha256_json
 from plimsoll.errors import DataError, FolderError, IntegrityError
 from plimsoll.feed_config import Feed
 from plimsoll.snapshot import FileRef
 from plimsoll.store import object_key, put_file_object
+from tasks.seen import Proofs
 
-SEEN = "seen/"
 RACY_SECONDS = 2.0  # a file this young may change again without a trace in its times
 TRIES = 3
 THREADS = 4
-NOTED_AT_ONCE = 256
+AT_ONCE = 256  # parts of which the disk hears in one go
 
 
 class Kept(NamedTuple):
@@ -54,14 +52,18 @@ class Keeper:
             [self.feed.describe()[kind] for kind in ("path", "sql", "delta") if getattr(self.feed, kind)]
         )
 
+    @cached_property
+    def proofs(self) -> Proofs:
+        """What is known of parts that were kept before in this form."""
+        return Proofs(self.archive, self.place, self.form)
+
     def known(self, proof: Any) -> FileRef | None:
         """Return what was kept under a proof, None when nothing was or its object is gone.
 
         Raises IntegrityError when the entry was changed, or its object has not the size that it had.
         """
-        if self.paranoid or (body := get_sealed(self.archive, self._key(proof))) is None:
+        if self.paranoid or (ref := self.proofs.find(proof)) is None:
             return None
-        ref = FileRef(**{**body, "columns": tuple((name, kind) for name, kind in body["columns"])})
         key = object_key(ref.digest)
         found = self.archive.store.size(key)
         if found is not None and found != ref.bytes:
@@ -73,8 +75,7 @@ class Keeper:
 
     def remember(self, found: Iterable[tuple[Any, FileRef]]) -> None:
         """Note that whatever has these proofs has been kept as these files."""
-        bodies = ((proof, _without_version(ref)) for proof, ref in found)
-        put_all_sealed(self.archive, {self._key(proof): body for proof, body in bodies})
+        self.proofs.note(found)
 
     def keep(self, name: str, path: Path) -> FileRef:
         """Store a delivered file and return what it is: byte for byte, or as canonical parquet.
@@ -82,23 +83,34 @@ class Keeper:
         What cannot be read as a table is kept as it is, with the reason; whoever reads it gets that as a DataError.
         """
         if self.feed.as_delivered:
-            return self._stored(name, path)
+            return self.describe(name, path, self.put(path))
         with scratch() as folder:
             try:
-                return self._stored(name, self._convert(path, folder / "canonical.parquet", self.feed.part(name)))
+                whole = self._convert(path, folder / "canonical.parquet", self.feed.part(name))
+                return self.describe(name, whole, self.put(whole))
             except DataError as error:
-                digest, size = put_file_object(self.archive.store, path)
-                return FileRef(name, digest, size, flaw=str(error))
+                return FileRef(name, *self.put(path), flaw=str(error))
+
+    def put(self, path: Path) -> tuple[str, int]:
+        """Store a file byte for byte and return its digest and bytes."""
+        return put_file_object(self.archive.store, path)
+
+    def describe(self, name: str, path: Path, stored: tuple[str, int]) -> FileRef:
+        """Return what a parquet file that was stored is, from its footer."""
+        return FileRef(name, *stored, *canonical.describe_parquet(path))
 
     def keep_rows(self, name: str, schema: Any, batches: Iterator[Any]) -> FileRef | None:
         """Store rows as canonical parquet; None when there are none, since a query has no other way to say so."""
         with scratch() as folder:
             path, where = folder / "canonical.parquet", self.feed.part(name)
-            return self._stored(name, path) if canonical.write_canonical(batches, schema, path, where) else None
+            rows = canonical.write_canonical(batches, schema, path, where)
+            return self.describe(name, path, self.put(path)) if rows else None
 
     def settle(self, columns: list[str], guess: Callable[[list[str]], dict[str, str]]) -> dict[str, str]:
         """Return the type of every column: stated, settled before, or settled now; one thread at a time."""
         with self._settling:
+            from plimsoll.column_types import settle_types
+
             return settle_types(self.archive, self.place, self.known_types, columns, guess)
 
     @cached_property
@@ -109,19 +121,13 @@ class Keeper:
         body = self.feed.describe()
         return [canonical.FORM, self.feed.file_format, body, sorted(self.known_types.items()), self.place]
 
-    def _key(self, proof: Any) -> str:
-        return f"{SEEN}{sha256_json([proof, self.form])}.json"
-
-    def _stored(self, name: str, path: Path) -> FileRef:
-        rows, columns = canonical.describe_parquet(path)
-        digest, size = put_file_object(self.archive.store, path)
-        return FileRef(name, digest, size, rows, columns)
-
     def _convert(self, path: Path, target: Path, where: str) -> Path:
         feed = self.feed
         if feed.file_format == "parquet":
             schema, batches = canonical.read_columns(path, feed.keep_columns, where)
         else:
+            from plimsoll.csv_table import read_csv
+
             types = self._csv_types(path, where)
             schema, batches = read_csv(path, feed.csv, types, where)
         canonical.write_canonical(batches, schema, target, where)
@@ -129,6 +135,9 @@ class Keeper:
 
     def _csv_types(self, path: Path, where: str) -> dict[str, str]:
         """Return the types of the columns that are kept of a CSV file."""
+        from plimsoll.column_types import check_stated
+        from plimsoll.csv_table import csv_columns, guess_csv
+
         header = csv_columns(path, self.feed.csv, where)
         check_stated(self.feed.types, header, where)
         wanted = canonical.select_names(header, self.feed.keep_columns, where)
@@ -156,10 +165,15 @@ def keep_all(keeper: Keeper, keep: Callable[[str], Kept], names: Sequence[str]) 
     with ThreadPoolExecutor(THREADS) as pool:
         first = [keep(name) for name in names[:1]]
         found = chain(first, pool.map(keep, names[1:]))
-        while some := list(islice(found, NOTED_AT_ONCE)):
-            keeper.remember((kept.proof, kept.ref) for kept in some if kept.ref and kept.proof)
-            refs += [kept.ref for kept in some]
+        while some := list(islice(found, AT_ONCE)):
+            refs += note_all(keeper, some)
     return refs
+
+
+def note_all(keeper: Keeper, kept: Sequence[Kept]) -> list[FileRef | None]:
+    """Note what proves parts unchanged from now on, all at once, and return them."""
+    keeper.remember((one.proof, one.ref) for one in kept if one.ref and one.proof)
+    return [one.ref for one in kept]
 
 
 def is_racy(changed_at: float, begun: float) -> bool:
@@ -193,10 +207,6 @@ def named(ref: FileRef | None, name: str, version: str = "") -> FileRef | None:
     if ref is None or (ref.name, ref.version) == (name, version):
         return ref
     return replace(ref, name=name, version=version)
-
-
-def _without_version(ref: FileRef) -> dict[str, Any]:
-    return replace(ref, version="").to_json() | {"columns": [list(column) for column in ref.columns]}
 
 
 def stat_of(path: Path) -> os.stat_result | None:

@@ -36,11 +36,12 @@ class FolderStore:
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Write data under key unless key exists; True when this call wrote it."""
-        if self._there(key, len(data)):
+        target = self.root / key
+        if self._there(key, target, len(data)):
             return False
-        with self._writing(), drafting((self.root / key).parent, _mode(key)) as draft:
+        with self._writing(), drafting(target.parent, _mode(key)) as draft:
             draft.stream.write(data)
-            return self._publish(draft, key)
+            return self._publish(draft, key, target)
 
     def put_all_if_absent(self, items: Mapping[str, bytes]) -> None:
         """Write what is not there yet of many keys that are not objects' keys; the disk is waited for once for many."""
@@ -63,12 +64,13 @@ class FolderStore:
         Raises DataError when the file no longer hashes to sha256.
         """
         with reading(path) as source:
-            if self._there(key, os.fstat(source.fileno()).st_size):
+            target = self.root / key
+            if self._there(key, target, os.fstat(source.fileno()).st_size):
                 return False
-            with self._writing(), drafting((self.root / key).parent, READ_ONLY, straight=True) as draft:
+            with self._writing(), drafting(target.parent, READ_ONLY, straight=True) as draft:
                 if copy_hashed(source, path, draft.write_straight)[0] != sha256:
                     raise changed_file(path)
-                return self._publish(draft, key)
+                return self._publish(draft, key, target)
 
     def put_by_digest(self, path: Path) -> tuple[str, int]:
         """Store a file under its own digest and return the digest and the bytes; the file is read once.
@@ -83,8 +85,9 @@ class FolderStore:
                 return digest, len(data)
             with self._writing(), drafting(self.root / OBJECTS, READ_ONLY, straight=True) as draft:
                 digest, size = copy_hashed(source, path, draft.write_straight)
-                if not self._there(object_key(digest), size):
-                    self._publish(draft, object_key(digest))
+                target = self.root / object_key(digest)
+                if not self._there(object_key(digest), target, size):
+                    self._publish(draft, object_key(digest), target)
                 return digest, size
 
     def get(self, key: str) -> bytes | None:
@@ -109,12 +112,7 @@ class FolderStore:
 
     def size(self, key: str) -> int | None:
         """Return how many bytes lie under key, None when there are none."""
-        try:
-            return (self.root / key).stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise self._unreadable(key, error) from None
+        return self._size(key, self.root / key)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with prefix, sorted."""
@@ -140,17 +138,24 @@ class FolderStore:
             self.delete(found.key)
         return len(stale)
 
-    def _there(self, key: str, size: int) -> bool:
-        """Say whether key exists; an object only with the right length."""
-        found = self.size(key)
+    def _size(self, key: str, target: Path) -> int | None:
+        try:
+            return target.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._unreadable(key, error) from None
+
+    def _there(self, key: str, target: Path, size: int) -> bool:
+        """Say whether key, whose file is target, exists; an object only with the right length."""
+        found = self._size(key, target)
         if found is None or not key.startswith(OBJECTS):
             return found is not None
         if found == size:
-            flush_later(self.root, self.root / key)  # another process may have written it a moment ago
+            flush_later(self.root, target)  # another process may have written it a moment ago
         return found == size
 
-    def _publish(self, draft: Draft, key: str) -> bool:
-        target = self.root / key
+    def _publish(self, draft: Draft, key: str, target: Path) -> bool:
         if not key.startswith(OBJECTS):
             draft.force()
             wait_for_disk(self.root)

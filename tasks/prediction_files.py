@@ -7,10 +7,12 @@ reads only the commits that came since it last looked.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from plimsoll.errors import IntegrityError
-from tasks.delta import failed, open_predictions, storage_options
+from plimsoll.scores_digest import batch_digest
+from tasks.delta import Committed, failed, open_predictions, table_files
 from tasks.workspace import Workspace
 
 FOOTERS = 20_000  # kept in memory, some ten kB each
@@ -89,6 +91,49 @@ def reading(url: str, *, but: type[Exception] | None = None) -> Iterator[None]:
         raise failed("work on predictions at", url, error) from None
 
 
+def committed_versions(workspace: Workspace, model: str, date: str) -> dict[int, Committed]:
+    """Return the versions whose results for a batch are visible; all rows of one say the same, so one is read."""
+    found: dict[int, Committed] = {}
+    if (live := live_files(workspace)) is None:
+        return found
+    for version, path in batch_parts(live, model, date):
+        with checked(path):
+            row = live.open_file(path).read_row_group(0, [*Committed._fields]).slice(0, 1).to_pylist()[0]
+        found[version] = Committed(**row)
+    return found
+
+
+def rows_digest(workspace: Workspace, model: str, date: str, versions: list[int], scratch: Path) -> str:
+    """Return the digest of what lies in the table of some versions of a batch; memory does not grow with it."""
+    live = live_files(workspace)
+    assert live, "a batch was committed, so there is a table"  # noqa: S101
+    paths = [(v, path) for v, path in batch_parts(live, model, date) if v in versions]
+    rows = sum(live.open_file(path).metadata.num_rows for _, path in paths)
+    return batch_digest((part for v, path in paths for part in scored_parts(live, path, v)), rows, scratch)
+
+
+def scored_parts(live: LiveFiles, path: str, version: int) -> Iterator[Any]:
+    """Yield version, key and score of the rows of one file, a row group at a time."""
+    import pyarrow as pa
+
+    file = live.open_file(path)
+    for group in range(file.num_row_groups):
+        with checked(path):
+            rows = file.read_row_group(group, ["key", "score"])
+        yield rows.append_column("version", pa.repeat(pa.scalar(version, pa.int32()), len(rows)))
+
+
+def batch_parts(live: LiveFiles, model: str, date: str) -> list[tuple[int, str]]:
+    """Return the version and the path of every live file of a batch."""
+    import datetime as dt
+
+    import pyarrow.compute as pc
+
+    here = (pc.field("model") == model) & (pc.field("batch_date") == dt.date.fromisoformat(date))
+    found = live.files.filter(here).select(["version", "path"]).to_pylist()
+    return sorted((int(row["version"]), str(row["path"])) for row in found)
+
+
 def key_column(path: str, file: Any, group: int | None = None) -> Any:
     """Return the keys of a file, or of one of its row groups, as one string array."""
     import pyarrow as pa
@@ -116,13 +161,4 @@ def _look(workspace: Workspace, table: Any) -> LiveFiles:
     found = pa.table(table.get_add_actions(flatten=True))
     columns = [found[name] if name in found.column_names else pa.nulls(found.num_rows, pa.string()) for name in COLUMNS]
     files = pa.table(dict(zip(COLUMNS.values(), columns, strict=True)))
-    return LiveFiles(url, table.version(), files, _filesystem(workspace, table, url), table)
-
-
-def _filesystem(workspace: Workspace, table: Any, url: str) -> Any:
-    from deltalake.fs import DeltaStorageHandler
-    from pyarrow.fs import LocalFileSystem, PyFileSystem, SubTreeFileSystem
-
-    if "://" not in url:
-        return SubTreeFileSystem(url, LocalFileSystem())
-    return PyFileSystem(DeltaStorageHandler.from_table(table._table, storage_options(workspace), {}))
+    return LiveFiles(url, table.version(), files, table_files(workspace, table), table)

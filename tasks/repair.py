@@ -12,13 +12,13 @@ from plimsoll.run_record import read_record
 from plimsoll.standing import Version
 from plimsoll.verification import Finding, Owed, Verification
 from tasks.approvals import settle
-from tasks.batches import score_date
 from tasks.bundles import fetch_bundle
 from tasks.champion import mirror_aliases, standing_of
-from tasks.delta import committed_versions
 from tasks.mlflow_lineage import RECORD
 from tasks.mlflow_registry import connected, log_files
+from tasks.prediction_files import committed_versions
 from tasks.records import Recorded, Run, recording, recording_platform
+from tasks.score_date import score_date
 from tasks.table_notes import note_table
 from tasks.verify import Progress, verify
 from tasks.verify_mirrors import expected_tags

@@ -15,7 +15,7 @@ from plimsoll.run_record import read_record
 from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, Version
 from plimsoll.store import Store, get_json
-from plimsoll.trace_facts import approval_facts, batch_facts, data_facts, quarantined, run_facts, version_facts
+from plimsoll.trace_facts import approval_facts, batch_facts, data_facts, run_facts, version_facts
 from tasks.assemble import batch_partition, reassemble
 from tasks.bundles import fetch_bundle
 from tasks.champion import standing_of
@@ -23,6 +23,7 @@ from tasks.committed_rows import committed_rows
 from tasks.delta import read_predictions
 from tasks.key_lookup import find_key
 from tasks.outcomes_feed import outcome_of
+from tasks.quarantine import find_bad_row
 from tasks.workspace import Workspace
 
 _standings: dict[tuple[Any, str], Standing] = {}
@@ -188,7 +189,7 @@ def _set_aside(workspace: Workspace, key: str, date: str | None, model: str | No
     """Return the trace of a row that validation set aside; DataError when no model ever saw the key."""
     for name in [model] if model else workspace.models:
         standing = remembered_standing(workspace, name)
-        if there := quarantined(standing, key, date):
+        if there := find_bad_row(workspace.store, standing, key, date):
             entry, broken = there
             return {
                 "state": "quarantined",

@@ -12,6 +12,7 @@ from plimsoll.snapshot import ALL, Snapshot
 from plimsoll.training import DATE, give_pseudo_days
 from plimsoll.validation import too_many_bad_rows
 from tasks.assemble import UNDIVIDED, assemble_batch
+from tasks.scratch import scratch_folder
 from tasks.workspace import Workspace
 
 
@@ -35,7 +36,9 @@ def assemble_training_rows(workspace: Workspace, config: ModelConfig, snapshot: 
     quarantined = 0
     for date in snapshot.dates or (UNDIVIDED,):
         try:
-            frame, verdict = assemble_batch(workspace, config, snapshot, date)
+            with scratch_folder(workspace) as scratch:
+                assembled, verdict = assemble_batch(workspace, config, snapshot, date, scratch)
+                frame = assembled.frame()
             stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, config.scoring.max_quarantined_share)
         except DataError as error:
             stop = str(error)

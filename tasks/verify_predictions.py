@@ -1,18 +1,20 @@
 """The predictions table, held against its notes file by file, and against the ledger batch by batch."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from plimsoll.errors import FolderError, IntegrityError
 from plimsoll.ledger import Entry, entry_key
-from plimsoll.predictions import scores_digest
+from plimsoll.scores_digest import batch_digest
 from plimsoll.standing import Standing, stand
 from plimsoll.verification import Finding, Verification, check_sealed
 from tasks.delta_layout import Partition, partitions
 from tasks.key_index import FOLDER as INDEX
 from tasks.prediction_files import LiveFiles, checked, live_files
+from tasks.scratch import scratch_folder
 from tasks.table_notes import LATEST, LOG, NOTES, file_digest, list_files, open_folder, version_of, wants_note
 from tasks.workspace import Workspace
 
@@ -43,7 +45,7 @@ def check_predictions(
     expired = expired_places(workspace, seen)
     for model, standing in standings.items():
         for entry in standing.of_kind("batch_committed"):
-            _check_batch(live, by_place, expired, entry, seen)
+            _check_batch(workspace, live, by_place, expired, entry, seen)
         _check_unknown(by_place, model, standing, seen)
 
 
@@ -129,7 +131,12 @@ def _check_live(
 
 
 def _check_batch(
-    live: LiveFiles | None, by_place: Mapping[Place, Partition], expired: set[Place], entry: Entry, seen: Verification
+    workspace: Workspace,
+    live: LiveFiles | None,
+    by_place: Mapping[Place, Partition],
+    expired: set[Place],
+    entry: Entry,
+    seen: Verification,
 ) -> None:
     """Find a batch whose rows are gone or are not those of its ledger entry."""
     key, date = entry_key(entry.model, entry.n), entry.facts["date"]
@@ -146,7 +153,8 @@ def _check_batch(
     if seen.quick:
         return
     try:
-        found = _describe(live, parts)
+        with scratch_folder(workspace) as scratch:
+            found = _describe(live, parts, scratch)
     except IntegrityError as error:
         seen.found(Finding(where, str(error)))
         return
@@ -158,31 +166,36 @@ def _check_batch(
         seen.found(Finding(where, f"{said} Restore the predictions table from a backup."))
 
 
-def _describe(live: LiveFiles, parts: Iterable[Partition]) -> tuple[str, dict[str, str], set[str], set[str]]:
+def _describe(live: LiveFiles, parts: list[Partition], scratch: Path) -> tuple[str, dict[str, str], set[str], set[str]]:
     """Return digest of the scores, role by version, snapshots and runs of the rows as they lie there."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    tables, roles, named = [], {}, {"snapshot": set[str](), "run": set[str]()}
-    for part in parts:
-        rows = pa.concat_tables(_read(live, part))
-        roles[str(part.version)] = "/".join(sorted(pc.unique(rows["role"]).to_pylist()))
-        for column, found in named.items():
-            found |= set(pc.unique(rows[column]).to_pylist())
-        version = pa.repeat(pa.scalar(part.version, pa.int32()), len(rows))
-        tables.append(rows.select(["key", "score"]).append_column("version", version))
-    return scores_digest(pa.concat_tables(tables)), roles, named["snapshot"], named["run"]
+    roles: dict[str, set[str]] = {str(part.version): set() for part in parts}
+    snapshots, runs = set[str](), set[str]()
+
+    def read() -> Iterator[Any]:
+        for part in parts:
+            version = pa.scalar(part.version, pa.int32())
+            for rows in (rows for file in part.files for rows in _read(live, str(file["path"]))):
+                for column, found in (("role", roles[str(part.version)]), ("snapshot", snapshots), ("run", runs)):
+                    found |= set(pc.unique(rows[column]).to_pylist())
+                yield rows.append_column("version", pa.repeat(version, len(rows)))
+
+    digest = batch_digest(read(), sum(part.rows for part in parts), scratch)
+    return digest, {version: "/".join(sorted(found)) for version, found in roles.items()}, snapshots, runs
 
 
-def _read(live: LiveFiles, part: Partition) -> Iterator[Any]:
+def _read(live: LiveFiles, path: str) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     words = {name: pa.string() for name in ("key", "role", "snapshot", "run")}
     kinds = pa.schema({**words, "score": pa.float64()})
-    for file in part.files:
-        with checked(f"{TABLE}/{file['path']}"), live.filesystem.open_input_file(file["path"]) as stream:
-            yield pq.ParquetFile(stream, page_checksum_verification=True).read(kinds.names).cast(kinds)
+    with checked(f"{TABLE}/{path}"), live.filesystem.open_input_file(path) as stream:
+        file = pq.ParquetFile(stream, page_checksum_verification=True)
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, kinds.names).cast(kinds)
 
 
 def _check_unknown(by_place: Mapping[Place, Partition], model: str, standing: Standing, seen: Verification) -> None:

@@ -15,10 +15,11 @@ from flows.demo_data import cut_at_noon, redeliver
 from flows.score_batch import score_batch
 from plimsoll.errors import IntegrityError
 from plimsoll.predictions import Served
-from tasks import batches
-from tasks.batches import resolve_versions, score_date
+from tasks import score_date as scoring
+from tasks.batches import resolve_versions
 from tasks.bundles import fetch_bundle
 from tasks.records import Run, recording
+from tasks.score_date import score_date
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, change
 
 Cli = Callable[..., Answer]
@@ -93,13 +94,13 @@ def test_racers_that_all_saw_nothing_leave_one_result(
     """Four writers reach the commit together, one of them with a batch that was delivered again meanwhile."""
     for _ in range(dates_before):
         score_here(NEXT)
-    commit, line, redelivered = batches.commit_batch, threading.Barrier(4), threading.Lock()
+    commit, line, redelivered = scoring.commit_batch, threading.Barrier(4), threading.Lock()
 
     def commit_together(*given: Any) -> bool:
         line.wait(60)
         return commit(*given)
 
-    keep = batches.keep_snapshot
+    keep = scoring.keep_snapshot
 
     def keep_after_redelivery(*given: Any, **how: Any) -> Any:
         with redelivered:  # every racer sees other bytes: the same flights in another order
@@ -108,8 +109,8 @@ def test_racers_that_all_saw_nothing_leave_one_result(
             return keep(*given, **how)
 
     keeps: list[int] = []
-    monkeypatch.setattr(batches, "commit_batch", commit_together)
-    monkeypatch.setattr(batches, "keep_snapshot", keep_after_redelivery)
+    monkeypatch.setattr(scoring, "commit_batch", commit_together)
+    monkeypatch.setattr(scoring, "keep_snapshot", keep_after_redelivery)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: score_here(), range(4)))
     assert len(keeps) == 4
@@ -139,7 +140,7 @@ def digest_of(place: Place, facts: dict[str, Any]) -> str:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from plimsoll.predictions import scores_digest
+    from plimsoll.scores_digest import scores_digest
 
     flights = pq.ParquetFile(place.flights()).read(["flight_id"])["flight_id"].to_pylist()
     rows = place.predictions(DAY).set_index("key").loc[flights].reset_index()
@@ -158,7 +159,7 @@ def _die(*_: Any, **__: Any) -> None:
 
 def test_cut_off_before_the_commit_leaves_nothing_visible(serving: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(batches, "commit_batch", _die)
+        patch.setattr(scoring, "commit_batch", _die)
         with pytest.raises(KeyboardInterrupt):
             score_here()
     assert serving.predictions().empty

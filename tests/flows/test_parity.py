@@ -44,15 +44,15 @@ def pair(landing: Path, small_project: Path, trained_home: Path, prefect_server:
         snapshot = load_snapshot(workspace.store, facts["snapshot"])
         days = []
         for date in snapshot.dates:
-            frame, verdict = assemble_batch(workspace, config, snapshot, date)
+            rows, verdict = assemble_batch(workspace, config, snapshot, date, Path("unused"))
             if verdict.stops or too_many_bad_rows(verdict, config.scoring.max_quarantined_share):
                 continue
             outcome = snapshot.file("outcome", date)
             assert outcome
             late = pq.read_table(io.BytesIO(get_object(workspace.store, outcome.digest))).to_pandas()
-            days.append(attach_outcome(verdict.keep_good(frame), late, config).assign(**{DATE: date}))
-        rows = pd.concat(days, ignore_index=True)
-        yield Pair(train_bundle(rows, config), fetch_bundle(workspace, MODEL, 1, facts["bundle"]), rows)
+            days.append(attach_outcome(verdict.keep_good(rows.frame()), late, config).assign(**{DATE: date}))
+        together = pd.concat(days, ignore_index=True)
+        yield Pair(train_bundle(together, config), fetch_bundle(workspace, MODEL, 1, facts["bundle"]), together)
 
 
 def test_training_outside_the_flow_gives_the_same_bundle(pair: Pair) -> None:

@@ -20,11 +20,12 @@ from plimsoll.ledger import append, read_ledger
 from plimsoll.platform_config import PlatformConfig, PredictionsConfig
 from plimsoll.seal import seal_of
 from plimsoll.store import put_object
-from tasks.delta import commit_batch, committed_versions
 from tasks.object_store import open_store
+from tasks.prediction_files import committed_versions
 from tasks.processes import free_port
 from tasks.workspace import Workspace
 from tests.faulty_proxy import proxy_before
+from tests.staged import commit_rows
 from tests.store_suite import BIG_BYTES, Bed, S3Suite, bed_at, race, some_bytes, write
 
 PROGRAMS = ("radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph-mgr", "ceph", "monmaptool")
@@ -145,7 +146,7 @@ def test_predictions_are_committed_once(bed: Bed, monkeypatch: pytest.MonkeyPatc
         same = {"model": "m", "batch_date": date, "role": "champion", "snapshot": "s", "run": f"{run}"}
         columns = {**{name: [value] * 100 for name, value in same.items()}, "version": pa.array([1] * 100, pa.int64())}
         columns |= {"key": [str(n) for n in range(100)], "score": [0.5] * 100}
-        return commit_batch(workspace, pa.table(columns), "m", date, [1])
+        return commit_rows(workspace, pa.table(columns), "m", date, [1])
 
     with ThreadPoolExecutor(6) as pool:
         won = list(pool.map(lambda n: commit(n % 3 + 1, n), range(6)))

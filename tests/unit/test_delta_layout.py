@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from plimsoll.errors import ConflictError, IntegrityError
-from plimsoll.predictions import predictions_schema, scores_digest
+from plimsoll.predictions import predictions_schema
+from plimsoll.scores_digest import scores_digest
 from tasks import delta_layout, key_index, key_lookup
-from tasks.delta import commit_batch, open_predictions
+from tasks.delta import open_predictions
 from tasks.delta_layout import compact_predictions
 from tasks.key_lookup import find_key
 from tasks.prediction_files import live_files
+from tests.staged import commit_rows
 
 ROWS, DAYS, LATER = 300, 4, 3  # and FEW of 2: three files that may hold a key are enough to ask an index
 
@@ -34,7 +36,7 @@ class Table:
     def score(self, day: int, model: str = "m", rows: int = ROWS, dated: bool = True) -> pa.Table:
         batch = predictions(day, model, rows, dated)
         date = (dt.date(2020, 1, 1) + dt.timedelta(days=day)).isoformat()
-        assert commit_batch(self.workspace, batch, model, date, [1])
+        assert commit_rows(self.workspace, batch, model, date, [1])
         return batch
 
     def rows(self) -> pd.DataFrame:

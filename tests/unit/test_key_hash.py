@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from plimsoll.key_hash import BITS, key_hashes
-from plimsoll.predictions import scores_digest
+from plimsoll.scores_digest import scores_digest
 
 EXPECTED = [248629889170205, 103364286930590, 56078588134898, 205835044098425]
 

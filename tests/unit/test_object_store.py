@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,32 @@ def test_nothing_is_committed_before_the_objects_that_it_may_name_are_on_disk(
     named = forced.index(f"named {store.root / ENTRY}")
     assert {"draft", *map(str, objects), *map(str, folders)} <= set(forced[:named])
     assert forced[named + 1 :] == [str(store.root / folder) for folder in ("ledger/m", "ledger", "")]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_very_many_objects_are_on_disk_too_before_anything_names_them(
+    store: FolderStore, forced: list[str], monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    force = durable_files._force_file_systems
+
+    def spy(folders: Iterable[Path]) -> bool:
+        told.extend(folders)
+        forced.append("file system")
+        return whole and force(told)
+
+    told: list[Path] = []
+    monkeypatch.setattr(durable_files, "_force_file_systems", spy)
+    put = [store.root / object_key(put_object(store, b"%d" % n)) for n in range(durable_files.MANY + 8)]
+    store.put_if_absent(ENTRY, b"{}")
+    before = forced[: forced.index(f"named {store.root / ENTRY}")]
+    assert {path.parent for path in put[durable_files.MANY :]} | {store.root} == set(told)
+    assert before.count("file system") == 1
+    if not whole:  # another system than Linux, or an old one
+        after = before[before.index("file system") :]
+        assert {*map(str, put[durable_files.MANY :]), *(str(path.parent) for path in put)} <= set(after)
+    forced.clear()
+    store.put_if_absent("ledger/m/00000001.json", b"{}")
+    assert "file system" not in forced, "nothing is owed"
 
 
 def test_an_object_that_another_process_wrote_is_forced_too(store: FolderStore, forced: list[str]) -> None:

@@ -20,8 +20,9 @@ from plimsoll.store import get_object, object_key
 from tasks import folder_source, keeping, object_store
 from tasks.durable_files import wait_for_disk
 from tasks.folder_source import FolderSource
-from tasks.keeping import SEEN, Keeper
+from tasks.keeping import Keeper
 from tasks.object_store import FolderStore
+from tasks.seen import PACKS, SEEN
 
 DAYS = ["2013-01-01", "2013-01-02", "2013-01-03"]
 OLD = 1_600_000_000
@@ -333,3 +334,55 @@ def test_many_files_are_noted_with_few_waits_for_the_disk(
     assert len(list(archive.store.keys(SEEN))) == len(DAYS)
     assert source(archive, folder).keep(DAYS) == first
     assert sorted(reads) == DAYS
+
+
+@pytest.fixture
+def many(folder: Path) -> list[str]:
+    """The dates of so many files that they are kept in rounds and noted in a pack."""
+    data = (folder / f"{DAYS[2]}.parquet").read_bytes()
+    for day in range(4, 24):
+        (folder / f"2013-01-{day:02d}.parquet").write_bytes(data)
+    return [path.stem for path in sorted(folder.iterdir())]
+
+
+def test_many_files_are_kept_as_few_are_and_noted_in_one_pack(
+    archive: Archive, folder: Path, reads: list[str], many: list[str]
+) -> None:
+    kept = source(archive, folder).keep(many)
+    assert [ref.name for ref in kept] == many
+    assert len(list(archive.store.keys(PACKS))) == len(list(archive.store.keys(SEEN))) == 1
+    reads.clear()
+    os.utime(folder / f"{many[5]}.parquet")
+    assert source(archive, folder).keep(many) == kept
+    assert reads == [many[5]]
+    flip(archive, next(archive.store.keys(PACKS)))
+    assert kept[:3] == source(archive, folder, paranoid=True).keep(DAYS)
+    with pytest.raises(IntegrityError, match=PACKS):
+        source(archive, folder).keep(many)
+
+
+def test_of_many_files_one_that_changes_meanwhile_is_kept_as_it_is_now(
+    archive: Archive, folder: Path, reads: list[str], many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, path = Keeper.put, folder / f"{many[7]}.parquet"
+    change = writing(path, 1)
+
+    def put_and_change(keeper: Keeper, file: Path) -> tuple[str, int]:
+        found = put(keeper, file)
+        if file == path:
+            change()
+        return found
+
+    monkeypatch.setattr(Keeper, "put", put_and_change)
+    kept = {ref.name: ref for ref in source(archive, folder).keep(many)}
+    assert kept[many[7]].digest == sha256_file(path)
+    assert reads == [many[7]], "the others are as they were"
+
+
+def test_a_file_that_vanishes_among_many_is_said_in_one_sentence(
+    archive: Archive, folder: Path, many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, path = Keeper.put, folder / f"{many[7]}.parquet"
+    monkeypatch.setattr(Keeper, "put", lambda keeper, file: (path.unlink(missing_ok=True), put(keeper, file))[1])
+    with pytest.raises(DataError, match=f"Cannot read .*{many[7]}"):
+        source(archive, folder).keep(many)

@@ -1,0 +1,95 @@
+"""Assembled rows: what is validated and scored, held in memory when they are few, in a scratch file when many.
+
+Chunks have a fixed number of rows, so that whatever is computed chunk by chunk does not depend on the machine.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from plimsoll.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CHUNK_ROWS = 262_144  # some 50 MB of twenty-five columns; a batch of no more rows is held in memory
+
+
+@dataclass(frozen=True, eq=False)
+class Assembled:
+    """A batch with its lookups, features and keys: a frame, or a parquet file whose row groups are its chunks."""
+
+    rows: int
+    held: pd.DataFrame | Path
+
+    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the rows in order, CHUNK_ROWS at a time; of some columns when asked."""
+        if isinstance(self.held, pd.DataFrame):
+            yield self.held if columns is None else self.held[[*columns]]
+            return
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.held, pre_buffer=False) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=None if columns is None else [*columns]).to_pandas()
+
+    def frame(self) -> pd.DataFrame:
+        """Return all rows at once."""
+        return self.held if isinstance(self.held, pd.DataFrame) else pd.concat(self.chunks(), ignore_index=True)
+
+    def checkable(self) -> "pa.Table | Path":
+        """Return the rows as a suite can be run over them in place: an Arrow table, or the file."""
+        return to_arrow(self.held) if isinstance(self.held, pd.DataFrame) else self.held
+
+
+class ScratchFile:
+    """Writes chunks to a parquet file, with the types of the first one; numbers that may turn to floats are floats."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._rows = path, 0
+        self._writer: Any = None
+
+    def write(self, chunk: pd.DataFrame) -> None:
+        """Append one chunk; DataError when a column changes its type within the batch."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = to_arrow(chunk)
+        if self._writer is None:
+            self._schema = pa.schema([field.with_type(_settled(field.type)) for field in table.schema])
+            # read once or twice and thrown away: speed before size
+            self._writer = pq.ParquetWriter(self._path, self._schema, compression="lz4", write_statistics=False)
+        try:
+            self._writer.write_table(table.select(self._schema.names).cast(self._schema), row_group_size=CHUNK_ROWS)
+        except (pa.ArrowInvalid, KeyError) as error:
+            raise DataError(
+                f"A column does not keep its type from one part of the batch to the next: {error}."
+            ) from None
+        self._rows += len(chunk)
+
+    def close(self) -> Assembled:
+        """Finish the file and return what lies in it."""
+        if self._writer is not None:
+            self._writer.close()
+        return Assembled(self._rows, self._path)
+
+
+def to_arrow(frame: pd.DataFrame) -> "pa.Table":
+    """Return a frame as an Arrow table with NaN as null; DataError for a column of several types."""
+    import pyarrow as pa
+
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"A column holds values of several types: {error}. Mend the feed or the function.") from None
+
+
+def _settled(kind: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_integer(kind):  # a null in a later chunk would make a float of it
+        return pa.float64()
+    return pa.string() if pa.types.is_null(kind) else kind

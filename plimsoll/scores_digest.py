@@ -1,0 +1,99 @@
+"""The digest of what a batch was told: the same whichever run wrote it and in whatever order its rows lie.
+
+Rows are in order of version, hash of the key, key and score (a hash sorts five times faster). SHA-256 is taken over
+all versions (int32), the lengths of all keys in bytes (int64), all keys (UTF-8), all scores (float64), little-endian.
+
+More than SORTED_ROWS rows are first dealt into 2**bits buckets by the leading bits of the hash, so few bits that a
+bucket holds no more than that on average; the digest is then that of the buckets' digests, one after the other. So
+memory does not grow with the batch.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plimsoll.key_hash import BITS, key_hashes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SORTED_ROWS = 2_097_152
+COLUMNS = ["version", "key", "score"]
+
+
+def scores_digest(table: "pa.Table") -> str:
+    """Return the digest of a table of version, key and score that is sorted in memory, however many rows it has."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = table.select(COLUMNS).combine_chunks()
+    hashes = key_hashes(pa.concat_arrays(rows["key"].chunks or [pa.array([], pa.string())]))
+    order = [(name, "ascending") for name in ("version", "hash", "key", "score")]
+    rows = rows.append_column("hash", pa.array(hashes)).sort_by(order).combine_chunks()
+    keys = pa.concat_arrays(rows["key"].chunks or [pa.array([], pa.string())]).cast(pa.large_binary())
+    digest = hashlib.sha256()
+    for values, kind in ((rows["version"], "<i4"), (pc.binary_length(keys), "<i8")):
+        digest.update(values.to_numpy().astype(kind).tobytes())
+    digest.update(memoryview(keys.buffers()[2] or b"")[: pc.sum(pc.binary_length(keys)).as_py() or 0])
+    digest.update(rows["score"].to_numpy().astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def batch_digest(parts: Iterable["pa.Table"], rows: int, scratch: Path) -> str:
+    """Return the digest of a batch of so many rows that comes in parts; a large one goes through files in scratch."""
+    import pyarrow as pa
+
+    bits = bucket_bits(rows)
+    if not bits:
+        found = [part.select(COLUMNS).cast(_schema()) for part in parts]
+        return scores_digest(pa.concat_tables(found) if found else _schema().empty_table())
+    digest = hashlib.sha256()
+    for bucket in _deal(parts, bits, scratch):
+        digest.update(bytes.fromhex(scores_digest(bucket)))
+    return digest.hexdigest()
+
+
+def bucket_bits(rows: int) -> int:
+    """Return into how many buckets so many rows are dealt, as a power of two."""
+    return max(0, (max(rows, 1) - 1) // SORTED_ROWS).bit_length()
+
+
+def _deal(parts: Iterable["pa.Table"], bits: int, scratch: Path) -> Iterator["pa.Table"]:
+    """Yield the buckets in order; each lies in a file until its turn has come."""
+    import pyarrow as pa
+
+    paths = [scratch / f"bucket-{n}.arrow" for n in range(1 << bits)]
+    sinks = [pa.OSFile(str(path), "wb") for path in paths]
+    writers = [pa.ipc.new_file(sink, _schema()) for sink in sinks]
+    try:
+        for part in parts:
+            _deal_part(part.select(COLUMNS).cast(_schema()), bits, writers)
+    finally:
+        for held in (*writers, *sinks):
+            held.close()
+    for path in paths:
+        with pa.OSFile(str(path), "rb") as source:
+            yield pa.ipc.open_file(source).read_all()
+        path.unlink()
+
+
+def _deal_part(part: "pa.Table", bits: int, writers: list[Any]) -> None:
+    import pyarrow as pa
+
+    keys = pa.concat_arrays(part["key"].chunks) if len(part) else pa.array([], pa.string())
+    buckets = key_hashes(keys) >> (BITS - bits)
+    order = np.argsort(buckets, kind="stable")
+    ends = np.searchsorted(buckets[order], np.arange(1 << bits), side="right")
+    dealt, start = part.take(pa.array(order)), 0
+    for writer, end in zip(writers, ends.tolist(), strict=True):
+        writer.write_table(dealt.slice(start, end - start))
+        start = end
+
+
+def _schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    return pa.schema([("version", pa.int32()), ("key", pa.string()), ("score", pa.float64())])

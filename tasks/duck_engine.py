@@ -1,0 +1,124 @@
+"""Great Expectations on DuckDB: the suites' checks run on Arrow and parquet where they lie, in bounded memory.
+
+DuckDB drops a result when its connection goes back to the pool, and Great Expectations fetches after that, so the
+connection is held for as long as a batch is judged.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+VIEW = "batch"  # what the suites' queries read
+TABLE, ARROW = "few_rows", "arrow_rows"  # a batch in memory is copied: DuckDB answers from its own tables faster
+ONE_AT_A_TIME = Lock()
+MEMORY = "memory_limit", "512MB"  # of DuckDB's own buffers; what does not fit is sorted and counted on disk
+DATABASE = "duckdb:///:memory:plimsoll"  # named, so that all connections of this process see one view
+
+
+@contextmanager
+def held_batch(rows: Any, scratch: Path) -> Iterator[Any]:
+    """Yield a Great Expectations batch over an Arrow table, or over a parquet file named by its path.
+
+    One at a time in a process: there is one view.
+    """
+    with ONE_AT_A_TIME, _connected() as (database, definition):
+        database.execute(f"SET {MEMORY[0]} = '{MEMORY[1]}'")
+        database.execute(f"SET temp_directory = '{_quoted(scratch)}'")
+        if isinstance(rows, Path):
+            database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM read_parquet('{_quoted(rows)}')")  # noqa: S608  # noqa: S608
+        else:
+            database.register(ARROW, rows)
+            database.execute(f"CREATE OR REPLACE TABLE {TABLE} AS SELECT * FROM {ARROW}")  # noqa: S608  # noqa: S608
+            database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM {TABLE}")  # noqa: S608  # noqa: S608
+            database.unregister(ARROW)
+        try:
+            yield definition.get_batch()
+        finally:
+            database.execute(f"DROP TABLE IF EXISTS {TABLE}")
+
+
+@contextmanager
+def _connected() -> Iterator[tuple[Any, Any]]:
+    source, definition = _source()
+    with source.get_execution_engine().get_connection() as connection:
+        yield connection.connection.dbapi_connection, definition
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+@cache
+def _source() -> tuple[Any, Any]:
+    """Return the data source and the definition of its one batch; made once, since both take long to make."""
+    import great_expectations as gx
+    from great_expectations.datasource.fluent import SQLDatasource
+
+    engine = _engine()
+    _register_regex(engine)
+
+    class DuckSource(SQLDatasource):  # type: ignore[misc]
+        """A data source whose engine is ours."""
+
+        type: Literal["plimsoll_duckdb"] = "plimsoll_duckdb"
+
+        @property
+        def execution_engine_type(self) -> Any:
+            """The class of its engine."""
+            return engine
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    source = DuckSource(name="duckdb", connection_string=DATABASE)
+    source._data_context = context
+    with source.get_execution_engine().get_connection() as connection:
+        connection.connection.dbapi_connection.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT 1 AS nothing")
+    return source, source.add_table_asset("batch", table_name=VIEW).add_batch_definition_whole_table("whole")
+
+
+def _engine() -> Any:
+    from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+
+    class DuckEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
+        """An engine that keeps its connection."""
+
+        def __init__(self, *given: Any, **named: Any) -> None:
+            self._held: list[Any] = []
+            super().__init__(*given, **named)
+
+        @contextmanager
+        def get_connection(self) -> Iterator[Any]:
+            """Yield the one connection, open until the process ends."""
+            if not self._held:
+                self._held.append(self.engine.connect())
+            yield self._held[0]
+
+    return DuckEngine
+
+
+def _register_regex(engine: Any) -> None:
+    """Tell Great Expectations how DuckDB spells a regular expression (RE2's syntax); it refuses to guess."""
+    import sqlalchemy as sa
+    from great_expectations.expectations.metrics.map_metric_provider import (
+        ColumnMapMetricProvider,
+        column_condition_partial,
+    )
+
+    class Matches(ColumnMapMetricProvider):  # type: ignore[misc]
+        condition_metric_name = "column_values.match_regex"
+        condition_value_keys = ("regex",)
+
+        @column_condition_partial(engine=engine)  # type: ignore[untyped-decorator]
+        def _duckdb(cls, column: Any, regex: str, **_: Any) -> Any:  # noqa: N805
+            return sa.func.regexp_matches(column, sa.literal(regex))
+
+    class MatchesNot(ColumnMapMetricProvider):  # type: ignore[misc]
+        condition_metric_name = "column_values.not_match_regex"
+        condition_value_keys = ("regex",)
+
+        @column_condition_partial(engine=engine)  # type: ignore[untyped-decorator]
+        def _duckdb(cls, column: Any, regex: str, **_: Any) -> Any:  # noqa: N805
+            return sa.not_(sa.func.regexp_matches(column, sa.literal(regex)))
