@@ -22,10 +22,16 @@ def key_show(as_json: Json = False) -> None:
 
     workspace = open_workspace()
     seal = workspace.archive.seal
-    found = {"signs": seal.public or "nothing: this installation only checks", "trusts": sorted(seal.trusted)}
+    nothing = (
+        "nothing yet: the key is made with the first signature"
+        if seal.later
+        else "nothing: this installation only checks"
+    )
+    trusts = sorted(seal.trusted | ({seal.public} if seal.public else set()))
+    found = {"signs": seal.public or nothing, "trusts": trusts}
     if as_json:
         return print_json(found)
-    return print_facts({"signs": found["signs"], "trusts": "\n".join(sorted(seal.trusted))})
+    return print_facts({"signs": found["signs"], "trusts": "\n".join(trusts)})
 
 
 def key_new(as_json: Json = False) -> None:

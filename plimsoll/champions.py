@@ -7,6 +7,7 @@ wall clock (UTC). A date asks the first, a time the second.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from itertools import zip_longest
 from typing import Any
 
 from plimsoll.errors import UserError
@@ -38,7 +39,7 @@ class Reign:
 def reigns(standing: Standing) -> list[Reign]:
     """Return the champions of a model, oldest first; a version that came back is there twice."""
     moves = standing.of_kind("promoted", "rolled_back")
-    return [_reign(standing, move, after) for move, after in zip(moves, [*moves[1:], None], strict=True)]
+    return [_reign(standing, move, after) for move, after in zip_longest(moves, moves[1:])]
 
 
 def reign_at(standing: Standing, at: date | datetime) -> Reign | None:

@@ -20,7 +20,7 @@ from plimsoll.key_hash import BITS, key_hashes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SORTED_ROWS = 2_097_152
+SORTED_ROWS = 524_288
 COLUMNS = ["version", "key", "score"]
 
 

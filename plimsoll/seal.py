@@ -4,6 +4,7 @@ A digest shows that bytes changed; a signature shows that whoever wrote them hel
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -21,23 +22,25 @@ class Seal:
 
     trusted: frozenset[str]  # public keys, 64 hex digits each
     secret: bytes = field(default=b"", repr=False)  # 32 bytes; none: this process may check, not sign
+    # where no key was made yet: returns the key once there is one, else none; with True it makes one
+    later: Callable[[bool], bytes] | None = field(default=None, repr=False, compare=False)
 
     @property
     def public(self) -> str:
-        """The public half of the key that signs here, 64 hex digits; empty when this process cannot sign."""
-        return public_key(self.secret) if self.secret else ""
+        """The public half of the key that signs here, 64 hex digits; empty without a key."""
+        return public_key(own) if (own := self._own(make=False)) else ""
 
     def sign(self, data: bytes) -> str:
-        """Return the signature of bytes, 128 hex digits; IntegrityError without a key."""
-        if not self.secret:
+        """Return the signature of bytes, 128 hex digits; IntegrityError in a process that may not sign."""
+        if not (own := self._own(make=True)):
             raise IntegrityError("This process holds no signing key, so it may check what was signed but sign nothing.")
-        return str(_private(self.secret).sign(data).hex())
+        return str(_private(own).sign(data).hex())
 
     def check(self, data: bytes, signer: str, signature: str, where: str) -> None:
         """Raise IntegrityError unless a trusted key signed these bytes."""
         from cryptography.exceptions import InvalidSignature
 
-        if signer not in self.trusted:
+        if signer not in self.trusted and (not self.later or signer != self.public):
             raise IntegrityError(
                 f"{where} is signed by key {signer[:SHOWN] or 'none'}, which is not trusted here. If that key belongs "
                 "to your team, add it to signing.trusted in configs/platform.yaml; else restore from a backup."
@@ -51,6 +54,9 @@ class Seal:
             raise IntegrityError(
                 f"{where} was changed: the signature of key {signer[:SHOWN]} does not fit. Restore it from a backup."
             ) from None
+
+    def _own(self, *, make: bool) -> bytes:
+        return self.secret or (self.later(make) if self.later else b"")
 
 
 def seal_of(secret: bytes, trusted: frozenset[str] = frozenset()) -> Seal:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 VIEW = "batch"  # what the suites' queries read
 TABLE, ARROW = "few_rows", "arrow_rows"  # a batch in memory is copied: DuckDB answers from its own tables faster
 ONE_AT_A_TIME = Lock()
-MEMORY = "memory_limit", "512MB"  # of DuckDB's own buffers; what does not fit is sorted and counted on disk
+MEMORY = "256MB"  # of DuckDB's own buffers; what does not fit is sorted and counted on disk
 DATABASE = "duckdb:///:memory:plimsoll"  # named, so that all connections of this process see one view
 
 
@@ -25,7 +25,8 @@ def held_batch(rows: Any, scratch: Path) -> Iterator[Any]:
     One at a time in a process: there is one view.
     """
     with ONE_AT_A_TIME, _connected() as (database, definition):
-        database.execute(f"SET {MEMORY[0]} = '{MEMORY[1]}'")
+        database.execute(f"SET memory_limit = '{MEMORY}'")
+        database.execute("SET enable_progress_bar = false")
         database.execute(f"SET temp_directory = '{_quoted(scratch)}'")
         if isinstance(rows, Path):
             database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM read_parquet('{_quoted(rows)}')")  # noqa: S608  # noqa: S608

@@ -3,8 +3,11 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import psutil
@@ -13,6 +16,38 @@ from plimsoll.errors import ServerError
 
 GRACE_SECONDS = 15.0
 SAME_START_SECONDS = 0.01
+
+
+class Terminated(SystemExit):
+    """The end of this process, which a signal asked for; its code is 128 and the signal's number."""
+
+    def __str__(self) -> str:
+        return f"ended by {signal.Signals(int(str(self.code)) - 128).name}"
+
+
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let SIGTERM and a hang-up end the block as Ctrl-C does: by an exception, so that what was put up is put away.
+
+    A second signal is not heard. In another thread than the main one, which alone may listen, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)
+        raise Terminated(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def stop_process(pid: int, grace_seconds: float = GRACE_SECONDS) -> None:

@@ -19,6 +19,7 @@ from plimsoll.store import Store, fetch_object, get_json, object_key
 from tasks import TELEMETRY_OFF
 from tasks.environment import SETTINGS
 from tasks.environments import choose_interpreter, recorded_packages
+from tasks.process_groups import ending_in_order
 from tasks.records import recording_platform
 from tasks.replay import FORMAT
 from tasks.secrecy import is_secret
@@ -100,8 +101,13 @@ def reproduce(workspace: Workspace, original: Original, here: bool, show: Show) 
     """Train a run again and return the verdict; kept as a run record where this process can sign and write.
 
     show is given each step in words. Data, code and environment are restored into temporary folders; nothing is
-    written to ledger or MLflow. Raises what restoring them raises.
+    written to ledger or MLflow. They are removed however it ends, by SIGTERM too. Raises what restoring them raises.
     """
+    with ending_in_order():
+        return _recorded(workspace, original, here, show)
+
+
+def _recorded(workspace: Workspace, original: Original, here: bool, show: Show) -> Repetition:
     if not workspace.archive.seal.public:
         return Repetition(*_repeat(workspace, original, here, show), run="")
     with ExitStack() as stack:
@@ -180,6 +186,7 @@ def _environ(tree: Path, folder: Path, settings: Mapping[str, str]) -> dict[str,
         if not name.startswith(NOT_PASSED_ON) and name not in SETTINGS and not is_secret(name, value)
     }
     ours = {"PYTHONPATH": str(tree), "PLIMSOLL_ROOT": str(tree), "PLIMSOLL_HOME": str(folder / "home")}
+    ours["TMPDIR"] = str(folder)  # what it leaves behind when it is killed goes with the rest
     return {**kept, **TELEMETRY_OFF, **settings, **ours}
 
 

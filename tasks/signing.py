@@ -1,4 +1,4 @@
-"""The signing key: from a variable or a file, made on first use where store and key lie on one machine."""
+"""The signing key: from a variable or a file, made at the first signature where store and key lie on one machine."""
 
 import base64
 import binascii
@@ -8,6 +8,7 @@ import re
 import secrets
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from plimsoll.archive import Head
@@ -23,8 +24,9 @@ PRIVATE_MODE = 0o600
 def open_seal(platform: PlatformConfig, store: Store | None = None) -> Seal:
     """Return the seal of this installation: its own key, and the public keys that the config trusts.
 
-    The key is the variable PLIMSOLL_SIGNING_KEY, else the file `signing.file`. A missing file is made when the store
-    is a local folder; for a shared store it must be made once, with `plimsoll key new`, and given to every machine.
+    The key is the variable PLIMSOLL_SIGNING_KEY, else the file `signing.file`. When the store is a local folder,
+    a missing file is made by the first signature, so that looking changes nothing; for a shared store it must be made
+    once, with `plimsoll key new`, and given to every machine.
     An installation that only looks needs no key, only trusted ones. Raises ConfigError, and IntegrityError where the
     key of a store that holds a ledger is gone: a new one could not check what the old one signed.
     """
@@ -46,7 +48,13 @@ def open_seal(platform: PlatformConfig, store: Store | None = None) -> Seal:
             f"Expected the signing key at {path}, found none: nothing that it signed can be checked. Restore it from a "
             "backup, or name its public half in signing.trusted of configs/platform.yaml."
         )
-    return seal_of(_decode(make_key(path), str(path)), trusted)
+    return Seal(trusted, later=partial(_key_at, path))
+
+
+def _key_at(path: Path, make: bool) -> bytes:
+    """Return the key that a file holds by now, none when there is no file; with make, one is made."""
+    text = _read(path) if path.is_file() else make_key(path) if make else ""
+    return _decode(text, str(path)) if text else b""
 
 
 def make_key(path: Path) -> str:

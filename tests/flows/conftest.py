@@ -1,4 +1,4 @@
-"""One Prefect harness for all flow tests, one landing folder of real flights, one model trained once and copied.
+"""One Prefect server for all flow tests, one landing folder of real flights, one model trained once and copied.
 
 Every test has a home, a landing folder and a project folder of its own in tmp_path, named by PLIMSOLL_ variables.
 """
@@ -9,30 +9,39 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.flows import places
+from tests.flows.made_once import Common, common_folder
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Grown, Place
+from tests.flows.prefect_for_all import prefect_for_all
 
 os.environ |= {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false"}
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def prefect_server() -> Iterator[str]:
-    """A real, short-lived Prefect server on its own database; yields the address of its API."""
-    _import_what_warns()
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-    from prefect.testing.utilities import prefect_test_harness
+AT_THE_END = ExitStack()  # closed when no test is left, where no test's time runs out
 
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield str(PREFECT_API_URL.value())
+
+def pytest_sessionfinish() -> None:
+    """Leave the Prefect server; the process that started it waits for the others."""
+    AT_THE_END.close()
+
+
+@pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Common:
+    """What all processes of this test run have in common."""
+    return common_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_server(common: Common) -> str:
+    """The address of the API of a real, short-lived Prefect server on its own database."""
+    _import_what_warns()
+    return AT_THE_END.enter_context(prefect_for_all(common))
 
 
 def _import_what_warns() -> None:
@@ -44,52 +53,52 @@ def _import_what_warns() -> None:
 
 
 @pytest.fixture(scope="session")
-def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def landing(common: Common, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's landing folder for February and March, and the breast-cancer table. Only to be copied."""
-    from flows.demo_data import lay_out_breast_cancer, lay_out_flights
 
-    year, folder = tmp_path_factory.mktemp("year"), tmp_path_factory.mktemp("landing")
-    lay_out_flights(year)
-    for name in ("flights", "weather", "outcomes"):
-        (folder / name).mkdir()
-        for path in sorted((year / name).glob("2013-0[23]-*.parquet")):
-            path.rename(folder / name / path.name)
-    (year / "planes.parquet").rename(folder / "planes.parquet")
-    lay_out_breast_cancer(folder)
-    return folder
+    def lay_out(folder: Path) -> None:
+        from flows.demo_data import lay_out_breast_cancer, lay_out_flights
+
+        lay_out_flights(year := tmp_path_factory.mktemp("year"))
+        for name in ("flights", "weather", "outcomes"):
+            (folder / name).mkdir()
+            for path in sorted((year / name).glob("2013-0[23]-*.parquet")):
+                path.rename(folder / name / path.name)
+        (year / "planes.parquet").rename(folder / "planes.parquet")
+        lay_out_breast_cancer(folder)
+
+    return common.once("landing", lay_out)
 
 
 @pytest.fixture(scope="session")
-def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_project(common: Common) -> Path:
     """The project's configs and suites, for models that train in seconds. Only to be copied."""
-    return places.make_small(places.copy_project(places.ROOT, tmp_path_factory.mktemp("project")))
+    return common.once("project", lambda root: places.make_small(places.copy_project(places.ROOT, root)))
 
 
 @pytest.fixture(scope="session")
-def trained_home(
-    tmp_path_factory: pytest.TempPathFactory, landing: Path, small_project: Path, prefect_server: str
-) -> Path:
+def grown(common: Common, landing: Path, small_project: Path, prefect_server: str) -> Grown:
+    """What makes a home by a name once: it copies another or nothing, stands there, and lets more happen in it."""
+
+    def grow(name: str, before: Path | None, live: Callable[[Place], object]) -> Path:
+        def make(folder: Path) -> None:
+            place = Place(folder / "home", landing, small_project)
+            if before:
+                places.copy_home(before, place.home)
+            with places.standing_at(place, prefect_server):
+                live(place)
+
+        return common.once(name, make) / "home"
+
+    return grow
+
+
+@pytest.fixture(scope="session")
+def trained_home(grown: Grown) -> Path:
     """A home in which flight_delay v1 has passed its gates and waits for a decision. Only to be copied."""
     from flows.train_model import train_model
 
-    place = Place(tmp_path_factory.mktemp("trained") / "home", landing, small_project)
-    with places.standing_at(place, prefect_server):
-        train_model(MODEL, as_of=AS_OF, requested_by=REQUESTER)
-    return place.home
-
-
-@pytest.fixture(scope="session")
-def grown(tmp_path_factory: pytest.TempPathFactory, landing: Path, small_project: Path, prefect_server: str) -> Grown:
-    """What copies a home and stands there, so that more can happen in it."""
-
-    @contextmanager
-    def grow(home: Path) -> Iterator[Place]:
-        place = Place(tmp_path_factory.mktemp("grown") / "home", landing, small_project)
-        places.copy_home(home, place.home)
-        with places.standing_at(place, prefect_server):
-            yield place
-
-    return grow
+    return grown("trained", None, lambda _: train_model(MODEL, as_of=AS_OF, requested_by=REQUESTER))
 
 
 @pytest.fixture(scope="session")
@@ -97,9 +106,10 @@ def champion_home(grown: Grown, trained_home: Path) -> Path:
     """A home in which flight_delay v1 is champion and no date was scored. Only to be copied."""
     from tasks.approvals import submit_decision
 
-    with grown(trained_home) as place:
+    def live(place: Place) -> None:
         assert submit_decision(place.workspace, MODEL, 1, "approve", APPROVER, "").accepted
-    return place.home
+
+    return grown("champion", trained_home, live)
 
 
 @pytest.fixture(scope="session")
@@ -108,23 +118,25 @@ def lived_home(grown: Grown, champion_home: Path) -> Path:
     from flows.check_drift import check_drift
     from flows.score_batch import score_batch
 
-    with grown(champion_home) as place:
+    def live(_: Place) -> None:
         score_batch(MODEL, start=DAY, end=NEXT)
         check_drift(MODEL, start=NEXT)
-    return place.home
+
+    return grown("lived", champion_home, live)
 
 
 @pytest.fixture(scope="session")
-def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mlflow_database(common: Common) -> Path:
     """MLflow's tables with nothing in them, which take MLflow seconds to make. Only to be copied."""
     from tasks.mlflow_registry import connect
     from tasks.workspace import open_workspace
 
-    home = tmp_path_factory.mktemp("tables") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PLIMSOLL_HOME", str(home))
-        connect(open_workspace())
-    return home / "mlflow/mlflow.db"
+    def make(home: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PLIMSOLL_HOME", str(home))
+            connect(open_workspace())
+
+    return common.once("tables", make) / "mlflow/mlflow.db"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class Answer:
         return self.out + self.err
 
 
-Grown = Callable[[Path], AbstractContextManager[Place]]
+Grown = Callable[[str, Path | None, Callable[[Place], object]], Path]
 
 
 def read_delta(folder: Path) -> pd.DataFrame:

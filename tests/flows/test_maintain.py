@@ -27,10 +27,11 @@ def scored_home(grown: Grown, champion_home: Path) -> Path:
     from flows.check_drift import check_drift
     from flows.score_batch import score_batch
 
-    with grown(champion_home) as place:
+    def live(_: Place) -> None:
         score_batch(MODEL, start=DAY, end=DAY)
         check_drift(MODEL, start=DAY, end=DAY)
-    return place.home
+
+    return grown("scored", champion_home, live)
 
 
 @pytest.fixture

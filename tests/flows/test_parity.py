@@ -17,7 +17,7 @@ from plimsoll.training import DATE, train_bundle
 from plimsoll.validation import too_many_bad_rows
 from tasks.assemble import assemble_batch
 from tasks.bundles import fetch_bundle
-from tests.flows.places import MODEL, Place, standing_at
+from tests.flows.places import MODEL, Place, copy_home, standing_at
 
 WORDS = ["carrier", "origin", "dest"]
 NUMBERS = ["distance", "departure_minute", "plane_age", "wind_gust", "temp"]
@@ -32,12 +32,19 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(landing: Path, small_project: Path, trained_home: Path, prefect_server: str) -> Iterator[Pair]:
+def pair(
+    landing: Path,
+    small_project: Path,
+    trained_home: Path,
+    prefect_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Pair]:
     import io
 
     import pyarrow.parquet as pq
 
-    place = Place(trained_home, landing, small_project)
+    place = Place(tmp_path_factory.mktemp("pair") / "home", landing, small_project)
+    copy_home(trained_home, place.home)
     with standing_at(place, prefect_server):
         workspace, config = place.workspace, place.workspace.model(MODEL)
         facts = place.ledger("trained")[0]["facts"]

@@ -26,11 +26,12 @@ def second_home(grown: Grown, champion_home: Path) -> Path:
     from flows.train_model import train_model
     from tasks.approvals import submit_decision
 
-    with grown(champion_home) as place:
+    def live(place: Place) -> None:
         assert score_batch(MODEL, DAY, return_state=True).is_completed()
         train_model(MODEL, as_of=AS_OF, requested_by=places.REQUESTER)
         assert submit_decision(place.workspace, MODEL, 2, "approve", APPROVER, "").accepted
-    return place.home
+
+    return grown("second", champion_home, live)
 
 
 @pytest.fixture

@@ -6,11 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skops.io
-import xgboost as xgb
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from plimsoll.adopted import adopt
 from plimsoll.errors import DataError, IntegrityError
@@ -28,11 +23,17 @@ def take(name: str, data: bytes, columns: tuple[str, ...] = COLUMNS) -> Fitted:
 
 @pytest.fixture(scope="module")
 def booster() -> Any:
+    import xgboost as xgb
+
     return xgb.train({"objective": "binary:logistic"}, xgb.DMatrix(ROWS, label=YES), 5)
 
 
 @pytest.fixture(scope="module")
 def linear() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, YES)
 
 
@@ -44,6 +45,8 @@ def test_a_model_of_xgboost_scores_as_it_did_elsewhere(booster: Any, form: str) 
 
 
 def test_a_model_of_scikit_learn_comes_through_skops(linear: Any) -> None:
+    import skops.io
+
     fitted = take("m.skops", skops.io.dumps(linear))
     assert fitted.predict(ROWS).tobytes() == linear.predict_proba(ROWS)[:, 1].astype("float64").tobytes()
 
@@ -55,6 +58,11 @@ def test_a_pickle_is_refused_whatever_it_is_called(linear: Any, name: str) -> No
 
 
 def test_a_type_outside_the_list_is_refused_by_name() -> None:
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
     model = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(np.abs(ROWS), YES)
     model.steps[0][1].func = Path.exists
     with pytest.raises(IntegrityError, match="types that are not allowed"):
@@ -75,6 +83,8 @@ def test_an_unknown_form_is_refused(booster: Any) -> None:
 
 
 def test_other_inputs_are_refused(booster: Any, linear: Any) -> None:
+    import xgboost as xgb
+
     with pytest.raises(DataError, match=r"takes 3 inputs; features.columns names a, b"):
         take("m.ubj", bytes(booster.save_raw("ubj")), ("a", "b"))
     named = xgb.train({}, xgb.DMatrix(ROWS, label=YES, feature_names=["c", "b", "a"]), 2)

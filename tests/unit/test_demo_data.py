@@ -2,17 +2,28 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from flows import demo_data
 from flows.demo_data import cut_at_noon, lay_out_breast_cancer, lay_out_flights, redeliver
 from plimsoll.errors import DataError
 
 DAY = "2013-03-12"
 FLIGHTS_OF_2013 = 336_776
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_once() -> Iterator[None]:
+    """The year of flights is a second's work to read, and the same each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_data, "_read_flights", cache(demo_data._read_flights))
+        yield
 
 
 @pytest.fixture(scope="module")

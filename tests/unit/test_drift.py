@@ -173,6 +173,6 @@ def test_seventeen_columns_are_judged_in_well_under_a_blink() -> None:
 
 
 def _seconds(plan: tuple[ColumnPlan, ...], days: list[Profile]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     judge_inputs(plan, days, days[3], 30)
-    return time.perf_counter() - start
+    return time.process_time() - start

@@ -105,7 +105,7 @@ trips = st.lists(st.tuples(st.sampled_from(STATIONS), moments), max_size=12)
 sightings = st.lists(st.tuples(st.sampled_from(STATIONS), moments), max_size=25)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(
     trips=trips, sightings=sightings, lead=st.integers(0, 300), published=st.integers(0, 180), age=st.integers(1, 12)
 )

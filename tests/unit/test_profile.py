@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll.errors import DataError
@@ -50,6 +50,7 @@ def plan_of(values: object, kind: str = "number") -> ColumnPlan:
     return plan_profile(pd.DataFrame({"x": values}), {"x": kind})[0]
 
 
+@settings(max_examples=50)
 @given(ROWS, ROWS, ROWS)
 def test_merging_is_exact_in_any_order(
     x: list[tuple[float | None, str | None]],
@@ -61,12 +62,14 @@ def test_merging_is_exact_in_any_order(
     assert merge(merge(a, b), c) == merge(a, merge(b, c)) == profile_batch(PLAN, batch([*x, *y, *z]))
 
 
+@settings(max_examples=50)
 @given(ROWS)
 def test_json_gives_the_same_profile_back(rows: list[tuple[float | None, str | None]]) -> None:
     profile = profile_batch(PLAN, batch(rows))
     assert from_json(json.loads(json.dumps(to_json(profile), allow_nan=False))) == profile
 
 
+@settings(max_examples=50)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=300))
 def test_any_column_gives_a_plan_that_survives_json(values: list[float]) -> None:
     plan = (plan_of(pd.Series(values, dtype="float64")),)

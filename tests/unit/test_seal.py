@@ -1,6 +1,8 @@
 """Seals and records: what is signed can be checked by anyone with the public key, and changed by nobody."""
 
 import json
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +138,12 @@ def platform_at(folder: Path, **changed: object) -> PlatformConfig:
 def test_a_key_is_made_once_and_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLIMSOLL_SIGNING_KEY", raising=False)
     first, again = open_seal(platform_at(tmp_path)), open_seal(platform_at(tmp_path))
+    assert (first.public, list(tmp_path.iterdir())) == ("", []), "who only looks makes none"
+    signature = first.sign(b"data")
+    again.check(b"data", first.public, signature, "what another process signed with a key made meanwhile")
+    with pytest.raises(IntegrityError, match="is not trusted here"):
+        again.check(b"data", public_key(SECRET), seal_of(SECRET).sign(b"data"), "x")
+    first = open_seal(platform_at(tmp_path))
     assert first.public == again.public
     assert (tmp_path / "keys/signing.key").stat().st_mode & 0o777 == 0o600
     assert [p.name for p in (tmp_path / "keys").iterdir()] == ["signing.key"]
@@ -162,3 +170,35 @@ def test_a_shared_store_needs_a_shared_key(tmp_path: Path, monkeypatch: pytest.M
     trusted = {"file": str(tmp_path / "none"), "trusted": [public_key(SECRET)]}
     reader = open_seal(platform_at(tmp_path, store={"url": "s3://bucket/prefix"}, signing=trusted))
     assert (reader.public, reader.trusted) == ("", {public_key(SECRET)})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            "models",
+            "pending",
+            "runs",
+            "verify",
+            "repair --dry-run",
+            "key show",
+            "config show",
+            "config show flight_delay",
+        ),
+        *("history flight_delay", "history flight_delay --at 2013-03-01", "trace 2013-03-01/UA1/EWR", "diff a b"),
+        *("reproduce flight_delay:v1", "rollback flight_delay --as ada --dry-run"),
+    ],
+)
+def test_a_command_that_looks_leaves_nothing_in_a_new_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    from flows.cli import main
+
+    monkeypatch.delenv("PLIMSOLL_SIGNING_KEY", raising=False)
+    monkeypatch.setenv("PLIMSOLL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "argv", ["plimsoll", *words.split()])
+    with suppress(SystemExit):
+        main()
+    found = capsys.readouterr()
+    assert found.out + found.err
+    assert not (tmp_path / "home").exists()

@@ -1,0 +1,271 @@
+"""Kill scoring before and after each of its writes, look at what is left with other code than ours, and finish it.
+
+A program of its own, since it forks: each try is a copy of one home and a child that ends by SIGKILL. What counts as a
+step is not listed anywhere: Python tells of every file that is opened for writing, linked, renamed or removed, and the
+writes of Arrow and delta-rs, of which it does not know, are wrapped. Further kills come at random moments, drawn from
+a seed, and so fall inside those libraries too. Every try is named by its seed and number, and can be run alone.
+"""
+
+import datetime as dt
+import importlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MODEL, DATE, OTHER = "breast_cancer", "2013-03-02", "2013-03-01"
+WRITES = os.O_WRONLY | os.O_RDWR
+TOLD = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.symlink"}
+HEAVY = (
+    *("deltalake", "deltalake.fs", "deltalake.transaction", "duckdb_engine", "great_expectations", "mlflow", "prefect"),
+    *("prefect.deployments", "pyarrow.compute", "pyarrow.fs", "pyarrow.parquet", "skops.io", "sklearn.linear_model"),
+    *("sklearn.pipeline", "plimsoll.training", "tasks.artifacts", "tasks.records", "tasks.score_date", "xgboost"),
+)
+Rows = list[tuple[int, str, str]]  # version, key, score as its bytes
+
+
+def main(folder: Path, seed: int, wanted: int) -> None:
+    """Kill at every step of three scenes, then at random moments until there were enough; print what was done."""
+    for name in HEAVY:
+        importlib.import_module(name)  # once, not in every child
+    os.environ |= {"PLIMSOLL_DATA": str(folder / "landing"), "PLIMSOLL_ROOT": str(folder / "project")}
+    scenes = prepare(folder)
+    reference, seconds = uninterrupted(folder, scenes["fresh"])
+    told = {name: every_step(folder, name, scene, reference) for name, scene in scenes.items()}
+    draw, tries = random.Random(seed), {"kill": kill, "race": race, "zombie": zombie}  # noqa: S311
+    told |= dict.fromkeys(tries, 0)
+    while sum(told.values()) < wanted:
+        scene, way = draw.choice(sorted(scenes)), draw.choice(sorted(tries))
+        home = folder / f"{scene}-{way}-{seed}-{told[way]}"
+        shutil.copytree(scenes[scene], home)
+        tries[way](home, draw.uniform(0, seconds))
+        settled(home, reference)
+        told[way] += 1
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+def prepare(folder: Path) -> dict[str, Path]:
+    """Return homes to start from: no table yet, a table with another date, and a run that died after its commit."""
+    from flows.demo_data import lay_out_breast_cancer
+    from tests.flows import places
+
+    (folder / "landing").mkdir(parents=True)
+    lay_out_breast_cancer(folder / "landing")
+    places.copy_project(places.ROOT, folder / "project")
+    homes = {name: folder / f"home-{name}" for name in ("fresh", "table", "owing")}
+    assert in_child(lambda: make_champion(homes["fresh"])) == 0
+    for name, before in (("table", "fresh"), ("owing", "table")):
+        shutil.copytree(homes[before], homes[name])
+        assert in_child(lambda home=homes[name]: score(home, OTHER)) == 0  # type: ignore[misc]
+    died = in_child(lambda: score(homes["owing"], DATE, die_at="create_write_transaction after"))
+    assert died == signal.SIGKILL, died
+    return homes
+
+
+def make_champion(home: Path) -> None:
+    """Enter a version as champion and another one that waits, without the server that flows need."""
+    from plimsoll.assembly import attach_outcome, read_part
+    from plimsoll.training import give_pseudo_days, train_bundle
+    from tasks.assemble import UNDIVIDED, assemble_batch
+    from tasks.bundles import keep_bundle
+    from tasks.landing import keep_snapshot
+    from tasks.records import recording
+
+    os.environ["PLIMSOLL_HOME"] = str(home)
+    with recording("train_model", MODEL, dt.date(2013, 3, 1), {}) as run:
+        snapshot = keep_snapshot(run, [], outcomes=True)
+        late = read_part(run.store, snapshot.tables["outcome"][0], "outcomes")
+        found, _ = assemble_batch(run.workspace, run.config, snapshot, UNDIVIDED, home)  # and keep the verdict
+        rows = attach_outcome(found.frame(), late, run.config)
+        bundle = train_bundle(give_pseudo_days(rows), run.config)
+        keep_bundle(run.workspace, bundle)
+        evidence = {"bundle": bundle.digest, "snapshot": snapshot.id}
+        for number in (1, 2):
+            facts = {
+                **evidence,
+                "rows": len(rows),
+                "cause": "",
+                "cause_key": "",
+                "mlflow_run": "",
+                "trained_through": "",
+            }
+            run.decide("trained", {"version": number, **facts})
+            run.decide("promotion_requested", {"version": number, "evidence": evidence, "requested_by": "ada"})
+        run.decide("approved", {"version": 1, "evidence": evidence, "comment": ""}, by="grace")
+        run.decide("promoted", {"version": 1, "approval": 4}, by="grace")
+
+
+def score(home: Path, date: str, die_at: str | int = -1, steps: list[str] | None = None) -> None:
+    """Score a date by the champion and its challenger; die at a step, by its number or by its name."""
+    from plimsoll.predictions import Served
+    from tasks.bundles import fetch_bundle
+    from tasks.records import recording
+    from tasks.score_date import score_date
+
+    os.environ["PLIMSOLL_HOME"] = str(home)
+    watch(home, die_at, [] if steps is None else steps)
+    with recording("score_batch", MODEL, dt.date.fromisoformat(date), {}) as run:
+        bundle = fetch_bundle(run.workspace, MODEL, 1, run.standing().versions[0].bundle)
+        result = score_date(run, [Served(1, "champion", bundle), Served(2, "challenger", bundle)], date)
+        assert result.state in ("committed", "already"), result
+
+
+def watch(home: Path, die_at: str | int, steps: list[str]) -> None:
+    """Note every step from here on, and die at one."""
+
+    def step(name: str) -> None:
+        steps.append(name)
+        if die_at in (len(steps) - 1, name):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def heard(event: str, given: tuple[Any, ...]) -> None:
+        path = str(given[0]) if given else ""
+        if event == "open" and isinstance(given[2], int) and given[2] & WRITES and str(home) in path:
+            step(f"open {Path(path).name[:20]}")
+        elif event in TOLD and any(str(home) in str(one) for one in given):
+            step(event)
+
+    from deltalake import DeltaTable
+
+    from tasks.staging import Stage
+
+    for owner, name in ((Stage, "open"), (Stage, "write"), (Stage, "close"), (DeltaTable, "create_write_transaction")):
+        setattr(owner, name, around(step, name, getattr(owner, name)))
+    sys.addaudithook(heard)
+
+
+def around(step: Callable[[str], None], name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes a step before it and one after it."""
+
+    def outer(*given: Any, **named: Any) -> Any:
+        step(f"{name} before")
+        done = inner(*given, **named)
+        step(f"{name} after")
+        return done
+
+    return outer
+
+
+def uninterrupted(folder: Path, scene: Path) -> tuple[Rows, float]:
+    """Return what a run that nobody disturbs makes visible, and how long it takes."""
+    home = folder / "reference"
+    shutil.copytree(scene, home)
+    began = time.monotonic()
+    assert in_child(lambda: score(home, DATE)) == 0
+    rows = visible(home)
+    assert len(rows) == 2 * 569, len(rows)
+    return rows, time.monotonic() - began
+
+
+def every_step(folder: Path, name: str, scene: Path, reference: Rows) -> int:
+    """Kill at the first step, the second, … until a run comes through; return how many kills that were."""
+    at, ended = 0, -1
+    while ended != 0:
+        home = folder / f"{name}-{at}"
+        shutil.copytree(scene, home)
+        ended = in_child(lambda home=home, at=at: score(home, DATE, die_at=at))  # type: ignore[misc]
+        assert ended in (0, signal.SIGKILL), (home, ended)
+        settled(home, reference)
+        at += 1
+    return at - 1
+
+
+def kill(home: Path, after: float) -> None:
+    """Kill a run at a moment."""
+    ended = in_child(lambda: score(home, DATE), after)
+    assert ended in (0, signal.SIGKILL), (home, ended)
+
+
+def race(home: Path, after: float) -> None:
+    """Kill one of two runs at a moment; the other one must come through."""
+    other = start(lambda: score(home, DATE))
+    kill(home, after)
+    assert ended(other) == 0, home
+
+
+def zombie(home: Path, after: float) -> None:
+    """Stop a run at a moment, let another one take its batch over, and wake the first one again."""
+    asleep = start(lambda: score(home, DATE))
+    time.sleep(after)
+    os.kill(asleep, signal.SIGSTOP)
+    assert in_child(lambda: score(home, DATE)) == 0, home
+    os.kill(asleep, signal.SIGCONT)
+    assert ended(asleep) == 0, home
+
+
+def settled(home: Path, reference: Rows) -> None:
+    """Check that a batch is there wholly or not at all; run it once more, and check that it is there once."""
+    left = visible(home)
+    assert left in ([], reference), f"{home}: {len(left)} of {len(reference)} rows, or other scores"
+    assert in_child(lambda: score(home, DATE)) == 0, home
+    assert visible(home) == reference, home
+    assert entries(home) == 1, home
+    shutil.rmtree(home)
+
+
+def visible(home: Path) -> Rows:
+    """Return what a reader of the table sees of the date, read with nothing but JSON and parquet."""
+    import pyarrow.parquet as pq
+
+    live: dict[str, dict[str, str]] = {}
+    for log in sorted((home / "predictions/_delta_log").glob("*.json")):
+        for action in map(json.loads, log.read_text().splitlines()):
+            if "add" in action:
+                live[action["add"]["path"]] = action["add"]["partitionValues"]
+            if "remove" in action:
+                live.pop(action["remove"]["path"], None)
+    rows: Rows = []
+    for path, place in live.items():
+        if place["batch_date"] == DATE:
+            table = pq.ParquetFile(home / "predictions" / path).read(["key", "score"]).to_pydict()
+            scores = (value.hex() for value in table["score"])
+            rows += [(int(place["version"]), key, value) for key, value in zip(table["key"], scores, strict=True)]
+    return sorted(rows)
+
+
+def entries(home: Path) -> int:
+    """Return how often the ledger says that the date was committed."""
+    found = (json.loads(path.read_text()) for path in (home / f"store/ledger/{MODEL}").glob("*.json"))
+    return sum(entry["kind"] == "batch_committed" and entry["facts"]["date"] == DATE for entry in found)
+
+
+def in_child(work: Callable[[], object], kill_after: float = 0) -> int:
+    """Do some work in a forked child and return 0, or the signal that killed it, or 99 after an error."""
+    return ended(start(work), kill_after)
+
+
+def start(work: Callable[[], object]) -> int:
+    """Begin some work in a forked child and return its process id."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(99)
+        os._exit(0)
+    return pid
+
+
+def ended(pid: int, kill_after: float = 0) -> int:
+    """Wait for a child, kill it after some seconds when asked, and return 0, its signal or its exit code."""
+    began = time.monotonic()
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else os.WTERMSIG(status)
+        if time.monotonic() - began > (kill_after or 120):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
