@@ -8,7 +8,12 @@ are written past the page cache. Until all is on disk means with the folders' na
 An unchanged partition is proved by its times and inode. `dvc add` is compared in whole processes, start and imports
 included, dvc run straight from a virtual environment of its own. The goal is held to what a landing folder is: 360
 dated files of a thousand rows, none of them known. Beside it stand the night after, when one file of them is new, and
-the 12 files of 32 MB, where both sides do little but copy. dvc flushes nothing, the snapshot all.
+the 12 files of 32 MB, where both sides do little but copy. dvc flushes nothing, the snapshot all. Nothing is deleted
+until the end: some file systems look at every inode that was deleted in the last minutes before they make a new one.
+
+Where five times `dvc add` is missed, it is by imports: of 0.75 s of processor time 0.5 s go into pydantic and pyarrow.
+The 360 files take 0.6 ms each, a third of it the kernel's, to make as many inodes as dvc makes. What proves them
+unchanged is one signed file, footers are read once pyarrow is there, and the disk is waited for once.
 
 Peak memory is that of a process that keeps one undivided file. CSV and a SQLite query are written again as canonical
 parquet.
@@ -22,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from shutil import rmtree
 
@@ -119,8 +124,10 @@ def one_race(folder: Path, program: Path, days: list[str]) -> list[tuple[float, 
     (folder / "last").rename(last)
     time.sleep(RACY_SECONDS + 0.5)
     took.append(race(folder, program))
+    (aside := Path(tempfile.mkdtemp(dir=folder)) / ".dvc").mkdir()
     for left in ("store", ".dvc/cache", ".dvc/tmp", ".dvc/site_cache_dir"):
-        rmtree(folder / left, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            (folder / left).rename(aside.parent / left)
     (folder / "data.dvc").unlink()
     return took
 

@@ -37,8 +37,8 @@ def predictions(
     written = write_results(workspace, model, found, out) if out else 0
     if as_json:
         return print_json({"results": [one.to_json() for one in found], **({"rows_written": written} if out else {})})
-    columns = ["date", "version", "role", "current", "rows", "set aside", "median", "5 % to 95 %", "run"]
-    print_table(f"Results of {model}", columns, [one.row() for one in found], whole="run")
+    columns = ["date", "version", "role", "current", "rows", "set aside", "median score"]
+    print_table(f"Results of {model}", columns, [one.row() for one in found])
     return say(f"Wrote {written:,} rows to {out}.") if out else None
 
 

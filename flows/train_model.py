@@ -12,6 +12,7 @@ from tasks.index_page import publish_pages
 from tasks.landing import take_snapshot, training_dates
 from tasks.open_approval import open_approval
 from tasks.records import recording
+from tasks.scratch import scratch_folder
 
 
 @flow(name="train-model", flow_run_name=dated("train"))
@@ -36,9 +37,9 @@ def train_model(
         cause_key: The drift decision that asked, when one did; one decision trains once.
     """
     given = {"start": start, "end": end, "requested_by": requested_by, "cause": cause, "cause_key": cause_key}
-    with recording("train_model", model, as_of, given) as run:
+    with recording("train_model", model, as_of, given) as run, scratch_folder(run.workspace) as scratch:
         snapshot = take_snapshot(run, training_dates(run, start, end))
-        rows = read_valid_rows(run, snapshot)
+        rows = read_valid_rows(run, snapshot, scratch)
         bundle = fit_candidate(run, rows)
         report = judge_candidate(run, bundle, rows)
         version = register_candidate(run, bundle, report, cause, cause_key)

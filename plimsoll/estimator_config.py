@@ -7,6 +7,10 @@ from pydantic import Field, model_validator
 from plimsoll.config_part import Part
 
 Positive = Annotated[int, Field(ge=1)]
+Memory = Literal["in_memory", "external"]
+BYTES_A_CELL = 30  # of rows × features, at the peak of a training in memory
+EXTERNAL_CELLS = 100_000_000  # from so many on rows lie in files: some 3 GB in memory
+FIT_IN_MEMORY = frozenset({"logistic", "ridge"})
 
 
 class External(Part):
@@ -26,9 +30,18 @@ class Estimator(Part):
     rounds: Positive = 200
     seed: int = 7
     threads: Positive = 2
+    memory: Literal["auto", "in_memory", "external"] = "auto"  # where rows lie while they train; the same bytes
 
     @model_validator(mode="after")
     def _external_is_named(self) -> "Estimator":
         if (self.kind == "external") != (self.external is not None):
             raise ValueError("kind external and the part external (path, sha256) go together")
+        if self.memory == "external" and self.kind in FIT_IN_MEMORY:
+            raise ValueError(f"memory external is for xgboost: {self.kind} is fitted by scikit-learn, in memory")
         return self
+
+    def memory_for(self, rows: int, columns: int) -> Memory:
+        """Return where so many rows lie while they train: as asked, else in files from EXTERNAL_CELLS values on."""
+        if self.memory != "auto":
+            return self.memory
+        return "external" if rows * columns >= EXTERNAL_CELLS else "in_memory"

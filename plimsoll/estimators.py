@@ -17,6 +17,7 @@ import numpy.typing as npt
 from plimsoll.encoder import Encoder, Matrix
 from plimsoll.errors import IntegrityError
 from plimsoll.estimator_config import Estimator
+from plimsoll.matrices import Pages, boost
 
 Scores = npt.NDArray[np.float64]
 Task = Literal["classification", "regression"]
@@ -89,11 +90,14 @@ class Linear:
         return _settle(skops.io.dumps(self.pipeline))
 
 
-def fit(matrix: Matrix, outcome: Scores, encoder: Encoder, config: Estimator, task: Task) -> Fitted:
-    """Return the learner trained on a matrix; same rows, order, settings and seed give the same bytes."""
+def fit(pages: Pages, encoder: Encoder, config: Estimator, task: Task) -> Fitted:
+    """Return the learner trained on pages; same rows, order, settings and seed give the same bytes.
+
+    XGBoost takes page after page; scikit-learn needs them all in memory as one matrix.
+    """
     if config.kind == "xgboost":
-        return _fit_boosted(matrix, outcome, encoder, config, task)
-    return _fit_linear(matrix, outcome, encoder, config, task)
+        return _fit_boosted(pages, encoder, config, task)
+    return _fit_linear(*pages.matrix(), encoder, config, task)
 
 
 def load(file_name: str, data: bytes, task: Task, threads: int) -> Fitted:
@@ -122,15 +126,10 @@ def load(file_name: str, data: bytes, task: Task, threads: int) -> Fitted:
     return Linear(skops.io.loads(data, trusted=TRUSTED_TYPES), task)
 
 
-def _fit_boosted(matrix: Matrix, outcome: Scores, encoder: Encoder, config: Estimator, task: Task) -> Boosted:
-    import xgboost as xgb
-
+def _fit_boosted(pages: Pages, encoder: Encoder, config: Estimator, task: Task) -> Boosted:
     objective = "binary:logistic" if task == "classification" else "reg:squarederror"
     params = {"objective": objective, "tree_method": "hist", "seed": config.seed, "nthread": config.threads}
-    data = xgb.DMatrix(
-        matrix, label=outcome, feature_types=encoder.feature_types, enable_categorical=True, nthread=config.threads
-    )
-    return Boosted(xgb.train({**params, **config.params}, data, config.rounds))
+    return Boosted(boost(pages, encoder.feature_types, {**params, **config.params}, config.rounds))
 
 
 def _fit_linear(matrix: Matrix, outcome: Scores, encoder: Encoder, config: Estimator, task: Task) -> Linear:

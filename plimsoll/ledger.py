@@ -74,16 +74,18 @@ def head_key(model: str, n: int) -> str:
     return f"heads/{model}/{n:08d}.json"
 
 
-def read_ledger(archive: Archive, model: str) -> tuple[Entry, ...]:
+def read_ledger(archive: Archive, model: str, known: Sequence[Entry] = ()) -> tuple[Entry, ...]:
     """Return a model's entries in order, after checking the chain, the last signature, and that none was cut off.
 
-    Raises IntegrityError that names the first entry that is wrong or missing.
+    known are the first entries, where the caller has read them here before: they must be there still, and are not
+    read again, since an entry is written once. Raises IntegrityError that names the first entry that is wrong or
+    missing.
     """
     marks = _marks(archive, model)  # before the entries: another writer may append in between
     entries: list[Entry] = []
     previous = ORIGIN
     for n, key in enumerate(archive.store.keys(f"ledger/{model}/")):
-        entry = parse_entry(archive.store.get(key) or b"", key)
+        entry = known[n] if n < len(known) else parse_entry(archive.store.get(key) or b"", key)
         if key != entry_key(model, n) or entry.n != n or entry.previous != previous or entry.model != model:
             raise IntegrityError(
                 f"The ledger of {model} is broken at entry {n} ({key}): {misplaced(n)}. "
@@ -91,6 +93,7 @@ def read_ledger(archive: Archive, model: str) -> tuple[Entry, ...]:
             )
         previous = entry.link
         entries.append(entry)
+    marks += [("this run", Head(known[-1].n, known[-1].digest))] if known else []
     _check_head(archive, model, entries, marks)
     return tuple(entries)
 
@@ -106,14 +109,16 @@ def append(
     by: str,
     key: str = "",
     guard: Guard | None = None,
+    known: Sequence[Entry] = (),
 ) -> Entry:
     """Append one signed entry and return it; with an idempotency key that exists, return that entry instead.
 
-    guard is called with the entries so far before each try and raises to refuse. Raises ConflictError
-    when 50 other writers in a row were faster.
+    guard is called with the entries so far before each try and raises to refuse. known is as in `read_ledger`.
+    Raises ConflictError when 50 other writers in a row were faster.
     """
+    entries = known
     for _ in range(MAX_TRIES):
-        entries = read_ledger(archive, model)
+        entries = read_ledger(archive, model, entries)
         if key and (there := next((e for e in entries if e.key == key), None)):
             return there
         if guard:

@@ -1,13 +1,14 @@
 """Outcomes meet predictions: how good one night was, once it is known what really happened."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from plimsoll.metrics import row_losses
+from plimsoll.snapshot import FileRef
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class NightlyQuality:
     def to_json(self) -> dict[str, Any]:
         """Return the night as JSON."""
         return {**asdict(self), "coverage": self.coverage}
+
+
+@dataclass
+class Remembered:
+    """What one run has read of outcomes, checked; all of it is written once, so that it need not be read again."""
+
+    files: dict[str, FileRef] = field(default_factory=dict)  # outcomes as the run first saw them, by date
+    nights: dict[str, NightlyQuality] = field(default_factory=dict)  # by key in the store
 
 
 def nightly_quality(

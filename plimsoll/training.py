@@ -1,7 +1,7 @@
 """Training: split by time, fit, keep a reference of the training days, judge on the later days."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,19 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from plimsoll.assembly import KEY, OUTCOME
+from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle, Reference
-from plimsoll.encoder import fit_encoder
 from plimsoll.errors import DataError
-from plimsoll.estimators import Fitted, fit
+from plimsoll.estimators import Fitted, Scores, fit
+from plimsoll.matrices import EncodedRows, Pages
 from plimsoll.metrics import calibration, measure, row_losses
 from plimsoll.model_config import ModelConfig
-from plimsoll.profile import plan_profile, profile_batch
+from plimsoll.profile import ColumnPlan, Profile, merge, plan_profile, profile_batch
+from plimsoll.row_parts import DATE, Mask, Rows, rows_of
 
-DATE = "__date__"
 FOLDS = 5
 PSEUDO_DAYS = 30  # a table without a time axis is cut into this many seeded parts, to have days to compare
 HASH_RANGE = 2**32
+PLAN_CELLS = 2**22  # values that are in memory at once to find quantiles, but one column at least
 
 
 @dataclass(frozen=True)
@@ -58,87 +59,111 @@ def give_pseudo_days(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{DATE: [f"part-{n:02d}" for n in part]})
 
 
-def split_rows(frame: pd.DataFrame, config: ModelConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows that train and the later rows that judge; rows without an outcome are in neither.
+def split_rows(rows: Rows, config: ModelConfig) -> tuple[Mask, Mask]:
+    """Return which rows train and which later rows judge; rows without an outcome do neither.
 
-    Without a time axis rows are dealt by a hash of their key. Raises DataError when either part is empty.
+    Without a time axis rows are dealt by a hash of their key. Raises DataError when nothing is left for either.
     """
-    known = frame[frame[OUTCOME].notna()]
+    known = ~np.isnan(rows.outcome)
     if config.source.kind == "table":
-        judge = pd.Series(key_share(known[KEY]) < config.split.test_share, index=known.index)
+        judge = np.concatenate([key_share(frame[KEY]) for frame in rows.frames(columns=[KEY])])
+        later = judge < config.split.test_share
     else:
-        later = sorted(known[DATE].unique())[-config.split.test_days :]
-        judge = known[DATE].isin(later)
-    train, test = known[~judge], known[judge]
-    if train.empty or test.empty:
+        later = np.isin(rows.day, np.unique(rows.day[known])[-config.split.test_days :])
+    train, test = known & ~later, known & later
+    if not train.any() or not test.any():
         raise DataError(
-            f"{config.model}: {len(known)} rows with an outcome leave {len(train)} to train and {len(test)} to judge; "
-            f"both need some. Ask for more days than split.test_days ({config.split.test_days})."
+            f"{config.model}: {known.sum()} rows with an outcome leave {train.sum()} to train and {test.sum()} to "
+            f"judge; both need some. Ask for more days than split.test_days ({config.split.test_days})."
         )
-    if config.task == "classification" and train[OUTCOME].nunique() < 2:
-        raise DataError(f"{config.model}: all {len(train)} training rows have the same outcome; nothing can be learnt.")
+    if config.task == "classification" and _one_class(rows, train):
+        raise DataError(
+            f"{config.model}: all {train.sum()} training rows have the same outcome; nothing can be learnt."
+        )
     return train, test
 
 
-def train_bundle(frame: pd.DataFrame, config: ModelConfig, adopted: Fitted | None = None) -> Bundle:
-    """Return the bundle trained on the earlier rows of an assembled frame with dates and outcomes.
+def train_bundle(given: Rows | pd.DataFrame, config: ModelConfig, adopted: Fitted | None = None) -> Bundle:
+    """Return the bundle trained on the earlier of assembled rows with dates and outcomes; a frame is one part.
 
-    Its reference describes every date of the frame; its losses are out of fold, by blocks of days, for
+    Its reference describes every date there is; its losses are out of fold, by blocks of days, for
     dates that train, and plain for the later ones. An adopted model is taken as it is; nobody knows what it
     was trained on, so its losses are those of the later dates alone.
     """
-    train, test = split_rows(frame, config)
-    encoder = fit_encoder(train, config)
-    fitted = adopted or _fit(train, config, encoder)
-    kinds = {f.name: f.kind for f in config.features.columns}
-    plan = plan_profile(frame, kinds)
-    days = {str(date): profile_batch(plan, rows) for date, rows in frame.groupby(DATE, sort=True)}
-    losses = {} if adopted else _out_of_fold(train, config)
-    losses.update(_daily_losses(test, fitted.predict(encoder.encode(test)), config))
-    through = str(train[DATE].max()) if config.source.kind == "dates" else ""
-    reference = Reference(plan, days, dict(sorted(losses.items())))
+    rows = given if isinstance(given, Rows) else rows_of(given)
+    train, test = split_rows(rows, config)
+    table = EncodedRows(rows, config)
+    encoder = table.encoder_of(train)
+    fitted = adopted or fit(table.pages(train, encoder), encoder, config.estimator, config.task)
+    plan = _plan(rows, {f.name: f.kind for f in config.features.columns})
+    losses = {} if adopted else _out_of_fold(rows, table, train, config)
+    losses.update(_daily_losses(rows, test, _scores(fitted, table.pages(test, encoder)), config.task))
+    through = rows.dates(train)[-1] if config.source.kind == "dates" else ""
+    reference = Reference(plan, _profiles(rows, plan), dict(sorted(losses.items())))
     return Bundle(config.model, config.task, config.estimator.threads, encoder, fitted, reference, through)
 
 
-def evaluate(bundle: Bundle, rows: pd.DataFrame) -> Evaluation:
-    """Return how good a bundle is on rows with outcomes."""
-    outcome, score = rows[OUTCOME].to_numpy(dtype=np.float64), bundle.score(rows)
-    by_day = pd.Series(row_losses(outcome, score, bundle.task)).groupby(rows[DATE].to_numpy()).mean()
+def evaluate(bundle: Bundle, rows: Rows, mask: Mask) -> Evaluation:
+    """Return how good a bundle is on some rows, all with outcomes."""
+    outcome = rows.outcome[mask]
+    score = np.concatenate([bundle.score(frame) for frame in rows.frames(mask, bundle.encoder.columns)])
     return Evaluation(
-        len(rows),
-        tuple(sorted(rows[DATE].unique())),
+        len(outcome),
+        rows.dates(mask),
         measure(outcome, score, bundle.task),
-        {str(date): float(loss) for date, loss in by_day.items()},
+        _daily_losses(rows, mask, score, bundle.task),
         calibration(outcome, score),
     )
 
 
-def _fit(rows: pd.DataFrame, config: ModelConfig, encoder: Any) -> Fitted:
-    outcome = rows[OUTCOME].to_numpy(dtype=np.float64)
-    return fit(encoder.encode(rows), outcome, encoder, config.estimator, config.task)
+def _scores(fitted: Fitted, pages: Pages) -> Scores:
+    return np.concatenate([fitted.predict(matrix) for matrix, _ in pages.read()])
 
 
-def _out_of_fold(train: pd.DataFrame, config: ModelConfig) -> dict[str, float]:
+def _plan(rows: Rows, kinds: Mapping[str, str]) -> tuple[ColumnPlan, ...]:
+    """Return the plan of the reference; its quantiles are exact, so a few whole columns at a time are in memory."""
+    plan: list[ColumnPlan] = []
+    names, few = list(kinds), max(1, PLAN_CELLS // len(rows))
+    for some in (names[at : at + few] for at in range(0, len(names), few)):
+        columns = pd.concat(rows.frames(columns=some), ignore_index=True)
+        plan.extend(plan_profile(columns, {name: kinds[name] for name in some}))
+    return tuple(plan)
+
+
+def _profiles(rows: Rows, plan: tuple[ColumnPlan, ...]) -> dict[str, Profile]:
+    days: dict[str, Profile] = {}
+    for frame in rows.frames(columns=[DATE, *(column.name for column in plan)]):
+        for date, part in frame.groupby(DATE, sort=True):
+            profile = profile_batch(plan, part)
+            days[str(date)] = merge(days[str(date)], profile) if str(date) in days else profile
+    return dict(sorted(days.items()))
+
+
+def _out_of_fold(rows: Rows, table: EncodedRows, train: Mask, config: ModelConfig) -> dict[str, float]:
     losses: dict[str, float] = {}
-    for inside, outside in _day_blocks(train):
-        if config.task == "classification" and inside[OUTCOME].nunique() < 2:
+    for inside, outside in _day_blocks(rows, train):
+        if config.task == "classification" and _one_class(rows, inside):
             continue
-        encoder = fit_encoder(inside, config)
-        scores = _fit(inside, config, encoder).predict(encoder.encode(outside))
-        losses.update(_daily_losses(outside, scores, config))
+        encoder = table.encoder_of(inside)
+        fitted = fit(table.pages(inside, encoder), encoder, config.estimator, config.task)
+        scores = _scores(fitted, table.pages(outside, encoder))
+        losses.update(_daily_losses(rows, outside, scores, config.task))
     return losses
 
 
-def _day_blocks(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+def _one_class(rows: Rows, mask: Mask) -> bool:
+    return len(np.unique(rows.outcome[mask])) < 2
+
+
+def _day_blocks(rows: Rows, train: Mask) -> Iterator[tuple[Mask, Mask]]:
     """Yield (other days, one block of days): neighbours hang together, so a fold is a block in time."""
-    dates = np.array(sorted(rows[DATE].unique()))
-    for block in np.array_split(dates, min(FOLDS, len(dates))):
-        held_out = rows[DATE].isin(block)
-        if held_out.any() and not held_out.all():
-            yield rows[~held_out], rows[held_out]
+    days = np.unique(rows.day[train])
+    for block in np.array_split(days, min(FOLDS, len(days))):
+        held_out = np.isin(rows.day, block)
+        if (held_out & train).any() and (~held_out & train).any():
+            yield train & ~held_out, train & held_out
 
 
-def _daily_losses(rows: pd.DataFrame, scores: npt.NDArray[np.float64], config: ModelConfig) -> dict[str, float]:
-    losses = row_losses(rows[OUTCOME].to_numpy(dtype=np.float64), scores, config.task)
-    by_day = pd.Series(losses).groupby(rows[DATE].to_numpy()).mean()
-    return {str(date): float(loss) for date, loss in by_day.items()}
+def _daily_losses(rows: Rows, mask: Mask, scores: Scores, task: str) -> dict[str, float]:
+    losses = pd.Series(row_losses(rows.outcome[mask], scores, task)).groupby(rows.day[mask]).mean()
+    return {date: float(loss) for date, loss in zip(rows.dates(mask), losses, strict=True)}

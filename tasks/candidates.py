@@ -5,20 +5,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle
 from plimsoll.gates import GateResult, run_gates
 from plimsoll.ledger import Kind
-from plimsoll.probe import make_probe
+from plimsoll.probe import PROBE_ROWS, make_probe
+from plimsoll.row_parts import Mask, Rows
 from plimsoll.run_record import require_record
 from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.standing import Version
 from plimsoll.store import put_json
-from plimsoll.training import DATE, Evaluation, evaluate, split_rows, train_bundle
+from plimsoll.training import Evaluation, evaluate, split_rows, train_bundle
 from tasks.assemble import batch_partition
 from tasks.bundles import fetch_bundle, keep_bundle
 from tasks.champion import mirror_aliases
@@ -26,7 +27,7 @@ from tasks.foreign_model import adopted_model
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
 from tasks.mlflow_registry import FOLDER, log_run, register
 from tasks.records import Run
-from tasks.training_rows import assemble_training_rows, rows_digest
+from tasks.training_rows import assemble_training_rows
 
 
 @dataclass(eq=False)
@@ -61,18 +62,23 @@ class Report:
 
 
 @task(cache_policy=NO_CACHE)
-def read_valid_rows(run: Run, snapshot: Snapshot) -> pd.DataFrame:
-    """Return the snapshot's rows that passed validation, with outcomes; broken dates are left out and noted."""
-    rows = assemble_training_rows(run.workspace, run.config, snapshot)
-    run.outputs |= {"rows": len(rows.frame), "rows_digest": rows_digest(rows.frame)}
-    run.outputs |= {"excluded_dates": rows.excluded, "quarantined_rows": rows.quarantined}
-    left_out = rows.excluded or "none"
-    get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(rows.frame), rows.dates, left_out)
-    return rows.frame
+def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
+    """Return the snapshot's rows that passed validation, with outcomes; broken dates are left out and noted.
+
+    Where they are many they lie in scratch while they train; the run's record says so.
+    """
+    valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch)
+    run.outputs |= {"rows": len(valid.rows), "rows_digest": valid.digest, "training_memory": valid.memory}
+    run.outputs |= {"excluded_dates": valid.excluded, "quarantined_rows": valid.quarantined}
+    left_out = valid.excluded or "none"
+    get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(valid.rows), valid.dates, left_out)
+    if warning := valid.warning:
+        get_run_logger().warning(warning)
+    return valid.rows
 
 
 @task(cache_policy=NO_CACHE)
-def fit_candidate(run: Run, rows: pd.DataFrame) -> Bundle:
+def fit_candidate(run: Run, rows: Rows) -> Bundle:
     """Train on the earlier days and keep a reference of them all."""
     bundle = train_bundle(rows, run.config, adopted_model(run.workspace, run.config))
     get_run_logger().info("Trained %s, bundle %s", run.config.estimator.kind, bundle.digest[:12])
@@ -80,18 +86,18 @@ def fit_candidate(run: Run, rows: pd.DataFrame) -> Bundle:
 
 
 @task(cache_policy=NO_CACHE)
-def judge_candidate(run: Run, bundle: Bundle, rows: pd.DataFrame) -> Report:
+def judge_candidate(run: Run, bundle: Bundle, rows: Rows) -> Report:
     """Evaluate candidate and champion on the same later rows and run every gate."""
-    _, test = split_rows(rows, run.config)
+    _, later = split_rows(rows, run.config)
     standing = run.standing()
     champion = standing.version(standing.champion) if standing.champion else None
     rival = (
-        evaluate(fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle), test)
+        evaluate(fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle), rows, later)
         if champion
         else None
     )
-    mine = evaluate(bundle, test)
-    run.outputs["probe"] = _keep_probe(run, bundle, test)
+    mine = evaluate(bundle, rows, later)
+    run.outputs["probe"] = _keep_probe(run, bundle, rows, later)
     name = f"champion v{champion.number}" if champion else ""
     gates = run_gates(run.config.gates, mine.metrics, rival.metrics if rival else None, name)
     for gate in gates:
@@ -99,11 +105,12 @@ def judge_candidate(run: Run, bundle: Bundle, rows: pd.DataFrame) -> Report:
     return Report(mine, champion, rival, gates, dict(run.outputs.get("excluded_dates", {})))
 
 
-def _keep_probe(run: Run, bundle: Bundle, test: pd.DataFrame) -> str:
+def _keep_probe(run: Run, bundle: Bundle, rows: Rows, later: Mask) -> str:
     """Store what a candidate says of the last rows that judge it; a rollback to it is proved by them."""
-    last = str(test[DATE].max())
-    rows = test[test[DATE] == last] if run.config.source.kind == "dates" else test
-    return put_json(run.store, make_probe(bundle, rows, batch_partition(run.config, last)).to_json())
+    last = rows.dates(later)[-1]
+    mask = later & (rows.day == rows.day[later].max()) if run.config.source.kind == "dates" else later
+    first = rows.head(PROBE_ROWS, mask, [KEY, *bundle.encoder.columns])
+    return put_json(run.store, make_probe(bundle, first, batch_partition(run.config, last)).to_json())
 
 
 @task(cache_policy=NO_CACHE)

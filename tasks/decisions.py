@@ -108,7 +108,7 @@ def _judge(run: Run, standing: Standing, batch: Entry, date: str) -> dict[str, A
     tonight = from_json(get_json(run.store, batch.facts["profiles"][str(version)]))
     reference = bundle.reference
     inputs = judge_inputs(reference.plan, list(reference.days.values()), tonight, config.drift.one_in_nights)
-    nights = late_losses(run.workspace, config, standing, version, date)
+    nights = late_losses(run.workspace, config, standing, version, date, run.outcomes)
     chart = _quality(run, bundle, nights)
     decision = decide(_facts(run, standing, batch, date, inputs, chart, bundle), config.retrain)
     report = _report(run, standing, batch, bundle, inputs, decision.retrain)

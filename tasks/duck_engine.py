@@ -97,6 +97,12 @@ def _engine() -> Any:
                 self._held.append(self.engine.connect())
             yield self._held[0]
 
+        def get_inspector(self) -> Any:
+            """Return what tells the columns: of the one connection, since others may still see the view before."""
+            import sqlalchemy as sa
+
+            return sa.inspect(self._held[0])
+
     return DuckEngine
 
 

@@ -5,6 +5,7 @@ A verdict depends on the suite and the rows alone, so it is kept under both dige
 
 import json
 import math
+from collections.abc import Collection
 from copy import copy
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from plimsoll.archive import Archive, get_sealed, put_sealed
 from plimsoll.assembled import Assembled
 from plimsoll.assembly import KEY
 from plimsoll.digest import canonical_json, sha256_file, sha256_json
-from plimsoll.errors import ConfigError
+from plimsoll.errors import ConfigError, DataError
 from plimsoll.model_config import ModelConfig
 from plimsoll.store import put_object
 from plimsoll.validation import BadRow, Verdict, verdict_from_json
@@ -76,13 +77,14 @@ def _suite(root: str, model: str) -> Any:
 def _run_suite(suite: Any, batch: Any) -> dict[str, Any]:
     """Return the suite's full result; the keys of bad rows are looked for only where there are any, which is seldom."""
     body = _validate(suite, batch, {"result_format": "BASIC"})
-    marked = {_name(found["expectation_config"]) for found in body["results"] if _has_bad_rows(found)}
+    marked = {_name(one["expectation_config"]): one["result"] for one in body["results"] if _has_bad_rows(one)}
     if marked:
-        form = {"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]}
-        again = _validate(_part_of(suite, marked), batch, form)["results"]
-        keyed = {_name(found["expectation_config"]): found["result"] for found in again}
+        most = max(int(result["unexpected_count"]) for result in marked.values())
+        form = {"result_format": "COMPLETE", "unexpected_index_column_names": [KEY], "partial_unexpected_count": most}
+        again = _validate(_part_of(suite, marked.keys()), batch, form)["results"]
+        keyed = {_name(found["expectation_config"]): _all_keys(found) for found in again}
         for found in body["results"]:
-            found["result"] = keyed.get(_name(found["expectation_config"]), found["result"])
+            found["result"] = {**found["result"], **keyed.get(_name(found["expectation_config"]), {})}
     for passing in ("run_id", "batch_markers"):  # when, not what: the same rows are to give the same report
         body.get("meta", {}).pop(passing, None)
     return _without_nan(body)  # type: ignore[no-any-return]
@@ -93,13 +95,25 @@ def _has_bad_rows(found: dict[str, Any]) -> bool:
     return meta.get("level") == LEVEL_ROW and bool(found["result"].get("unexpected_count"))
 
 
+def _all_keys(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of an expectation's bad rows; Great Expectations cuts them short by itself, which must not be."""
+    result = found["result"]
+    keys, count = result.get("unexpected_index_list") or [], int(result["unexpected_count"])
+    if len(keys) != count:
+        raise DataError(
+            f"Great Expectations named {len(keys)} of {count} rows that break {found['expectation_config']['type']}. "
+            "Give the expectation the level batch: its rows cannot be set aside one by one."
+        )
+    return {"unexpected_index_list": keys}
+
+
 def _name(config: dict[str, Any]) -> str:
     """Return what tells one expectation of a suite from all others, whatever batch it was tried on."""
     kwargs = {name: value for name, value in config["kwargs"].items() if name != "batch_id"}
     return json.dumps([config["type"], kwargs], sort_keys=True, default=str)
 
 
-def _part_of(suite: Any, names: set[str]) -> Any:
+def _part_of(suite: Any, names: Collection[str]) -> Any:
     import great_expectations as gx
 
     wanted = [copy(one) for one in suite.expectations if _name(one.configuration.to_json_dict()) in names]

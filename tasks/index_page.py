@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from plimsoll.model_story import ModelStory
-from plimsoll.outcomes import NightlyQuality
+from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.overview_page import render_overview
 from plimsoll.standing import Standing
 from plimsoll.store import Store, get_json
@@ -24,24 +24,25 @@ from tasks.workspace import Workspace
 @task(cache_policy=NO_CACHE)
 def publish_pages(run: Run) -> str:
     """Draw the pages of the run's model anew, and the list of models."""
-    return str(publish_index(run.workspace, [run.config.model]))
+    return str(publish_index(run.workspace, [run.config.model], run))
 
 
-def publish_index(workspace: Workspace, model_names: Sequence[str] | None = None) -> Path:
+def publish_index(workspace: Workspace, model_names: Sequence[str] | None = None, run: Run | None = None) -> Path:
     """Write reports/<model>/index.html of the named models, or of all, and reports/index.html; return the last.
 
     The list always shows every model with a config. Pages are linked when they exist, so call this after
-    whatever writes them.
+    whatever writes them. What run has read of its model is not read again.
     """
-    stories = {name: read_story(workspace, name) for name in workspace.models}
+    stories = {name: read_story(workspace, name, run) for name in workspace.models}
     for name in stories if model_names is None else model_names:
         write_page(workspace.reports / name / "index.html", render_timeline(stories[name]))
     return write_page(workspace.reports / "index.html", render_overview(list(stories.values())))
 
 
-def read_story(workspace: Workspace, name: str) -> ModelStory:
+def read_story(workspace: Workspace, name: str, run: Run | None = None) -> ModelStory:
     """Return all that a model's page shows."""
-    config, standing = workspace.model(name), standing_of(workspace, name)
+    run = run if run and run.config.model == name else None
+    config, standing = workspace.model(name), run.standing() if run else standing_of(workspace, name)
     return ModelStory(
         model=name,
         purpose=config.purpose.strip(),
@@ -49,19 +50,20 @@ def read_story(workspace: Workspace, name: str) -> ModelStory:
         task=config.task,
         standing=standing,
         now=datetime.now(UTC),
-        quality=_quality(workspace, standing),
+        quality=_quality(workspace, standing, run),
         reports=_reports(workspace.store, standing),
         pages=written_pages(workspace),
     )
 
 
-def _quality(workspace: Workspace, standing: Standing) -> dict[int, tuple[NightlyQuality, ...]]:
+def _quality(workspace: Workspace, standing: Standing, run: Run | None) -> dict[int, tuple[NightlyQuality, ...]]:
     """Return late losses by version, of every version that scored, as of the last business date of the ledger."""
     if not standing.entries:
         return {}
     config, as_of = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
-    nights = {v.number: tuple(late_losses(workspace, config, standing, v.number, as_of)) for v in standing.versions}
-    return {number: found for number, found in nights.items() if found}
+    read = run.outcomes if run else Remembered()
+    nights = {v.number: late_losses(workspace, config, standing, v.number, as_of, read) for v in standing.versions}
+    return {number: tuple(found) for number, found in nights.items() if found}
 
 
 def _reports(store: Store, standing: Standing) -> dict[int, dict[str, Any]]:

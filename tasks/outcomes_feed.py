@@ -8,7 +8,7 @@ from plimsoll.archive import get_sealed, put_sealed
 from plimsoll.assembly import outcome_values, read_part, read_row
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
-from plimsoll.outcomes import NightlyQuality, nightly_quality, quality_from_json
+from plimsoll.outcomes import NightlyQuality, Remembered, nightly_quality, quality_from_json
 from plimsoll.snapshot import FileRef
 from plimsoll.standing import Standing
 from tasks.committed_rows import committed_rows
@@ -17,25 +17,36 @@ from tasks.workspace import Workspace
 
 
 def late_losses(
-    workspace: Workspace, config: ModelConfig, standing: Standing, version: int, as_of: str
+    workspace: Workspace,
+    config: ModelConfig,
+    standing: Standing,
+    version: int,
+    as_of: str,
+    read: Remembered | None = None,
 ) -> list[NightlyQuality]:
-    """Return a version's quality on every date it scored whose outcomes have come by a business date, in order."""
+    """Return a version's quality on every date it scored whose outcomes have come by a business date, in order.
+
+    read is what the run has read already, and is added to: a run sees every date's outcomes as it first saw them.
+    """
+    read = read if read is not None else Remembered()
     known = (dt.date.fromisoformat(as_of) - dt.timedelta(days=config.outcome.delay_days)).isoformat()
     batches = [e for e in standing.of_kind("batch_committed") if str(version) in e.facts["versions"]]
     scored = {str(e.facts["date"]): e for e in batches if str(e.facts["date"]) <= known}
     dates = sorted(scored)
-    files = keep_outcomes(workspace, config, dates)
-    nights = (_night(workspace, config, version, scored[date], files.get(date)) for date in dates)
-    return [night for night in nights if night is not None]
+    read.files |= keep_outcomes(workspace, config, [date for date in dates if date not in read.files])
+    found = []
+    for date in (date for date in dates if date in read.files):
+        key = f"quality/{config.model}/v{version}/{date}/{read.files[date].digest}.json"
+        if key not in read.nights:
+            read.nights[key] = _night(workspace, config, version, scored[date], read.files[date], key)
+        found.append(read.nights[key])
+    return found
 
 
 def _night(
-    workspace: Workspace, config: ModelConfig, version: int, batch: Entry, ref: FileRef | None
-) -> NightlyQuality | None:
-    if ref is None:
-        return None
+    workspace: Workspace, config: ModelConfig, version: int, batch: Entry, ref: FileRef, key: str
+) -> NightlyQuality:
     date = str(batch.facts["date"])
-    key = f"quality/{config.model}/v{version}/{date}/{ref.digest}.json"
     if kept := get_sealed(workspace.archive, key):
         return quality_from_json(kept)
     table = read_part(workspace.store, ref, f"outcomes of {date}")

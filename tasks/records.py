@@ -11,6 +11,7 @@ from plimsoll.digest import canonical_json
 from plimsoll.errors import PlimsollError
 from plimsoll.ledger import Entry, Kind, append, read_ledger
 from plimsoll.model_config import ModelConfig
+from plimsoll.outcomes import Remembered
 from plimsoll.run_record import (
     WROTE,
     CodeVersion,
@@ -78,10 +79,13 @@ class Run(Recorded):
     """A run about one model."""
 
     config: ModelConfig
+    outcomes: Remembered = field(default_factory=Remembered, kw_only=True)
+    _known: tuple[Entry, ...] = field(default=(), kw_only=True)  # the ledger as far as this run has read it
 
     def standing(self) -> Standing:
-        """Return where the model stands now."""
-        return stand(self.config.model, read_ledger(self.workspace.archive, self.config.model))
+        """Return where the model stands now; of the ledger only what is new to this run is read."""
+        self._known = read_ledger(self.workspace.archive, self.config.model, self._known)
+        return stand(self.config.model, self._known)
 
     def decide(self, kind: Kind, facts: dict[str, Any], *, key: str = "", by: str = "", as_of: str = "") -> Entry:
         """Append a ledger entry about this run's model, bound to the run's record; refused when it has none."""
@@ -95,6 +99,7 @@ class Run(Recorded):
             recorded_at=utc_now(),
             by=by or f"flow:{self.start.flow}",
             key=key,
+            known=self._known,
         )
         if entry.facts.get("run") == self.id and entry not in self.entries:  # else the key was another run's
             self.entries.append(entry)

@@ -28,7 +28,8 @@ from plimsoll.store import get_json
 from plimsoll.training import evaluate, split_rows, train_bundle
 from tasks.environment import SETTINGS, installed_packages, interpreter, processor
 from tasks.foreign_model import adopted_model
-from tasks.training_rows import assemble_training_rows, rows_digest
+from tasks.scratch import scratch_folder
+from tasks.training_rows import assemble_training_rows
 from tasks.workspace import Workspace
 
 FORMAT = 1
@@ -40,21 +41,23 @@ def replay(request: dict[str, Any], root: Path) -> dict[str, Any]:
     workspace = Workspace(root, PlatformConfig(home=folder, data=folder, store=StoreConfig(url=folder)))
     config = ModelConfig.model_validate(get_json(workspace.store, request["config"]))
     snapshot = load_snapshot(workspace.store, request["snapshot"])
-    rows = assemble_training_rows(workspace, config, snapshot)
-    bundle = train_bundle(rows.frame, config, adopted_model(workspace, config))
-    _, later = split_rows(rows.frame, config)
+    with scratch_folder(workspace) as scratch:
+        valid = assemble_training_rows(workspace, config, snapshot, scratch)
+        bundle = train_bundle(valid.rows, config, adopted_model(workspace, config))
+        _, later = split_rows(valid.rows, config)
+        metrics = evaluate(bundle, valid.rows, later).to_json()["metrics"]
     return {
         "format": FORMAT,
         "snapshot": snapshot.id,
         "config": sha256_json(config.model_dump(mode="json")),
         "seed": config.estimator.seed,
         "threads": config.estimator.threads,
-        "rows": len(rows.frame),
-        "rows_digest": rows_digest(rows.frame),
-        "excluded_dates": rows.excluded,
-        "quarantined_rows": rows.quarantined,
+        "rows": len(valid.rows),
+        "rows_digest": valid.digest,
+        "excluded_dates": valid.excluded,
+        "quarantined_rows": valid.quarantined,
         **_made(bundle),
-        "metrics": evaluate(bundle, later).to_json()["metrics"],
+        "metrics": metrics,
         **_machine(),
     }
 

@@ -37,9 +37,9 @@ class Result:
 
     def row(self) -> list[Any]:
         """Return the result as a row of a table."""
-        low, middle, high = (f"{q:.4g}" for q in self.quantiles) if self.quantiles else ("", "", "")
+        middle = f"{self.quantiles[1]:.3g}" if self.quantiles else ""
         told = ["yes" if self.current else "", f"{self.rows:,}", f"{self.set_aside:,}", middle]
-        return [self.date, f"v{self.version}", self.role, *told, f"{low} to {high}" if low else "", self.run]
+        return [self.date, f"v{self.version}", self.role, *told]
 
 
 def list_results(workspace: Workspace, model: str, date: str | None, version: int | None) -> list[Result]:

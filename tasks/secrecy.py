@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -27,6 +28,13 @@ def secrets_of(environ: Mapping[str, str]) -> dict[str, str]:
 
     A value is also there as an address or a JSON would write it.
     """
+    return dict(_secrets_of(tuple(environ.items())))
+
+
+@lru_cache(maxsize=4)
+def _secrets_of(variables: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return what `secrets_of` promises; a run asks some two hundred times, once for each file that it keeps."""
+    environ = dict(variables)
     found = {value: name for name, value in environ.items() if any(word in name.upper() for word in WORDS)}
     found |= {secret: name for name, value in environ.items() for secret in _inside(value)}
     kept = {value: name for value, name in found.items() if len(value) >= SHORTEST and not os.path.exists(value)}  # noqa: PTH110

@@ -1,16 +1,21 @@
 """Training rows: what is left of a snapshot after validation, with outcomes; the same for a run and its repetition."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
-from plimsoll.assembly import attach_outcome, read_part
+from plimsoll.assembled import Assembled
+from plimsoll.assembly import KEY, OUTCOME, outcome_values, read_part
 from plimsoll.errors import DataError
+from plimsoll.estimator_config import BYTES_A_CELL, EXTERNAL_CELLS, FIT_IN_MEMORY, Memory
 from plimsoll.model_config import ModelConfig
+from plimsoll.row_parts import DATE, Rows
 from plimsoll.snapshot import ALL, Snapshot
-from plimsoll.training import DATE, give_pseudo_days
-from plimsoll.validation import too_many_bad_rows
+from plimsoll.training import give_pseudo_days
+from plimsoll.validation import Verdict, too_many_bad_rows
 from tasks.assemble import UNDIVIDED, assemble_batch
 from tasks.scratch import scratch_folder
 from tasks.workspace import Workspace
@@ -20,55 +25,85 @@ from tasks.workspace import Workspace
 class TrainingRows:
     """The rows that train and judge, and what was left out of them."""
 
-    frame: pd.DataFrame
+    rows: Rows
+    digest: str  # of names and types of the columns, and every value in order, chunk by chunk
+    memory: Memory  # where the rows lie
     dates: int  # how many dates they come from
     excluded: dict[str, str]  # dates that validation stopped, with the reason
     quarantined: int  # rows set aside, of the dates that were not stopped
+    warning: str = ""  # what a person should know before it takes long
 
 
-def assemble_training_rows(workspace: Workspace, config: ModelConfig, snapshot: Snapshot) -> TrainingRows:
+def assemble_training_rows(
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, scratch: Path
+) -> TrainingRows:
     """Return a snapshot's rows that passed validation, in the order of dates and files, with their outcomes.
 
+    Where they are many they lie in scratch, which has to be there as long as they are used.
     Raises DataError when no date passed.
     """
-    parts: list[pd.DataFrame] = []
+    size = snapshot.rows("batch"), len(config.feature_names)
+    memory = config.estimator.memory_for(*size)
+    rows, digest = Rows(scratch if memory == "external" else None), hashlib.sha256()
     excluded: dict[str, str] = {}
-    quarantined = 0
+    dates = quarantined = 0
     for date in snapshot.dates or (UNDIVIDED,):
-        try:
-            with scratch_folder(workspace) as scratch:
-                assembled, verdict = assemble_batch(workspace, config, snapshot, date, scratch)
-                frame = assembled.frame()
-            stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, config.scoring.max_quarantined_share)
-        except DataError as error:
-            stop = str(error)
-        if stop:
-            excluded[date or ALL] = stop
-            continue
-        quarantined += len({row.key for row in verdict.bad_rows})
-        parts.append(_with_outcome(workspace, config, snapshot, verdict.keep_good(frame), date))
-    if not parts:
+        with scratch_folder(workspace) as place:
+            found, verdict, stop = _judged(workspace, config, snapshot, date, place)
+            if found is None or verdict is None:
+                excluded[date or ALL] = stop
+                continue
+            dates += 1
+            quarantined += verdict.bad_keys
+            for chunk in _with_outcomes(workspace, config, snapshot, map(verdict.keep_good, found.chunks()), date):
+                digest.update(_digest_of(chunk))
+                rows.add(chunk)
+    if not dates:
         first = next((f"{date}: {reason}" for date, reason in excluded.items()), "")
         raise DataError(f"{config.model}: no batch passed validation, so there is nothing to train on. {first}")
-    rows = pd.concat(parts, ignore_index=True)
-    rows = rows if config.source.kind == "dates" else give_pseudo_days(rows)
-    return TrainingRows(rows, len(parts), excluded, quarantined)
+    return TrainingRows(rows, digest.hexdigest(), memory, dates, excluded, quarantined, _warning(config, *size))
 
 
-def rows_digest(frame: pd.DataFrame) -> str:
-    """Return a digest of a frame: names and types of its columns, and every value in order.
+def _judged(
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, place: Path
+) -> tuple[Assembled | None, Verdict | None, str]:
+    """Return a date's rows and verdict, or none and the reason why validation stopped it."""
+    try:
+        found, verdict = assemble_batch(workspace, config, snapshot, date, place)
+        stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, config.scoring.max_quarantined_share)
+    except DataError as error:
+        return None, None, str(error)
+    return (None, None, stop) if stop else (found, verdict, "")
+
+
+def _with_outcomes(
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, chunks: Iterable[pd.DataFrame], date: str
+) -> Iterator[pd.DataFrame]:
+    """Yield chunks with outcome and date; of a table without a time axis the parts that stand in for days."""
+    ref = snapshot.file("outcome", date)
+    values = outcome_values(read_part(workspace.store, ref, f"outcomes of {date}"), config) if ref else pd.Series()
+    for chunk in chunks:
+        known = chunk.assign(**{OUTCOME: chunk[KEY].map(values).astype("float64")}).assign(**{DATE: date})
+        yield known if config.source.kind == "dates" else give_pseudo_days(known)
+
+
+def _digest_of(frame: pd.DataFrame) -> bytes:
+    """Return a digest of a chunk: names and types of its columns, and every value in order.
 
     It tells apart whether two runs differ in their rows or in what they made of them; it proves nothing by itself,
     since the hash of a value is pandas' own.
     """
     digest = hashlib.sha256(repr([(str(name), str(kind)) for name, kind in frame.dtypes.items()]).encode())
     digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
-    return digest.hexdigest()
+    return digest.digest()
 
 
-def _with_outcome(
-    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, frame: pd.DataFrame, date: str
-) -> pd.DataFrame:
-    ref = snapshot.file("outcome", date)
-    outcomes = read_part(workspace.store, ref, f"outcomes of {date}") if ref else None
-    return attach_outcome(frame, outcomes, config).assign(**{DATE: date})
+def _warning(config: ModelConfig, rows: int, columns: int) -> str:
+    """Return what to know of a learner that needs all rows in memory although they are many, else nothing."""
+    kind = config.estimator.kind
+    if kind not in FIT_IN_MEMORY or rows * columns < EXTERNAL_CELLS:
+        return ""
+    return (
+        f"{rows:,} rows × {columns} features are many for {kind}, which scikit-learn fits in memory: count on some "
+        f"{rows * columns * BYTES_A_CELL / 2**30:.0f} GiB. Kind xgboost trains them from files."
+    )

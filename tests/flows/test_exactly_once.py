@@ -193,8 +193,8 @@ def test_a_promotion_in_mid_run_changes_the_next_run_only(
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
     resolve = resolve_versions.fn
 
-    def promoted_meanwhile(run: Run) -> list[Any]:
-        served: list[Any] = resolve(run)
+    def promoted_meanwhile(run: Run, *given: Any) -> list[Any]:
+        served: list[Any] = resolve(run, *given)
         assert plimsoll("approve", MODEL, 2, "--as", APPROVER).code == 0
         return served
 

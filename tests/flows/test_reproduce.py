@@ -4,8 +4,11 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
+import sysconfig
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,6 +179,65 @@ def test_diff_says_what_two_runs_differ_in(waiting: Place, plimsoll: Cli) -> Non
     assert {m["name"] for m in found["metrics"]} >= {"auc", "log_loss"}
     in_words = plimsoll("diff", f"{MODEL}:v1", f"{MODEL}:v2")
     assert all(word in in_words.out for word in ("Config", "rounds", "Metrics", "log_loss", "Environment is the same"))
+
+
+def package(folder: Path, version: str, returned: str) -> Path:
+    """Lay out an installed package with one function, and return the folder that it is found in."""
+    (folder / f"week_lib-{version}.dist-info").mkdir(parents=True)
+    (folder / "week_lib.py").write_text(f"def weekday(column):\n    return {returned}\n")
+    return folder
+
+
+def other_python(folder: Path, packages: Path) -> Path:
+    """Return an interpreter that finds what this one does, and packages before it."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    [site] = folder.glob("lib/python*/site-packages")
+    (site / "others.pth").write_text(f"{packages}\n{sysconfig.get_path('purelib')}\n")
+    return folder / "bin/python"
+
+
+def test_another_package_that_makes_another_model_is_blamed_by_name(
+    empty: Place, plimsoll: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, line = empty.root / FEATURES, 'departure.dt.weekday.astype("float64")'
+    assert line in features.read_text()
+    features.write_text("from week_lib import weekday\n" + features.read_text().replace(line, f"weekday({line})"))
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(package(tmp_path / "then", "1.0", "column"))
+        installed_packages.cache_clear()
+        trained = plimsoll("train", MODEL, "--as-of", AS_OF)
+    installed_packages.cache_clear()
+    sys.modules.pop("week_lib", None)
+    assert trained.code == 0, trained.said
+
+    now = other_python(tmp_path / "venv", package(tmp_path / "now", "2.0", "column * 3 % 7"))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(now))
+        answer = plimsoll("reproduce", f"{MODEL}:v1", "--here", "--json")
+    assert (answer.code, "error" in answer.out) == (1, False), answer.said
+    found = json.loads(answer.out)
+    said = "Different, because of the packages: week-lib 1.0 recorded, 2.0 here. "
+    assert (found["verdict"], found["sentence"][: len(said)]) == ("different", said)
+    assert [name for name, same in inputs_of(found).items() if not same] == ["packages"]
+    assert found["found"]["rows_digest"] != found["recorded"]["rows_digest"]
+    assert " was " in found["sentence"].removeprefix(said), "a metric is shown as it was and is"
+    assert empty.records()[-1]["end"]["outputs"]["differ"] == {"packages": "week-lib 1.0 recorded, 2.0 here"}
+
+
+def test_a_repetition_that_is_ended_leaves_nothing_behind(waiting: Place, tmp_path: Path) -> None:
+    (tmp_path / "temporary").mkdir()
+    code = "import sys; from flows.cli import main; sys.argv = ['plimsoll', *sys.argv[1:]]; main()"
+    words = [sys.executable, "-c", code, "reproduce", f"{MODEL}:v1", "--here"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path / "temporary"), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not list((tmp_path / "temporary").glob("plimsoll-replay-*/request.json")) and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (128 + signal.SIGTERM, "")
+    assert list((tmp_path / "temporary").iterdir()) == []
+    end = waiting.records()[-1]["end"]
+    assert (end["result"], end["sentence"]) == ("failed", "Terminated: ended by SIGTERM")
 
 
 def environment(store: FolderStore, lock: bytes, **changes: str) -> dict[str, str]:

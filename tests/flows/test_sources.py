@@ -232,10 +232,10 @@ def test_training_does_not_see_a_source_that_changes_after_the_snapshot(
     from flows import train_model
     from tasks.candidates import read_valid_rows
 
-    def after_the_source_was_garbled(run: Any, snapshot: Any) -> Any:
+    def after_the_source_was_garbled(run: Any, snapshot: Any, scratch: Any) -> Any:
         for file in empty.data.rglob("*.parquet"):
             file.write_bytes(b"garbled")
-        return read_valid_rows(run, snapshot)
+        return read_valid_rows(run, snapshot, scratch)
 
     monkeypatch.setattr(train_model, "read_valid_rows", after_the_source_was_garbled)
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0

@@ -47,6 +47,34 @@ def test_entries_come_back_in_order(tmp_path: Path) -> None:
     assert [e.previous for e in written[1:]] == [e.link for e in written[:-1]]
 
 
+def test_what_was_read_before_is_not_read_again_and_must_still_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = archive_at(tmp_path)
+    for n in range(6):
+        write(archive, version=n)
+    known = read_ledger(archive, "m")
+    write(archive_at(tmp_path), version=6)  # another process
+    reads: list[str] = []
+    get = FolderStore.get
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "get", lambda self, key: reads.append(key) or get(self, key))
+        now = read_ledger(archive, "m", known)
+    assert [key for key in reads if key.startswith("ledger/")] == [entry_key("m", 6)]
+    assert now == read_ledger(archive, "m")
+    assert write(archive, version=7).previous == now[-1].link
+    for n in (5, 6, 7):
+        archive.store.delete(head_key("m", n))
+        archive.store.delete(entry_key("m", n))
+    assert len(read_ledger(archive, "m")) == 5, "marks and all were cut off"
+    with pytest.raises(IntegrityError, match="was cut off: it ends after 5 entries, but this run has seen entry 6"):
+        read_ledger(archive, "m", now)
+    write(archive, version=99)
+    write(archive, version=98)
+    with pytest.raises(IntegrityError, match=r"was rewritten|is broken at entry"):
+        read_ledger(archive, "m", now[:6])
+
+
 def test_an_idempotency_key_is_written_once(tmp_path: Path) -> None:
     archive = archive_at(tmp_path)
     first = write(archive, "drift_decided", key="check:1", date="a")
