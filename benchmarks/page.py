@@ -12,7 +12,19 @@ from tasks.environment import interpreter, processor
 from tasks.workspace import PROJECT
 
 # the longest last
-NAMES = ("command_line", "ledger", "snapshots", "drift", "trace", "verify", "training", "scoring", "nightly", "demo")
+NAMES = (
+    "command_line",
+    "ledger",
+    "snapshots",
+    "drift",
+    "trace",
+    "verify",
+    "training",
+    "scoring",
+    "validation",
+    "nightly",
+    "demo",
+)
 PAGE = PROJECT / "docs/performance.md"
 HERE = Path(__file__).parent
 HEAD = """\
