@@ -65,8 +65,9 @@ def measure(full: bool) -> Iterator[Figure]:
 def valid_days(every: int) -> Days:
     """Return the days of 2013 that the suite lets pass, of every so-manieth day."""
     from plimsoll.archive import Archive
+    from plimsoll.assembled import Assembled
     from plimsoll.seal import SECRET_BYTES, seal_of
-    from tasks.expectations import judge_frame
+    from tasks.expectations import judge_rows
     from tasks.object_store import FolderStore
     from tasks.workspace import PROJECT
 
@@ -74,7 +75,9 @@ def valid_days(every: int) -> Days:
         flights = lay_out(Path(folder) / "landing")
         archive = Archive(FolderStore(Path(folder) / "store"), seal_of(bytes(SECRET_BYTES)))
         days = dict(list(flights.days.items())[::every])
-        verdicts = {date: judge_frame(archive, PROJECT, MODEL, rows, date) for date, rows in days.items()}
+        judged = {date: Assembled(len(rows), rows) for date, rows in days.items()}
+        scratch = Path(folder)
+        verdicts = {d: judge_rows(archive, PROJECT, MODEL, rows, d, scratch) for d, rows in judged.items()}
         kinds = {feature.name: feature.kind for feature in flights.config.features.columns}
         rows = {d: verdicts[d].keep_good(r)[[*kinds]] for d, r in days.items() if verdicts[d].passed}
         return Days(rows, {**kinds})

@@ -15,8 +15,8 @@ from plimsoll.store import get_json
 from plimsoll.telling import validation_page_path
 from plimsoll.validation_page import Finding, Validation, Verdict, render_validation, render_validation_index
 from tasks.champion import standing_of
-from tasks.expectations import LEVEL_ROW
 from tasks.pages import write_page
+from tasks.suite_run import LEVEL_ROW
 from tasks.workspace import Workspace
 
 HEAVY = ("unexpected_index_query", "unexpected_list", "unexpected_index_list")  # one item per bad row

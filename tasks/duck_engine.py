@@ -59,7 +59,7 @@ def _source() -> tuple[Any, Any]:
     from great_expectations.datasource.fluent import SQLDatasource
 
     engine = _engine()
-    _register_regex(engine)
+    _register_conditions(engine)
 
     class DuckSource(SQLDatasource):  # type: ignore[misc]
         """A data source whose engine is ours."""
@@ -106,8 +106,8 @@ def _engine() -> Any:
     return DuckEngine
 
 
-def _register_regex(engine: Any) -> None:
-    """Tell Great Expectations how DuckDB spells a regular expression (RE2's syntax); it refuses to guess."""
+def _register_conditions(engine: Any) -> None:
+    """Tell Great Expectations how DuckDB spells a regular expression (RE2's syntax), and counts keys fast."""
     import sqlalchemy as sa
     from great_expectations.expectations.metrics.map_metric_provider import (
         ColumnMapMetricProvider,
@@ -129,3 +129,16 @@ def _register_regex(engine: Any) -> None:
         @column_condition_partial(engine=engine)  # type: ignore[untyped-decorator]
         def _duckdb(cls, column: Any, regex: str, **_: Any) -> Any:  # noqa: N805
             return sa.not_(sa.func.regexp_matches(column, sa.literal(regex)))
+
+    class Unique(ColumnMapMetricProvider):  # type: ignore[misc]
+        condition_metric_name = "column_values.unique"
+
+        @column_condition_partial(engine=engine)  # type: ignore[untyped-decorator]
+        def _duckdb(cls, column: Any, _table: Any, **_: Any) -> Any:  # noqa: N805
+            # Great Expectations' own numbers every row within its value, which takes four times as long
+            return column.notin_(
+                sa.select(column).select_from(_table).group_by(column).having(sa.func.count(column) > 1)
+            )
+
+    # under its own name Great Expectations takes the condition for one that brings its table along
+    Unique.condition_metric_name = "plimsoll.unique"

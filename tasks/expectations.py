@@ -3,10 +3,6 @@
 A verdict depends on the suite and the rows alone, so it is kept under both digests and never computed twice.
 """
 
-import json
-import math
-from collections.abc import Collection
-from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,13 +11,13 @@ from plimsoll.archive import Archive, get_sealed, put_sealed
 from plimsoll.assembled import Assembled
 from plimsoll.assembly import KEY
 from plimsoll.digest import canonical_json, sha256_file, sha256_json
-from plimsoll.errors import ConfigError, DataError
+from plimsoll.errors import ConfigError
 from plimsoll.model_config import ModelConfig
 from plimsoll.store import put_object
 from plimsoll.validation import BadRow, Verdict, verdict_from_json
 from tasks.duck_engine import held_batch
+from tasks.suite_run import LEVEL_ROW, run_suite
 
-LEVEL_ROW = "row"
 ENGINE = "duckdb"  # another engine may count otherwise, so it is part of what a kept verdict is about
 
 
@@ -45,7 +41,7 @@ def judge_rows(archive: Archive, root: Path, model: str, rows: Assembled, source
     if known := get_sealed(archive, key):
         return verdict_from_json(known)
     with held_batch(rows.checkable(), scratch) as batch:
-        result = _run_suite(_suite(str(root), model), batch)
+        result = run_suite(_suite(str(root), model), batch, rows.rows)
     report = put_object(archive.store, canonical_json(result))
     verdict = _read_result(result, rows.rows, suite, report)
     put_sealed(archive, key, verdict.to_json())
@@ -72,57 +68,6 @@ def open_context(root: str) -> Any:
 @cache
 def _suite(root: str, model: str) -> Any:
     return open_context(root).suites.get(model)
-
-
-def _run_suite(suite: Any, batch: Any) -> dict[str, Any]:
-    """Return the suite's full result; the keys of bad rows are looked for only where there are any, which is seldom."""
-    body = _validate(suite, batch, {"result_format": "BASIC"})
-    marked = {_name(one["expectation_config"]): one["result"] for one in body["results"] if _has_bad_rows(one)}
-    if marked:
-        most = max(int(result["unexpected_count"]) for result in marked.values())
-        form = {"result_format": "COMPLETE", "unexpected_index_column_names": [KEY], "partial_unexpected_count": most}
-        again = _validate(_part_of(suite, marked.keys()), batch, form)["results"]
-        keyed = {_name(found["expectation_config"]): _all_keys(found) for found in again}
-        for found in body["results"]:
-            found["result"] = {**found["result"], **keyed.get(_name(found["expectation_config"]), {})}
-    for passing in ("run_id", "batch_markers"):  # when, not what: the same rows are to give the same report
-        body.get("meta", {}).pop(passing, None)
-    return _without_nan(body)  # type: ignore[no-any-return]
-
-
-def _has_bad_rows(found: dict[str, Any]) -> bool:
-    meta = found["expectation_config"].get("meta") or {}
-    return meta.get("level") == LEVEL_ROW and bool(found["result"].get("unexpected_count"))
-
-
-def _all_keys(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys of an expectation's bad rows; Great Expectations cuts them short by itself, which must not be."""
-    result = found["result"]
-    keys, count = result.get("unexpected_index_list") or [], int(result["unexpected_count"])
-    if len(keys) != count:
-        raise DataError(
-            f"Great Expectations named {len(keys)} of {count} rows that break {found['expectation_config']['type']}. "
-            "Give the expectation the level batch: its rows cannot be set aside one by one."
-        )
-    return {"unexpected_index_list": keys}
-
-
-def _name(config: dict[str, Any]) -> str:
-    """Return what tells one expectation of a suite from all others, whatever batch it was tried on."""
-    kwargs = {name: value for name, value in config["kwargs"].items() if name != "batch_id"}
-    return json.dumps([config["type"], kwargs], sort_keys=True, default=str)
-
-
-def _part_of(suite: Any, names: Collection[str]) -> Any:
-    import great_expectations as gx
-
-    wanted = [copy(one) for one in suite.expectations if _name(one.configuration.to_json_dict()) in names]
-    return gx.ExpectationSuite(name=suite.name, expectations=wanted)
-
-
-def _validate(suite: Any, batch: Any, form: dict[str, Any]) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(json.dumps(batch.validate(suite, result_format=form).to_json_dict(), default=str))
-    return body
 
 
 def _read_result(result: dict[str, Any], rows: int, suite: str, report: str) -> Verdict:
@@ -165,11 +110,3 @@ def _exception(info: dict[str, Any]) -> str:
         str(i["exception_message"]) for i in info.values() if isinstance(i, dict) and i.get("exception_message")
     ]
     return messages[0] if messages else ""
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -11,7 +11,8 @@ from plimsoll.assembled import to_arrow
 from plimsoll.assembly import KEY
 from plimsoll.errors import DataError
 from tasks.duck_engine import held_batch
-from tasks.expectations import _read_result, _run_suite
+from tasks.expectations import _read_result
+from tasks.suite_run import run_suite
 
 ROWS = pd.DataFrame(
     {
@@ -32,7 +33,7 @@ def judge(rows: pd.DataFrame, *expectations: Any, scratch: Path, on_disk: bool =
 
     suite = gx.ExpectationSuite(name="some", expectations=list(expectations))
     with held_batch(table, scratch) as batch:
-        return _read_result(_run_suite(suite, batch), len(rows), "suite", "")
+        return _read_result(run_suite(suite, batch, len(rows)), len(rows), "suite", "")
 
 
 def expectation(kind: str, **asked: Any) -> Any:
@@ -72,6 +73,14 @@ def test_words_patterns_and_nulls(tmp_path: Path) -> None:
     }
 
 
+def test_rows_that_share_a_key_are_named_and_nulls_share_none(tmp_path: Path) -> None:
+    rows = pd.DataFrame({KEY: ["a", "b", "c", "d", "e"], "tail": ["N1", "N2", "N1", None, None]})
+    verdict = judge(rows, row_level("ExpectColumnValuesToBeUnique", column="tail"), scratch=tmp_path)
+    assert sorted(row.key for row in verdict.bad_rows) == ["a", "c"]
+    whole = judge(rows, expectation("ExpectColumnValuesToBeUnique", column=KEY), scratch=tmp_path)
+    assert whole.stops == ()
+
+
 def test_two_tables_in_one_process_have_their_own_columns(tmp_path: Path) -> None:
     for name in ("miles", "meters", "miles"):
         rows = pd.DataFrame({KEY: ["a"], name: [1.0]})
@@ -83,13 +92,13 @@ def test_two_tables_in_one_process_have_their_own_columns(tmp_path: Path) -> Non
 
 
 def test_rows_that_cannot_be_named_are_an_error_not_a_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks import expectations
+    from tasks import suite_run
 
-    whole = expectations._validate
+    whole = suite_run.validate
 
     def cut(suite: Any, batch: Any, form: dict[str, Any]) -> dict[str, Any]:
         return whole(suite, batch, {**form, "partial_unexpected_count": 20})
 
-    monkeypatch.setattr(expectations, "_validate", cut)
+    monkeypatch.setattr(suite_run, "validate", cut)
     with pytest.raises(DataError, match="named 20 of 250 rows"):
         judge(ROWS, row_level("ExpectColumnValuesToBeBetween", column="miles", min_value=250), scratch=tmp_path)
