@@ -44,7 +44,9 @@ def held_batch(rows: Any, scratch: Path) -> Iterator[Any]:
 @contextmanager
 def _connected() -> Iterator[tuple[Any, Any]]:
     source, definition = _source()
-    with source.get_execution_engine().get_connection() as connection:
+    engine = source.get_execution_engine()
+    engine.forget()
+    with engine.get_connection() as connection:
         yield connection.connection.dbapi_connection, definition
 
 
@@ -101,7 +103,13 @@ def _engine() -> Any:
             """Return what tells the columns: of the one connection, since others may still see the view before."""
             import sqlalchemy as sa
 
-            return sa.inspect(self._held[0])
+            if self._inspector is None:
+                self._inspector: Any = sa.inspect(self._held[0])
+            return self._inspector
+
+        def forget(self) -> None:
+            """Forget the columns of the batch before; the next one lies under the same name."""
+            self._inspector = None
 
     return DuckEngine
 

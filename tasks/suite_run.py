@@ -10,6 +10,8 @@ from plimsoll.assembly import KEY
 from plimsoll.errors import DataError
 
 LEVEL_ROW = "row"
+MOST_PARTS = 64
+_PARTS: dict[tuple[int, frozenset[str]], tuple[Any, Any]] = {}  # suite and part, by the suite's id and the names
 
 
 def run_suite(suite: Any, batch: Any, rows: int) -> dict[str, Any]:
@@ -94,10 +96,19 @@ def _name(config: dict[str, Any]) -> str:
 
 
 def _part_of(suite: Any, names: Collection[str]) -> Any:
+    """Return the suite's expectations of some names, as a suite; made once, since copying takes as long as judging."""
+    key = (id(suite), frozenset(names))
+    kept = _PARTS.get(key)
+    if kept and kept[0] is suite:
+        return kept[1]
     import great_expectations as gx
 
     wanted = [copy(one) for one in suite.expectations if _name(_config(one)) in names]
-    return gx.ExpectationSuite(name=suite.name, expectations=wanted)
+    part = gx.ExpectationSuite(name=suite.name, expectations=wanted)
+    if len(_PARTS) >= MOST_PARTS:
+        _PARTS.clear()
+    _PARTS[key] = suite, part
+    return part
 
 
 def _without_nan(value: Any) -> Any:
