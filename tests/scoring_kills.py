@@ -30,14 +30,14 @@ HEAVY = (
 Rows = list[tuple[int, str, str]]  # version, key, score as its bytes
 
 
-def main(folder: Path, seed: int, wanted: int) -> None:
-    """Kill at every step of three scenes, then at random moments until there were enough; print what was done."""
+def main(folder: Path, seed: int, wanted: int, first: int) -> None:
+    """Kill at every second step of three scenes, then at random moments until there were enough; print what was done."""
     for name in HEAVY:
         importlib.import_module(name)  # once, not in every child
     os.environ |= {"PLIMSOLL_DATA": str(folder / "landing"), "PLIMSOLL_ROOT": str(folder / "project")}
     scenes = prepare(folder)
     reference, seconds = uninterrupted(folder, scenes["fresh"])
-    told = {name: every_step(folder, name, scene, reference) for name, scene in scenes.items()}
+    told = {name: every_step(folder, name, scene, reference, first) for name, scene in scenes.items()}
     draw, tries = random.Random(seed), {"kill": kill, "race": race, "zombie": zombie}  # noqa: S311
     told |= dict.fromkeys(tries, 0)
     while sum(told.values()) < wanted:
@@ -163,17 +163,17 @@ def uninterrupted(folder: Path, scene: Path) -> tuple[Rows, float]:
     return rows, time.monotonic() - began
 
 
-def every_step(folder: Path, name: str, scene: Path, reference: Rows) -> int:
-    """Kill at the first step, the second, … until a run comes through; return how many kills that were."""
-    at, ended = 0, -1
+def every_step(folder: Path, name: str, scene: Path, reference: Rows, first: int) -> int:
+    """Kill at every second step from the first on, until a run comes through; return how many kills that were."""
+    at, ended = first, -1
     while ended != 0:
         home = folder / f"{name}-{at}"
         shutil.copytree(scene, home)
         ended = in_child(lambda home=home, at=at: score(home, DATE, die_at=at))  # type: ignore[misc]
         assert ended in (0, signal.SIGKILL), (home, ended)
         settled(home, reference)
-        at += 1
-    return at - 1
+        at += 2
+    return (at - first) // 2 - 1
 
 
 def kill(home: Path, after: float) -> None:
@@ -268,4 +268,4 @@ def ended(pid: int, kill_after: float = 0) -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -15,8 +15,8 @@ SEEDS, TRIES = (20261121, 7), 260
 def test_no_kill_leaves_half_a_batch_or_two(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.scoring_kills"]
     both = [
-        subprocess.Popen([*words, str(tmp_path / str(seed)), str(seed), str(TRIES)], cwd=ROOT, stdout=subprocess.PIPE)
-        for seed in SEEDS
+        subprocess.Popen([*words, str(tmp_path / str(seed)), str(seed), str(TRIES), str(first)], cwd=ROOT, stdout=-1)
+        for first, seed in enumerate(SEEDS)
     ]
     said = [process.communicate(timeout=1100)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
