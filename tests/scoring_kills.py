@@ -31,7 +31,7 @@ Rows = list[tuple[int, str, str]]  # version, key, score as its bytes
 
 
 def main(folder: Path, seed: int, wanted: int, first: int) -> None:
-    """Kill at every second step of three scenes, then at random moments until there were enough; print what was done."""
+    """Kill at every second step of three scenes, then at random moments until there were enough; say what was done."""
     for name in HEAVY:
         importlib.import_module(name)  # once, not in every child
     os.environ |= {"PLIMSOLL_DATA": str(folder / "landing"), "PLIMSOLL_ROOT": str(folder / "project")}
