@@ -100,7 +100,7 @@ def judge(path: Path, scratch: Path) -> Any:
     from tasks.suite_run import run_suite
 
     with held_batch(path, scratch) as batch:
-        return run_suite(_suite(str(ROOT), MODEL), batch, 0)
+        return run_suite(_suite(str(ROOT), MODEL, ""), batch, 0)
 
 
 def check_by_hand(path: Path, scratch: Path) -> list[Any]:

@@ -34,7 +34,7 @@ def predictions(
     workspace.model(model)
     date = day.date().isoformat() if day else None
     found = list_results(workspace, model, date, version)
-    written = write_results(workspace, model, found, out) if out else 0
+    written = write_results(workspace, model, found, out, version) if out else 0
     if as_json:
         return print_json({"results": [one.to_json() for one in found], **({"rows_written": written} if out else {})})
     columns = ["date", "version", "role", "current", "rows", "set aside", "median score"]
@@ -44,6 +44,7 @@ def predictions(
 
 def quarantine(model: Model, day: Day = None, as_json: Json = False) -> None:
     """Show the rows that validation set aside and why; without a date, the dates that have some."""
+    from plimsoll.validation import quarantined_rows
     from tasks.champion import standing_of
     from tasks.quarantine import bad_rows_of, quarantined_batches
     from tasks.workspace import open_workspace
@@ -60,7 +61,7 @@ def quarantine(model: Model, day: Day = None, as_json: Json = False) -> None:
             return print_json(rows)
         shown = [[row["key"], row["column"], row["value"], row["says"]] for row in rows]
         return print_table(f"Set aside of {model} {date}", ["key", "column", "value", "rule"], shown, whole="key")
-    batches = [{"date": e.facts["date"], "batch": e.kind, "rows": e.facts["quarantined_rows"]} for e in found]
+    batches = [{"date": e.facts["date"], "batch": e.kind, "rows": quarantined_rows(e.facts)} for e in found]
     if as_json:
         return print_json(batches)
     return print_table(f"Set aside of {model}", ["date", "batch", "rows"], [[*one.values()] for one in batches])

@@ -3,7 +3,7 @@
 Chunks have a fixed number of rows, so that whatever is computed chunk by chunk does not depend on the machine.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ class Assembled:
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the rows in order, CHUNK_ROWS at a time; of some columns when asked."""
         if isinstance(self.held, pd.DataFrame):
-            yield self.held if columns is None else self.held[[*columns]]
+            yield self.held if columns is None else self.held[[c for c in columns if c in self.held]]
             return
         import pyarrow.parquet as pq
 
@@ -46,10 +46,10 @@ class Assembled:
 
 
 class ScratchFile:
-    """Writes chunks to a parquet file, with the types of the first one; numbers that may turn to floats are floats."""
+    """Writes chunks to a parquet file with the types of the first one; columns of numbers are floats."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._rows = path, 0
+    def __init__(self, path: Path, numbers: Collection[str] = ()) -> None:
+        self._path, self._rows, self._numbers = path, 0, frozenset(numbers)
         self._writer: Any = None
 
     def write(self, chunk: pd.DataFrame) -> None:
@@ -59,12 +59,12 @@ class ScratchFile:
 
         table = to_arrow(chunk)
         if self._writer is None:
-            self._schema = pa.schema([field.with_type(_settled(field.type)) for field in table.schema])
+            self._schema = pa.schema([field.with_type(_settled(field, self._numbers)) for field in table.schema])
             # read once or twice and thrown away: speed before size
             self._writer = pq.ParquetWriter(self._path, self._schema, compression="lz4", write_statistics=False)
         try:
             self._writer.write_table(table.select(self._schema.names).cast(self._schema), row_group_size=CHUNK_ROWS)
-        except (pa.ArrowInvalid, KeyError) as error:
+        except (pa.ArrowException, KeyError) as error:
             raise DataError(
                 f"A column does not keep its type from one part of the batch to the next: {error}."
             ) from None
@@ -83,13 +83,17 @@ def to_arrow(frame: pd.DataFrame) -> "pa.Table":
 
     try:
         return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except pa.ArrowException as error:
         raise DataError(f"A column holds values of several types: {error}. Mend the feed or the function.") from None
 
 
-def _settled(kind: Any) -> Any:
+def _settled(field: Any, numbers: Collection[str]) -> Any:
+    """Return a type that holds what later chunks of the same column may bring."""
     import pyarrow as pa
 
-    if pa.types.is_integer(kind):  # a null in a later chunk would make a float of it
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if field.name in numbers and not pa.types.is_string(kind):
         return pa.float64()
+    if pa.types.is_decimal(kind):
+        return pa.decimal128(38, kind.scale)
     return pa.string() if pa.types.is_null(kind) else kind

@@ -109,7 +109,8 @@ def assemble_rows(
         frame = read_assembled(store, snapshot, config, function, date)
         return Assembled(len(frame), frame)
     checks, tables = BatchChecks(config, date), _lookup_tables(store, snapshot, config, date)
-    sink = ScratchFile(scratch / f"assembled-{ref.digest}.parquet")
+    numbers = set(config.feature_names) - config.categories
+    sink = ScratchFile(scratch / f"assembled-{ref.digest}.parquet", numbers)
     with open_object(store, ref.digest, scratch) as stream:
         for batch in _raw_chunks(stream, checks.where):
             checks.see_raw(batch)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from plimsoll.errors import DataError
 from plimsoll.model_config import ModelConfig
 
 if TYPE_CHECKING:
@@ -24,7 +25,15 @@ class Encoder:
     words: Mapping[str, tuple[str, ...]]
 
     def encode(self, frame: pd.DataFrame) -> Matrix:
-        """Return frame's features as one float32 matrix (rows × columns), NaN for null and for unseen words."""
+        """Return frame's features as one float32 matrix (rows × columns), NaN for null and for unseen words.
+
+        Raises DataError for a column that the model was trained on and that is not there.
+        """
+        if missing := [column for column in self.columns if column not in frame]:
+            raise DataError(
+                f"Expected the columns that the model was trained on, found no {', '.join(missing)}. Put them back "
+                "into the config or the feature function, or train anew."
+            )
         matrix = np.empty((len(frame), len(self.columns)), dtype=np.float32)
         for j, column in enumerate(self.columns):
             matrix[:, j] = self._column(column, frame[column])

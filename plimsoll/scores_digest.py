@@ -42,11 +42,14 @@ def scores_digest(table: "pa.Table") -> str:
     return digest.hexdigest()
 
 
-def batch_digest(parts: Iterable["pa.Table"], rows: int, scratch: Path) -> str:
-    """Return the digest of a batch of so many rows that comes in parts; a large one goes through files in scratch."""
+def batch_digest(parts: Iterable["pa.Table"], rows: int, scratch: Path, *, undealt: bool = False) -> str:
+    """Return the digest of a batch of so many rows that comes in parts; a large one goes through files in scratch.
+
+    undealt takes it as earlier code did, which sorted batches of any size in memory.
+    """
     import pyarrow as pa
 
-    bits = bucket_bits(rows)
+    bits = 0 if undealt else bucket_bits(rows)
     if not bits:
         found = [part.select(COLUMNS).cast(_schema()) for part in parts]
         return scores_digest(pa.concat_tables(found) if found else _schema().empty_table())

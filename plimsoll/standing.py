@@ -55,8 +55,7 @@ class Standing:
         committed = [e for e in about if e.kind == "batch_committed"]
         if version is not None:
             return next((e for e in committed if str(version) in e.facts["versions"]), None)
-        by_champion = [e for e in committed if "champion" in e.facts["versions"].values()]
-        return next(reversed(by_champion or committed or about), None)
+        return next(reversed([e for e in committed if by_champion(e)] or committed or about), None)
 
     def decision(self, date: str) -> Entry | None:
         """Return the latest drift decision about a date."""
@@ -65,9 +64,14 @@ class Standing:
     def undecided(self) -> list[str]:
         """Return the dates whose batch was committed or rejected and has no drift decision yet, in order."""
         latest = {e.facts["date"]: e for e in self.of_kind("batch_rejected")}
-        latest |= {e.facts["date"]: e for e in self.of_kind("batch_committed")}
+        latest |= {e.facts["date"]: e for e in self.of_kind("batch_committed") if by_champion(e)}
         decided = {(e.facts["date"], e.facts["batch_entry"]) for e in self.of_kind("drift_decided")}
         return sorted(date for date, entry in latest.items() if (date, entry.n) not in decided)
+
+
+def by_champion(entry: Entry) -> bool:
+    """Return whether a committed batch has the result of a champion, and not only of versions asked for by number."""
+    return "champion" in entry.facts["versions"].values()
 
 
 def stand(model: str, entries: Sequence[Entry]) -> Standing:

@@ -95,6 +95,11 @@ def quarantine_facts(verdict: Verdict, digest: str) -> dict[str, Any]:
     return {"quarantined": few, "quarantined_rows": verdict.bad_keys, **more}
 
 
+def of_earlier_code(facts: Mapping[str, Any]) -> bool:
+    """Return whether a batch was committed before its digest was taken in buckets and its bad rows were counted."""
+    return "quarantined_rows" not in facts
+
+
 def quarantined_rows(facts: Mapping[str, Any]) -> int:
     """Return how many rows a batch's ledger entry says were set aside."""
     told = facts.get("quarantined_rows")  # entries of earlier code list them all

@@ -14,7 +14,7 @@ from plimsoll.champions import reign_at, reigns
 from plimsoll.errors import DataError, IntegrityError
 from plimsoll.model_config import ModelConfig
 from plimsoll.predictions import BatchResult, Role, Served, summarize
-from plimsoll.standing import Standing
+from plimsoll.standing import Standing, by_champion
 from tasks.bundles import fetch_bundle
 from tasks.champion import alias_warning
 from tasks.data_docs import build_data_docs
@@ -37,7 +37,7 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
     if start:
         return dates_between(start, end)
     standing, until = run.standing(), min(run.as_of, str(end or run.as_of))
-    done = {str(entry.facts["date"]) for entry in standing.of_kind("batch_committed")}
+    done = {str(entry.facts["date"]) for entry in standing.of_kind("batch_committed") if by_champion(entry)}
     landed = [date for date in landed_dates(run.workspace, run.config) if date <= until]
     if not done:
         return landed[-1:]

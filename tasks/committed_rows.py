@@ -6,6 +6,7 @@ from plimsoll.archive import get_sealed
 from plimsoll.errors import IntegrityError
 from plimsoll.ledger import Entry
 from plimsoll.scores_digest import batch_digest
+from plimsoll.validation import of_earlier_code
 from plimsoll.verification import expired_batch_key
 from tasks.delta import read_predictions
 from tasks.scratch import scratch_folder
@@ -29,7 +30,9 @@ def committed_rows(workspace: Workspace, batch: Entry) -> pd.DataFrame:
     rows = rows.astype({"version": "int32"})
     rows = rows[rows["version"].isin([int(v) for v in batch.facts["versions"]])]
     with scratch_folder(workspace) as scratch:
-        found = batch_digest([pa.Table.from_pandas(rows, preserve_index=False)], len(rows), scratch)
+        found = batch_digest(
+            [pa.Table.from_pandas(rows, preserve_index=False)], len(rows), scratch, undealt=of_earlier_code(batch.facts)
+        )
     if found == batch.facts["scores"]:
         return rows
     gone = {str(version) for version in batch.facts["versions"]} - set(rows["version"].astype(str))

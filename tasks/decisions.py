@@ -17,7 +17,7 @@ from plimsoll.outcomes import NightlyQuality
 from plimsoll.profile import from_json
 from plimsoll.quality import QualityVerdict, judge_quality
 from plimsoll.retrain import RetrainFacts, decide
-from plimsoll.standing import Standing
+from plimsoll.standing import Standing, by_champion
 from plimsoll.store import get_json
 from tasks.bundles import fetch_bundle
 from tasks.evidently_report import draw_report
@@ -89,6 +89,11 @@ def decide_night(run: Run, date: str) -> Night:
     batch = standing.batch(date)
     if batch is None:
         raise DataError(f"{run.config.model}: no batch of {date} was scored or rejected.")
+    if batch.kind == "batch_committed" and not by_champion(batch):
+        raise DataError(
+            f"{run.config.model}: {date} was scored by no champion, only by a version asked for by its number, so "
+            f"there is nothing to decide. Score it: plimsoll score {run.config.model} --date {date}"
+        )
     run.parents.append(str(batch.facts["run"]))
     before = standing.decision(date)
     if before and before.facts["batch_entry"] == batch.n:

@@ -63,8 +63,9 @@ def commit_batch(workspace: Workspace, parts: list[Any], model: str, date: str, 
     for _ in range(MAX_TRIES):
         try:
             there = open_predictions(workspace) or create_predictions(workspace, predictions_schema())
-            if there.file_uris(file_pruning_predicate=predicate):
-                return False
+            if found := there.file_uris(file_pruning_predicate=predicate):
+                ours = {part.path.rpartition("/")[2] for part in parts}  # an answer that was lost: the commit was ours
+                return {uri.rpartition("/")[2] for uri in found} >= ours
             there.create_write_transaction(parts, "append", there.schema(), PARTITIONS, commit_properties=names)
             return True
         except CommitFailedError:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 VIEW = "batch"  # what the suites' queries read
 TABLE, ARROW = "few_rows", "arrow_rows"  # a batch in memory is copied: DuckDB answers from its own tables faster
 ONE_AT_A_TIME = Lock()
+_SPILL: list[Path] = []
 MEMORY = "256MB"  # of DuckDB's own buffers; what does not fit is sorted and counted on disk
 DATABASE = "duckdb:///:memory:plimsoll"  # named, so that all connections of this process see one view
 
@@ -24,10 +25,9 @@ def held_batch(rows: Any, scratch: Path) -> Iterator[Any]:
 
     One at a time in a process: there is one view.
     """
-    with ONE_AT_A_TIME, _connected() as (database, definition):
-        database.execute(f"SET memory_limit = '{MEMORY}'")
-        database.execute("SET enable_progress_bar = false")
-        database.execute(f"SET temp_directory = '{_quoted(scratch)}'")
+    with ONE_AT_A_TIME, _connected(_spill_folder(scratch)) as (connection, definition):
+        connection.rollback()  # whatever went before: a failed query leaves its transaction open
+        database = connection.connection.dbapi_connection
         if isinstance(rows, Path):
             database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM read_parquet('{_quoted(rows)}')")  # noqa: S608  # noqa: S608
         else:
@@ -38,16 +38,24 @@ def held_batch(rows: Any, scratch: Path) -> Iterator[Any]:
         try:
             yield definition.get_batch()
         finally:
+            connection.rollback()  # a table that is dropped within a transaction keeps its memory
             database.execute(f"DROP TABLE IF EXISTS {TABLE}")
 
 
 @contextmanager
-def _connected() -> Iterator[tuple[Any, Any]]:
-    source, definition = _source()
+def _connected(spill: Path) -> Iterator[tuple[Any, Any]]:
+    source, definition = _source(spill)
     engine = source.get_execution_engine()
     engine.forget()
     with engine.get_connection() as connection:
-        yield connection.connection.dbapi_connection, definition
+        yield connection, definition
+
+
+def _spill_folder(scratch: Path) -> Path:
+    """Return where DuckDB spills for as long as this process lives: it cannot change its mind after the first time."""
+    if not _SPILL:
+        _SPILL.append(scratch.parent / f"{scratch.name.rpartition('-')[0]}-duckdb")
+    return _SPILL[0]
 
 
 def _quoted(path: Path) -> str:
@@ -55,7 +63,7 @@ def _quoted(path: Path) -> str:
 
 
 @cache
-def _source() -> tuple[Any, Any]:
+def _source(spill: Path) -> tuple[Any, Any]:
     """Return the data source and the definition of its one batch; made once, since both take long to make."""
     import great_expectations as gx
     from great_expectations.datasource.fluent import SQLDatasource
@@ -78,7 +86,11 @@ def _source() -> tuple[Any, Any]:
     source = DuckSource(name="duckdb", connection_string=DATABASE)
     source._data_context = context
     with source.get_execution_engine().get_connection() as connection:
-        connection.connection.dbapi_connection.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT 1 AS nothing")
+        database = connection.connection.dbapi_connection
+        database.execute(f"SET memory_limit = '{MEMORY}'")
+        database.execute("SET enable_progress_bar = false")
+        database.execute(f"SET temp_directory = '{_quoted(spill)}'")
+        database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT 1 AS nothing")
     return source, source.add_table_asset("batch", table_name=VIEW).add_batch_definition_whole_table("whole")
 
 
@@ -98,6 +110,14 @@ def _engine() -> Any:
             if not self._held:
                 self._held.append(self.engine.connect())
             yield self._held[0]
+
+        def execute_query(self, query: Any) -> Any:
+            """Run a query; one that fails ends its transaction, so that the next one says what is wrong with itself."""
+            try:
+                return super().execute_query(query)
+            except Exception:
+                self._held[0].rollback()
+                raise
 
         def get_inspector(self) -> Any:
             """Return what tells the columns: of the one connection, since others may still see the view before."""

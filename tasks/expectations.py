@@ -41,10 +41,11 @@ def judge_rows(archive: Archive, root: Path, model: str, rows: Assembled, source
     if known := get_sealed(archive, key):
         return verdict_from_json(known)
     with held_batch(rows.checkable(), scratch) as batch:
-        result = run_suite(_suite(str(root), model), batch, rows.rows)
+        result = run_suite(_suite(str(root), model, suite), batch, rows.rows)
     report = put_object(archive.store, canonical_json(result))
     verdict = _read_result(result, rows.rows, suite, report)
-    put_sealed(archive, key, verdict.to_json())
+    if not any(_exception(one.get("exception_info") or {}) for one in result["results"]):  # a full disk passes
+        put_sealed(archive, key, verdict.to_json())
     return verdict
 
 
@@ -66,7 +67,7 @@ def open_context(root: str) -> Any:
 
 
 @cache
-def _suite(root: str, model: str) -> Any:
+def _suite(root: str, model: str, digest: str) -> Any:  # noqa: ARG001 - a suite that was changed is read again
     return open_context(root).suites.get(model)
 
 
@@ -81,7 +82,7 @@ def _read_result(result: dict[str, Any], rows: int, suite: str, report: str) -> 
         index = found["result"].get("unexpected_index_list")
         if meta.get("level") == LEVEL_ROW and index:
             bad.extend(_bad_rows(config, index, str(meta.get("says", ""))))
-        elif not found["success"]:
+        elif not found["success"] or meta.get("level") == LEVEL_ROW:  # bad rows that cannot be set aside one by one
             stops.append(_stop_sentence(found, str(meta.get("says", ""))))
     return Verdict(rows, len(result["results"]), tuple(stops), tuple(bad), suite, report)
 

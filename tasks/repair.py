@@ -137,7 +137,8 @@ def _finish_batch(run: Run, finding: Finding) -> str:
     open_runs = dict.fromkeys(there.run for number, there in visible.items() if number not in entered)
     for made_by in open_runs:
         numbers = sorted(
-            (n for n, there in visible.items() if there.run == made_by), key=lambda n: visible[n].role != "champion"
+            (n for n, there in visible.items() if there.run == made_by and n not in entered),
+            key=lambda n: visible[n].role != "champion",
         )
         score_date(run, [_served(run, n, visible[n].role) for n in numbers], finding.about)
     return f"The batch of {finding.model} {finding.about} has its ledger entry."

@@ -65,7 +65,9 @@ def list_results(workspace: Workspace, model: str, date: str | None, version: in
     return found
 
 
-def write_results(workspace: Workspace, model: str, results: Sequence[Result], path: Path) -> int:
+def write_results(
+    workspace: Workspace, model: str, results: Sequence[Result], path: Path, version: int | None = None
+) -> int:
     """Write date, version, role, key and score of results to a file, whole or not at all; return how many rows.
 
     Without a version asked for, only the current result of each date is written. Raises UserError for another ending
@@ -77,7 +79,7 @@ def write_results(workspace: Workspace, model: str, results: Sequence[Result], p
 
     if path.suffix not in (".parquet", ".csv"):
         raise UserError(f"--out: expected a file that ends in .parquet or .csv, found {path}.")
-    wanted = [one for one in results if one.current] or list(results)
+    wanted = [one for one in results if one.current or one.version == version]
     kinds = [("date", pa.string()), ("version", pa.int32()), ("role", pa.string()), ("key", pa.string())]
     schema = pa.schema([*kinds, ("score", pa.float64())])
     draft, rows = path.with_name(f".{path.name}.partial"), 0

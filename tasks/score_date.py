@@ -58,10 +58,14 @@ def _score(run: Run, served: list[Served], date: str, scratch: Path) -> BatchRes
     try:
         stage.open(served)
         passed = _pass_over(rows, verdict, served, stage.write)
-        if stop := too_many_unseen(passed.unseen, passed.rows, run.config.scoring.max_unseen_share):
+        stop = too_many_unseen(passed.unseen, passed.rows, run.config.scoring.max_unseen_share)
+        if stop or not passed.rows:
             stage.discard()
-            return _reject(run, date, snapshot, stop, verdict)
+            return _reject(run, date, snapshot, stop or "No row is left: every row was set aside.", verdict)
         parts = stage.close(set(passed.summaries))
+    except DataError as error:
+        stage.discard()
+        return _reject(run, date, snapshot, str(error), verdict)
     except BaseException:
         stage.discard()
         raise
@@ -79,9 +83,14 @@ def _enter(run: Run, served: list[Served], date: str, there: Committed, scratch:
     """Write the ledger entry that a run which died owes: of the rows that it saw and committed."""
     snapshot = load_snapshot(run.store, there.snapshot)
     partition = batch_partition(run.config, date)
-    rows, verdict = assemble_batch(run.workspace, run.config, snapshot, partition, scratch)
-    passed = _pass_over(rows, verdict, served, lambda *_: None)
+    try:
+        rows, verdict = assemble_batch(run.workspace, run.config, snapshot, partition, scratch)
+        passed = _pass_over(rows, verdict, served, lambda *_: None)
+    except DataError as error:
+        owed = f"run {there.run} committed it and died before its ledger entry, which cannot be written now: {error}"
+        return BatchResult(date, "rejected", 0, owed)
     note_table(run.workspace)
+    served = [one for one in served if one.version in passed.summaries]
     return _entered(run, served, date, snapshot, verdict, passed, there.run, scratch)
 
 

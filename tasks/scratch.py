@@ -39,9 +39,11 @@ def _me() -> str:
 
 def _sweep(place: Path) -> None:
     """Remove the folders of this host's processes that are no more; a process id alone may have been given anew."""
-    for folder in place.glob(f"{socket.gethostname()}-*-*-*"):
-        pid, began = folder.name.removeprefix(f"{socket.gethostname()}-").split("-")[:2]
-        if not _alive(int(pid), int(began)):
+    for folder in place.iterdir():
+        host, *numbers = folder.name.rsplit("-", 3)[:3]
+        if host != socket.gethostname() or len(numbers) != 2 or not all(part.isdigit() for part in numbers):
+            continue
+        if not _alive(int(numbers[0]), int(numbers[1])):
             shutil.rmtree(folder, ignore_errors=True)
 
 

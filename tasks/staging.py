@@ -10,6 +10,7 @@ import time
 import uuid
 from typing import Any
 
+from plimsoll.errors import DataError
 from plimsoll.predictions import Served, predictions_schema
 from tasks.delta import PARTITIONS, create_predictions, failed, open_predictions, table_files
 from tasks.workspace import Workspace
@@ -40,9 +41,16 @@ class Stage:
                 raise failed("write predictions to", self._url, error) from None
 
     def write(self, version: int, keys: Any, scores: Any) -> None:
-        """Append the scores of one chunk; raises FolderError or ServerError when they cannot be written."""
+        """Append the scores of one chunk; raises FolderError or ServerError when they cannot be written.
+
+        DataError when a row has no key.
+        """
+        import pyarrow as pa
+
         try:
             self._parts[version].write(keys, scores)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"A row without a key cannot be scored: {error}. Let the suite ask for keys.") from None
         except OSError as error:
             raise failed("write predictions to", self._url, error) from None
 

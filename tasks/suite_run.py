@@ -10,6 +10,7 @@ from plimsoll.assembly import KEY
 from plimsoll.errors import DataError
 
 LEVEL_ROW = "row"
+MOST_KEYS = 1_000_000  # a rule that more rows break stops the batch, and nobody lists them
 MOST_PARTS = 64
 _PARTS: dict[tuple[int, frozenset[str]], tuple[Any, Any]] = {}  # suite and part, by the suite's id and the names
 
@@ -58,7 +59,8 @@ def _no_bad_rows(rows: int) -> dict[str, Any]:
 
 def _bad_keys(suite: Any, batch: Any, found: dict[str, Any]) -> dict[str, list[Any]]:
     """Return the keys of all rows that break an expectation of level row, by its name."""
-    marked = {name: one["result"] for name, one in found.items() if _has_bad_rows(one)}
+    bad = {name: one["result"] for name, one in found.items() if _has_bad_rows(one)}
+    marked = {name: result for name, result in bad.items() if int(result["unexpected_count"]) <= MOST_KEYS}
     if not marked:
         return {}
     most = max(int(result["unexpected_count"]) for result in marked.values())

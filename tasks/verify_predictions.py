@@ -10,6 +10,7 @@ from plimsoll.errors import FolderError, IntegrityError
 from plimsoll.ledger import Entry, entry_key
 from plimsoll.scores_digest import batch_digest
 from plimsoll.standing import Standing, stand
+from plimsoll.validation import of_earlier_code
 from plimsoll.verification import Finding, Verification, check_sealed
 from tasks.delta_layout import Partition, partitions
 from tasks.key_index import FOLDER as INDEX
@@ -154,7 +155,7 @@ def _check_batch(
         return
     try:
         with scratch_folder(workspace) as scratch:
-            found = _describe(live, parts, scratch)
+            found = _describe(live, parts, scratch, of_earlier_code(entry.facts))
     except IntegrityError as error:
         seen.found(Finding(where, str(error)))
         return
@@ -166,7 +167,9 @@ def _check_batch(
         seen.found(Finding(where, f"{said} Restore the predictions table from a backup."))
 
 
-def _describe(live: LiveFiles, parts: list[Partition], scratch: Path) -> tuple[str, dict[str, str], set[str], set[str]]:
+def _describe(
+    live: LiveFiles, parts: list[Partition], scratch: Path, undealt: bool
+) -> tuple[str, dict[str, str], set[str], set[str]]:
     """Return digest of the scores, role by version, snapshots and runs of the rows as they lie there."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -182,7 +185,7 @@ def _describe(live: LiveFiles, parts: list[Partition], scratch: Path) -> tuple[s
                     found |= set(pc.unique(rows[column]).to_pylist())
                 yield rows.append_column("version", pa.repeat(version, len(rows)))
 
-    digest = batch_digest(read(), sum(part.rows for part in parts), scratch)
+    digest = batch_digest(read(), sum(part.rows for part in parts), scratch, undealt=undealt)
     return digest, {version: "/".join(sorted(found)) for version, found in roles.items()}, snapshots, runs
 
 

@@ -61,6 +61,18 @@ def test_a_version_that_is_not_champion_lies_beside_and_is_not_current(serving: 
     assert [(one["version"], one["current"]) for one in results(plimsoll)] == [(1, True), (2, False)]
 
 
+def test_a_backfill_keeps_no_date_from_the_champion_and_asks_for_no_decision(serving: Place, plimsoll: Cli) -> None:
+    assert plimsoll("train", MODEL, "--as-of", LATER).code == 0
+    assert plimsoll("score", MODEL, "--date", DAY, "--with", 2).code == 0
+    assert plimsoll("check", MODEL, "--as-of", NEXT).code == 0
+    assert not serving.ledger("drift_decided")
+    asked = plimsoll("check", MODEL, "--date", DAY)
+    assert asked.code == 2
+    assert "scored by no champion" in asked.err
+    assert plimsoll("score", MODEL, "--to", DAY, "--as-of", LATER).code == 0
+    assert roles(serving)["1"] == "champion", "the nightly run does not take the date for done"
+
+
 def test_what_may_not_score_is_said(waiting: Place, plimsoll: Cli) -> None:
     assert plimsoll("reject", MODEL, 1, "--as", APPROVER).code == 0
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0

@@ -91,6 +91,13 @@ def test_two_tables_in_one_process_have_their_own_columns(tmp_path: Path) -> Non
         assert "feet" in missing.stops[0]
 
 
+def test_a_rule_that_cannot_be_run_stops_its_batch_alone(tmp_path: Path) -> None:
+    broken = judge(ROWS, row_level("ExpectColumnValuesToMatchRegex", column="port", regex="(?=J)J"), scratch=tmp_path)
+    assert "invalid perl operator" in broken.stops[0]
+    for _ in range(2):
+        assert judge(ROWS, expectation("ExpectColumnValuesToBeUnique", column=KEY), scratch=tmp_path).stops == ()
+
+
 def test_rows_that_cannot_be_named_are_an_error_not_a_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks import suite_run
 
