@@ -78,12 +78,12 @@ def require_same_scores(bundle: Bundle, frame: pd.DataFrame, probe: Probe, name:
     if (places < 0).any():
         gone = probe.keys[int(np.argmin(places))]
         raise IntegrityError(f"{name} cannot be proved: row {gone!r} that it scored is not in the snapshot any more.")
-    try:
-        found = bundle.score(frame.iloc[places])
-    except KeyError as error:
+    if missing := [column for column in bundle.encoder.columns if column not in frame]:
         raise IntegrityError(
-            f"{name} cannot be proved: it needs the feature {error}, which today's config and code do not make."
-        ) from None
+            f"{name} cannot be proved: it needs the feature {', '.join(missing)}, which today's config and code do not "
+            "make."
+        )
+    found = bundle.score(frame.iloc[places])
     if difference := _first_difference(probe.keys, np.asarray(probe.scores), found):
         raise IntegrityError(
             f"{name} does not score as it did: {difference}. Its bundle is whole, so data, code or libraries differ: "
