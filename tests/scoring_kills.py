@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.forked import ended, in_child, start
+
 MODEL, DATE, OTHER = "breast_cancer", "2013-03-02", "2013-03-01"
 WRITES = os.O_WRONLY | os.O_RDWR
 TOLD = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.symlink"}
@@ -165,12 +167,12 @@ def uninterrupted(folder: Path, scene: Path) -> tuple[Rows, float]:
 
 def every_step(folder: Path, name: str, scene: Path, reference: Rows, first: int) -> int:
     """Kill at every second step from the first on, until a run comes through; return how many kills that were."""
-    at, ended = first, -1
-    while ended != 0:
+    at, code = first, -1
+    while code != 0:
         home = folder / f"{name}-{at}"
         shutil.copytree(scene, home)
-        ended = in_child(lambda home=home, at=at: score(home, DATE, die_at=at))  # type: ignore[misc]
-        assert ended in (0, signal.SIGKILL), (home, ended)
+        code = in_child(lambda home=home, at=at: score(home, DATE, die_at=at))  # type: ignore[misc]
+        assert code in (0, signal.SIGKILL), (home, code)
         settled(home, reference)
         at += 2
     return (at - first) // 2 - 1
@@ -178,8 +180,8 @@ def every_step(folder: Path, name: str, scene: Path, reference: Rows, first: int
 
 def kill(home: Path, after: float) -> None:
     """Kill a run at a moment."""
-    ended = in_child(lambda: score(home, DATE), after)
-    assert ended in (0, signal.SIGKILL), (home, ended)
+    code = in_child(lambda: score(home, DATE), after)
+    assert code in (0, signal.SIGKILL), (home, code)
 
 
 def race(home: Path, after: float) -> None:
@@ -233,38 +235,6 @@ def entries(home: Path) -> int:
     """Return how often the ledger says that the date was committed."""
     found = (json.loads(path.read_text()) for path in (home / f"store/ledger/{MODEL}").glob("*.json"))
     return sum(entry["kind"] == "batch_committed" and entry["facts"]["date"] == DATE for entry in found)
-
-
-def in_child(work: Callable[[], object], kill_after: float = 0) -> int:
-    """Do some work in a forked child and return 0, or the signal that killed it, or 99 after an error."""
-    return ended(start(work), kill_after)
-
-
-def start(work: Callable[[], object]) -> int:
-    """Begin some work in a forked child and return its process id."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            os._exit(99)
-        os._exit(0)
-    return pid
-
-
-def ended(pid: int, kill_after: float = 0) -> int:
-    """Wait for a child, kill it after some seconds when asked, and return 0, its signal or its exit code."""
-    began = time.monotonic()
-    while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else os.WTERMSIG(status)
-        if time.monotonic() - began > (kill_after or 120):
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.005)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,10 +19,12 @@ from plimsoll.snapshot import load_snapshot
 from plimsoll.store import get_object
 from tasks import sweep_lock
 from tasks.object_store import FolderStore
+from tests.forked import in_child
 from tests.upkeep import MODEL, Yard
 
 sweep_lock.LEASE_SECONDS, sweep_lock.MARGIN_SECONDS = 0.3, 0.02
 POLICY = RetentionConfig(runs_days=30)
+LONGEST = 30  # seconds that a child may take
 
 
 def main(folder: Path) -> None:
@@ -31,17 +32,17 @@ def main(folder: Path) -> None:
     importlib.import_module("deltalake")  # once, not in every child
     yard, stay, go = lay_out(folder / "yard")
     whole = copy(yard, folder / "whole")
-    assert in_child(whole.maintain) == 0
+    assert in_child(whole.maintain, LONGEST) == 0
     wanted = keys(whole)
     kills = 0
     while True:
         tried = copy(yard, folder / f"kill-{kills}")
-        ended = in_child(lambda at=kills, one=tried: killed_after(at + 1, one))  # type: ignore[misc]
+        ended = in_child(lambda at=kills, one=tried: killed_after(at + 1, one), LONGEST)  # type: ignore[misc]
         look(tried, stay, go, yard)
         if ended == 0:
             break
         assert ended == signal.SIGKILL, ended
-        assert in_child(tried.maintain) == 0, kills
+        assert in_child(tried.maintain, LONGEST) == 0, kills
         look(tried, stay, go, yard)
         assert keys(tried) == wanted, (kills, keys(tried) ^ wanted)
         kills += 1
@@ -110,28 +111,6 @@ def copy(yard: Yard, folder: Path) -> Yard:
     """Return a copy of a yard; times are copied with it."""
     shutil.copytree(yard.folder, folder)
     return Yard(folder, POLICY)
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Do some work in a forked child and return 0, or the signal that killed it, or 99 after an error."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            os._exit(99)
-        os._exit(0)
-    began = time.monotonic()
-    while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else os.WTERMSIG(status)
-        if time.monotonic() - began > 30:
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
 
 
 if __name__ == "__main__":
