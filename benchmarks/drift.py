@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks.children import in_child, median_ms
 from benchmarks.figures import Figure, near, plain
-from benchmarks.flights import MODEL, lay_out
+from benchmarks.flights import lay_out
 from plimsoll.drift import judge_inputs
 from plimsoll.profile import ColumnPlan, Profile, plan_profile, profile_batch
 from plimsoll.quality import judge_quality
@@ -77,7 +77,7 @@ def valid_days(every: int) -> Days:
         days = dict(list(flights.days.items())[::every])
         judged = {date: Assembled(len(rows), rows) for date, rows in days.items()}
         scratch = Path(folder)
-        verdicts = {d: judge_rows(archive, PROJECT, MODEL, rows, d, scratch) for d, rows in judged.items()}
+        verdicts = {d: judge_rows(archive, PROJECT, flights.config, rows, d, scratch) for d, rows in judged.items()}
         kinds = {feature.name: feature.kind for feature in flights.config.features.columns}
         rows = {d: verdicts[d].keep_good(r)[[*kinds]] for d, r in days.items() if verdicts[d].passed}
         return Days(rows, {**kinds})

@@ -49,9 +49,12 @@ def read_days(folder: Path) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(path) for path in sorted(folder.iterdir())], ignore_index=True)
 
 
-def train_on_winter(flights: Flights, folder: Path) -> Path:
-    """Train on January and February as the demo's first version is, keep the bundle's files and return their folder."""
-    bundle = train_bundle(flights.rows[flights.rows[DATE] < TRAINED_BEFORE], flights.config)
+def train_on_winter(flights: Flights, folder: Path, before: str = TRAINED_BEFORE) -> Path:
+    """Train as the demo's first version is, on January and February or until another day, and keep the bundle's files.
+
+    Returns their folder.
+    """
+    bundle = train_bundle(flights.rows[flights.rows[DATE] < before], flights.config)
     target = folder / bundle.digest
     target.mkdir()
     signature = {SIGNATURE: sign_bundle(SEAL, MODEL, bundle.digest)}

@@ -21,7 +21,10 @@ NAMES = (
     "verify",
     "training",
     "scoring",
+    "four_models",
+    "rivals",
     "validation",
+    "engines",
     "nightly",
     "demo",
 )

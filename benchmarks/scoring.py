@@ -12,6 +12,10 @@ A ratio is the raw loop's seconds over the path's: 1 is as fast as the raw loop.
 parts, since a neighbour can slow whole minutes threefold; the ratio is the median over pairs, shown with the quartiles.
 The full path's ratio is against the mean of a raw loop before and one after it. Every path runs in a fresh process
 that a small batch has warmed up; the first such run of a process pays for its imports, which are not counted.
+
+**Profiling** is the profile of the features and the sketch of the scores. It runs in a thread beside the prediction of
+the next chunk. Its seconds are those between the begin and the end of its calls, waiting for a core included, so that
+its share is an upper bound of what it costs.
 """
 
 import shutil
@@ -33,14 +37,16 @@ from plimsoll.assembly import KEY
 
 ROWS, FULL_ROWS = 2_000_000, 20_000_000
 STAGES = {  # what score_date calls, by the name it knows it under, and what a reader calls it
-    "tasks.score_date.keep_snapshot": "keep the export by digest",
+    "tasks.night.keep_snapshot": "keep the export by digest",
     "tasks.assemble.assemble_rows": "read, join lookups, build features",
     "tasks.assemble.judge_rows": "validate",
     "tasks.score_date.score_chunks": "encode, predict, profile, write part files",
-    "plimsoll.scoring.profile_batch": "profile (within the line above)",
+    "plimsoll.scoring.profile_batch": "profile of the features (within the line above)",
+    "plimsoll.scoring.sketch_scores": "sketch of the scores (within it too)",
     "tasks.score_date.commit_batch": "commit to Delta",
     "tasks.score_date.rows_digest": "digest of the scores as they lie there",
 }
+SCORED, PROFILED = "tasks.score_date.score_chunks", ("plimsoll.scoring.profile_batch", "plimsoll.scoring.sketch_scores")
 Scorer = Callable[[int], None]  # runs over the part of that number
 Measured = dict[str, Any]  # seconds, peak_rss_mib, and stages where there are some
 
@@ -70,9 +76,19 @@ def told_rounds(rows: int, rounds: list[dict[str, list[Measured]]]) -> Iterator[
         peak = max(run["peak_rss_mib"] for one in rounds for run in one[path])
         told = at_most(f"{size}, {path}: peak memory", peak, "MiB", 1024) if path == "full path" else None
         yield told or plain(f"{size}, {path}: peak memory", peak, "MiB")
+    yield from told_profiling(size, [one["full path"][0] for one in rounds])
     for stage in STAGES.values():
         seconds = statistics.median(one["full path"][0]["stages"][stage] for one in rounds)
         yield plain(f"{size}, full path, of it: {stage}", seconds, "s")
+
+
+def told_profiling(size: str, runs: list[Measured]) -> Iterator[Figure]:
+    """Yield the share of the seconds that profiling takes, of the whole path and of its scoring alone."""
+    profiling = [sum(run["stages"][STAGES[name]] for name in PROFILED) for run in runs]
+    whole = statistics.median(part / run["seconds"] for part, run in zip(profiling, runs, strict=True))
+    scoring = statistics.median(part / run["stages"][STAGES[SCORED]] for part, run in zip(profiling, runs, strict=True))
+    yield at_most(f"{size}: profiling, of the full path", 100 * whole, "%", 15)
+    yield at_most(f"{size}: profiling, of encode, predict, profile and write", 100 * scoring, "%", 15)
 
 
 def told_pairs(pairs: list[tuple[float, float]]) -> Iterator[Figure]:

@@ -41,23 +41,23 @@ def repeated(rows: pd.DataFrame, number: int) -> pd.DataFrame:
     return rows.iloc[(np.arange(many) + number * PART_ROWS) % len(rows)].reset_index(drop=True)
 
 
-def write_night(folder: Path, rows: int) -> None:
+def write_night(folder: Path, rows: int, date: str = NIGHT) -> None:
     """Write one night's export with so many flights at their times of day, a part at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    flights, path = pd.read_parquet(folder / "flights.parquet"), folder / f"landing/flights/{NIGHT}.parquet"
+    flights, path = pd.read_parquet(folder / "flights.parquet"), folder / f"landing/flights/{date}.parquet"
     schema = pq.read_schema(folder / f"landing/flights/{WARM_NIGHT}.parquet").remove_metadata()
     flights = flights[schema.names]
     with pq.ParquetWriter(path, schema) as writer:
         for number in range(rows // PART_ROWS):
             night = repeated(flights, number)
             of_day = night["scheduled_departure_local"] - night["scheduled_departure_local"].dt.normalize()
-            local = (pd.Timestamp(NIGHT) + of_day).dt.as_unit("us")
+            local = (pd.Timestamp(date) + of_day).dt.as_unit("us")
             night["scheduled_departure_local"] = local
             night["scheduled_departure"] = local.dt.tz_localize("America/New_York").dt.tz_convert("UTC")
             night["flight_id"] += "#" + (night.index + number * PART_ROWS).astype("str")
-            night["flight_date"] = NIGHT
+            night["flight_date"] = date
             writer.write_table(pa.Table.from_pandas(night, schema, preserve_index=False))
 
 

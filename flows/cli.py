@@ -2,7 +2,7 @@
 
 import os
 import sys
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 import typer
@@ -29,12 +29,14 @@ def demo(as_json: Json = False) -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    dask: Annotated[int, typer.Option(min=0, help="Score on a Dask cluster of so many processes, started too.")] = 0,
+) -> None:
     """Start Prefect, a worker, MLflow and the reports, until Ctrl-C."""
     from flows.up import up as start
     from tasks.workspace import open_workspace
 
-    start(open_workspace())
+    start(open_workspace(), dask)
 
 
 @app.command()
@@ -137,7 +139,7 @@ def rollback(
 
     workspace = open_workspace()
     workspace.model(model)
-    day = (_day(as_of) or datetime.now().astimezone().date()).isoformat()
+    day = (_day(as_of) or datetime.now(UTC).date()).isoformat()
     with working(f"proving the rollback of {model}", as_json):
         if dry_run:
             proof = prove_rollback_as(workspace, model, to, who)

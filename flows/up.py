@@ -1,21 +1,24 @@
-"""up: Prefect, MLflow, the reports and a worker, until Ctrl-C."""
+"""up: Prefect, MLflow, the reports, a worker and, if asked, a Dask cluster, until Ctrl-C."""
 
+import os
 from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 
 from flows.deploy import deploy
+from tasks.dask_servers import dask_scheduler, dask_variables, dask_workers
 from tasks.prefect_api import ui_url
 from tasks.processes import fleet
 from tasks.servers import drain, local_servers, prefect_worker
 from tasks.workspace import Workspace
 
 
-def up(workspace: Workspace) -> None:
+def up(workspace: Workspace, dask: int = 0) -> None:
     """Start every local server, deploy every model, start a worker, and wait until asked to stop.
 
-    Raises ServerError when a server does not start or ends by itself; all others are stopped then.
+    With dask, that many processes score for the worker, whatever the config says of its engine. Raises ServerError
+    when a server does not start or ends by itself; all others are stopped then.
     """
     console = Console()
     for name in workspace.models:
@@ -23,15 +26,19 @@ def up(workspace: Workspace) -> None:
     with fleet(workspace.home, partial(drain, workspace.platform.api_url)) as ships:
         console.print("Starting Prefect, MLflow and the reports; the first start takes half a minute.")
         ships.start(*local_servers(workspace))
+        if dask:
+            os.environ.update(dask_variables(workspace))  # the deployments and the worker have them from here
+            ships.start(dask_scheduler(workspace))
+            ships.start(dask_workers(workspace, dask))
         deployed = deploy(workspace)
         ships.start(prefect_worker(workspace))
-        console.print(addresses(workspace))
+        console.print(addresses(workspace, dask))
         console.print(f"{len(deployed)} deployments are up, a worker runs them. Ctrl-C stops everything.")
         ships.watch()
     console.print("Stopped.")
 
 
-def addresses(workspace: Workspace) -> Table:
+def addresses(workspace: Workspace, dask: int = 0) -> Table:
     """Return the table of what answers where."""
     config = workspace.platform
     ui = ui_url(config.api_url)
@@ -43,5 +50,7 @@ def addresses(workspace: Workspace) -> Table:
         "MLflow: experiments, versions", mlflow if "http" in mlflow else f"http://127.0.0.1:{config.mlflow.port}"
     )
     table.add_row("Reports", f"http://127.0.0.1:{config.reports_port}/")
+    if dask:
+        table.add_row(f"Dask: {dask} workers", dask_variables(workspace)["PLIMSOLL_DASK__SCHEDULER"])
     table.add_row("Logs", str(workspace.home / "logs"))
     return table

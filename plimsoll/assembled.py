@@ -3,6 +3,7 @@
 Chunks have a fixed number of rows, so that whatever is computed chunk by chunk does not depend on the machine.
 """
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from plimsoll.errors import DataError
+from plimsoll.errors import DataError, FolderError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +25,7 @@ class Assembled:
 
     rows: int
     held: pd.DataFrame | Path
+    infinite: tuple[tuple[str, str, str], ...] = ()  # key, feature and value of numbers that became null
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the rows in order, CHUNK_ROWS at a time; of some columns when asked."""
@@ -66,15 +68,28 @@ class ScratchFile:
             self._writer.write_table(table.select(self._schema.names).cast(self._schema), row_group_size=CHUNK_ROWS)
         except (pa.ArrowException, KeyError) as error:
             raise DataError(
-                f"A column does not keep its type from one part of the batch to the next: {error}."
+                f"A column does not keep its type from one part of the batch to the next: {error}. Mend the feed."
             ) from None
+        except OSError as error:
+            raise _unwritable(self._path, error) from None
         self._rows += len(chunk)
 
     def close(self) -> Assembled:
         """Finish the file and return what lies in it."""
-        if self._writer is not None:
-            self._writer.close()
+        try:
+            if self._writer is not None:
+                self._writer.close()
+        except OSError as error:
+            raise _unwritable(self._path, error) from None
         return Assembled(self._rows, self._path)
+
+
+def _unwritable(path: Path, error: OSError) -> FolderError:
+    said = os.strerror(error.errno) if error.errno else str(error)
+    return FolderError(
+        f"Cannot write to the scratch folder {path.parent}: {said}. A batch that is too large for memory needs about "
+        "as much room there as its file has. Free some, or move the home folder to a larger disk: PLIMSOLL_HOME."
+    )
 
 
 def to_arrow(frame: pd.DataFrame) -> "pa.Table":

@@ -2,17 +2,20 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 
+from plimsoll.ahead import ahead, behind
 from plimsoll.assembled import CHUNK_ROWS, Assembled, ScratchFile
 from plimsoll.batch_checks import BatchChecks
 from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
-from plimsoll.lookups import join_lookups
+from plimsoll.keys import row_keys
+from plimsoll.lookups import join_lookups, join_parts
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.store import Store, get_object, open_object
@@ -25,6 +28,7 @@ Reader = Callable[[io.BytesIO], Any]  # parquet bytes → pa.Table
 KEY = "__key__"  # the row's name as one string
 FEW = 256  # rows that keep a single row company
 LOOKUP_PARTS = 8
+READ_BYTES = 1 << 20  # of a column, at a time
 OUTCOME = "__outcome__"  # 0 or 1, or a number; NaN where it has not come
 
 
@@ -84,6 +88,18 @@ def read_assembled(
     function looks at the whole batch.
     Raises DataError on a missing file or column, a wrong type, a column without a value or no rows.
     """
+    return _read_checked(store, snapshot, config, function, date, key).held  # type: ignore[return-value]
+
+
+def _read_checked(
+    store: Store,
+    snapshot: Snapshot,
+    config: ModelConfig,
+    function: FeatureFunction | None,
+    date: str,
+    key: str | None = None,
+) -> Assembled:
+    """Return one date's rows in memory; see `read_assembled`."""
     ref = snapshot.file("batch", date)
     if ref is None:
         raise DataError(f"No batch of {config.model} for {date} at {config.source.where}. Was it exported?")
@@ -93,7 +109,9 @@ def read_assembled(
     batch = read_part(store, ref, where) if key is None else read_row(store, ref, where, config, key, FEW)
     checks.see_raw(batch)
     checks.finish_raw(len(batch))
-    return assemble(batch, _lookup_tables(store, snapshot, config, date), config, function)
+    frame = _assemble(batch, _lookup_tables(store, snapshot, config, date), config, function, checks)
+    checks.finish_features(len(frame))
+    return Assembled(len(frame), frame, checks.infinite_values())
 
 
 def assemble_rows(
@@ -106,20 +124,17 @@ def assemble_rows(
     """
     ref = snapshot.file("batch", date)
     if ref is None or ref.flaw or config.features.whole_batch or (ref.rows or 0) <= CHUNK_ROWS:
-        frame = read_assembled(store, snapshot, config, function, date)
-        return Assembled(len(frame), frame)
+        return _read_checked(store, snapshot, config, function, date)
     checks, tables = BatchChecks(config, date), _lookup_tables(store, snapshot, config, date)
     numbers = set(config.feature_names) - config.categories
     sink = ScratchFile(scratch / f"assembled-{ref.digest}.parquet", numbers)
-    with open_object(store, ref.digest, scratch) as stream:
-        for batch in _raw_chunks(stream, checks.where):
+    with open_object(store, ref.digest, scratch) as stream, behind(sink.write) as write:
+        for batch in ahead(_raw_chunks(stream, checks.where)):
             checks.see_raw(batch)
-            frame = _assemble(batch, tables, config, function)
-            checks.see_features(frame)
-            sink.write(frame)
+            write(_assemble(batch, tables, config, function, checks))
     found = sink.close()
     checks.finish(found.rows)
-    return found
+    return replace(found, infinite=checks.infinite_values())
 
 
 def _raw_chunks(stream: BinaryIO, where: str) -> Iterator[pd.DataFrame]:
@@ -127,7 +142,8 @@ def _raw_chunks(stream: BinaryIO, where: str) -> Iterator[pd.DataFrame]:
     import pyarrow.parquet as pq
 
     try:
-        for batch in pq.ParquetFile(stream, pre_buffer=False).iter_batches(CHUNK_ROWS):
+        # without a buffer all of a row group is read, and a file may have one alone
+        for batch in pq.ParquetFile(stream, pre_buffer=False, buffer_size=READ_BYTES).iter_batches(CHUNK_ROWS):
             yield pa.Table.from_batches([batch]).to_pandas()
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{where}: expected a parquet file, found bytes that are not one ({error}).") from None
@@ -137,20 +153,24 @@ def assemble(
     batch: pd.DataFrame, tables: Mapping[str, pd.DataFrame], config: ModelConfig, function: FeatureFunction | None
 ) -> pd.DataFrame:
     """Return a raw batch with its lookups joined, its features built and checked, and its key as one string."""
-    frame = _assemble(batch, tables, config, function)
     checks = BatchChecks(config, "")
-    checks.see_features(frame)
+    frame = _assemble(batch, tables, config, function, checks)
     checks.finish_features(len(frame))
     return frame
 
 
 def _assemble(
-    batch: pd.DataFrame, tables: Mapping[str, pd.DataFrame], config: ModelConfig, function: FeatureFunction | None
+    batch: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    config: ModelConfig,
+    function: FeatureFunction | None,
+    checks: BatchChecks,
 ) -> pd.DataFrame:
     frame = join_lookups(batch, config.source, tables)
     if function:
         frame = _build_features(frame, config, function)
-    return frame.assign(**{KEY: row_keys(frame, config)})
+    keys = row_keys(frame, config)
+    return checks.see_features(frame, keys).assign(**{KEY: keys})
 
 
 def _build_features(frame: pd.DataFrame, config: ModelConfig, function: FeatureFunction) -> pd.DataFrame:
@@ -169,15 +189,6 @@ def _build_features(frame: pd.DataFrame, config: ModelConfig, function: FeatureF
     if not built.index.equals(frame.index):
         raise DataError(f"{name} must keep the batch's {len(frame)} rows in their order, found {len(built)} rows.")
     return built
-
-
-def row_keys(frame: pd.DataFrame, config: ModelConfig) -> pd.Series:
-    """Return each row's name: its key columns joined by a bar."""
-    first, *rest = config.source.key
-    keys: pd.Series = frame[first].astype(str)
-    for column in rest:
-        keys = keys + "|" + frame[column].astype(str)
-    return keys
 
 
 def attach_outcome(frame: pd.DataFrame, outcomes: pd.DataFrame | None, config: ModelConfig) -> pd.DataFrame:
@@ -217,10 +228,10 @@ def _lookup_tables(store: Store, snapshot: Snapshot, config: ModelConfig, date: 
     for lookup in config.source.lookups:
         refs = [snapshot.file(lookup.name, name) for name in (yesterday, date, tomorrow)]
         unique = {ref.digest: ref for ref in refs if ref}
-        parts = [_lookup_part(store, ref, f"lookup {lookup.name}") for ref in unique.values()]
+        parts = {ref.name: _lookup_part(store, ref, f"lookup {lookup.name}") for ref in unique.values()}
         if not parts:
             raise DataError(f"Lookup {lookup.name} has no rows for {date} at {lookup.where}. Was it exported?")
-        tables[lookup.name] = pd.concat(parts, ignore_index=True)
+        tables[lookup.name] = join_parts(lookup, parts)
     return tables
 
 

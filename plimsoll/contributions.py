@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plimsoll.bundle import Bundle
-from plimsoll.encoder import Encoder
+from plimsoll.encoder import Encoder, Matrix
 from plimsoll.errors import DataError
 from plimsoll.estimators import Boosted, Linear
 
@@ -56,12 +56,7 @@ class Explanation:
 def explain(bundle: Bundle, row: pd.DataFrame) -> Explanation:
     """Return what each input added to the score of a frame's one row."""
     matrix = bundle.encoder.encode(row)
-    if isinstance(bundle.fitted, Boosted):
-        method, found = "TreeSHAP, exact", bundle.fitted.contributions(matrix, bundle.encoder)[0]
-    elif isinstance(bundle.fitted, Linear):
-        method, found = "coefficient × encoded value, exact for a linear model", _linear(bundle.fitted, bundle, matrix)
-    else:
-        raise DataError(f"{bundle.model}: scores of {bundle.fitted.file_name} cannot be taken apart.")
+    method, (found, *_) = contributions(bundle, matrix)
     parts = [
         {"feature": name, "value": _plain(row[name].iloc[0]), "contribution": float(found[j])}
         for j, name in enumerate(bundle.encoder.columns)
@@ -71,15 +66,35 @@ def explain(bundle: Bundle, row: pd.DataFrame) -> Explanation:
     return Explanation(method, unit, float(found[-1]), tuple(parts), float(bundle.fitted.predict(matrix)[0]))
 
 
-def _linear(fitted: Linear, bundle: Bundle, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return each column's share of a linear score, and the intercept last; numbers are centred, so it is a mean."""
+def explainable(bundle: Bundle) -> bool:
+    """Return whether scores of a bundle can be taken apart exactly."""
+    if isinstance(bundle.fitted, Linear):
+        return hasattr(bundle.fitted.pipeline, "steps") and hasattr(bundle.fitted.pipeline[-1], "coef_")
+    return isinstance(bundle.fitted, Boosted)
+
+
+def contributions(bundle: Bundle, matrix: Matrix) -> tuple[str, npt.NDArray[np.float64]]:
+    """Return the method, and what each input added to each score (rows × columns + 1, the last one the base).
+
+    Raises DataError for a learner whose scores cannot be taken apart exactly.
+    """
+    if isinstance(bundle.fitted, Boosted):
+        return "TreeSHAP, exact", bundle.fitted.contributions(matrix, bundle.encoder)
+    if isinstance(bundle.fitted, Linear) and explainable(bundle):
+        return "coefficient × encoded value, exact for a linear model", _linear(bundle.fitted, bundle, matrix)
+    raise DataError(f"{bundle.model}: scores of {bundle.fitted.file_name} cannot be taken apart.")
+
+
+def _linear(fitted: Linear, bundle: Bundle, matrix: Matrix) -> npt.NDArray[np.float64]:
+    """Return each column's share of linear scores, and the intercept last; numbers are centred, so it is a mean."""
     columns, learner = fitted.pipeline[0], fitted.pipeline[-1]
     encoded = columns.transform(matrix)
     dense = encoded.toarray() if hasattr(encoded, "toarray") else np.asarray(encoded)
-    weighted = dense[0] * np.ravel(learner.coef_)
-    found = np.zeros(len(bundle.encoder.columns) + 1)
-    np.add.at(found, _owners(columns, bundle.encoder), weighted)
-    found[-1] = float(np.ravel(learner.intercept_)[0])
+    weighted = dense * np.ravel(learner.coef_)
+    found = np.zeros((len(matrix), len(bundle.encoder.columns) + 1))
+    for encoded_column, owner in zip(weighted.T, _owners(columns, bundle.encoder), strict=True):
+        found[:, owner] += encoded_column
+    found[:, -1] = float(np.ravel(learner.intercept_)[0])
     return found
 
 

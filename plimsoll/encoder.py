@@ -29,36 +29,35 @@ class Encoder:
 
         Raises DataError for a column that the model was trained on and that is not there.
         """
+        return self.encode_counting(frame)[0]
+
+    def encode_counting(self, frame: pd.DataFrame) -> tuple[Matrix, dict[str, int]]:
+        """Return what `encode` does, and how many rows carry a word that training never saw, by column."""
         if missing := [column for column in self.columns if column not in frame]:
             raise DataError(
                 f"Expected the columns that the model was trained on, found no {', '.join(missing)}. Put them back "
                 "into the config or the feature function, or train anew."
             )
-        matrix = np.empty((len(frame), len(self.columns)), dtype=np.float32)
+        matrix, unseen = np.empty((len(frame), len(self.columns)), dtype=np.float32), {}
         for j, column in enumerate(self.columns):
-            matrix[:, j] = self._column(column, frame[column])
-        return matrix
+            if column not in self.words:
+                matrix[:, j] = frame[column].to_numpy(dtype=np.float32, na_value=np.nan)
+                continue
+            given, codes = self._codes(column, frame[column])
+            matrix[:, j] = codes.to_numpy(zero_copy_only=False)
+            if count := codes.null_count - given.null_count:
+                unseen[column] = count
+        return matrix, unseen
 
-    def _column(self, name: str, values: pd.Series) -> npt.NDArray[np.float32]:
-        if name not in self.words:
-            return values.to_numpy(dtype=np.float32, na_value=np.nan)
-        codes: Matrix = self._codes(name, values).to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-        return codes
-
-    def _codes(self, name: str, values: pd.Series) -> "pa.Array":
-        """Return the position of each word among those known, null for null and for a word that is not."""
+    def _codes(self, name: str, values: pd.Series) -> tuple["pa.Array", "pa.Array"]:
+        """Return words and the position of each among those known, null for null and for a word that is not."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         words = pa.array(self.words[name], pa.string())
         given = pa.array(values.array, from_pandas=True)
-        given = given.combine_chunks() if isinstance(given, pa.ChunkedArray) else given
-        return pc.index_in(given.cast(pa.string()), value_set=words, skip_nulls=True)
-
-    def unseen(self, frame: pd.DataFrame) -> dict[str, int]:
-        """Return how many rows carry a word that training never saw, by column."""
-        counts = {c: self._codes(c, frame[c]).null_count - int(frame[c].isna().sum()) for c in self.words}
-        return {column: count for column, count in counts.items() if count}
+        given = (given.combine_chunks() if isinstance(given, pa.ChunkedArray) else given).cast(pa.string())
+        return given, pc.index_in(given.cast(pa.string()), value_set=words, skip_nulls=True)
 
     @property
     def feature_types(self) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plimsoll.encoder import Encoder, Matrix
-from plimsoll.errors import IntegrityError
+from plimsoll.errors import DataError, IntegrityError
 from plimsoll.estimator_config import Estimator
 from plimsoll.matrices import Pages, boost
 
@@ -50,7 +50,7 @@ class Boosted:
         """Return one score per row; rows are judged one by one, so a batch and a single row agree bit for bit."""
         if not len(matrix):
             return np.empty(0)
-        return np.asarray(self.booster.inplace_predict(matrix), dtype=np.float64)
+        return _checked(np.asarray(self.booster.inplace_predict(matrix), dtype=np.float64))
 
     def contributions(self, matrix: Matrix, encoder: Encoder) -> npt.NDArray[np.float64]:
         """Return SHAP values (rows × columns + 1, the last one the base), Lundberg et al. 2020, TreeSHAP."""
@@ -76,18 +76,48 @@ class Linear:
         """Return one score per row."""
         if not len(matrix):
             return np.empty(0)
-        scores = (
-            self.pipeline.predict_proba(matrix)[:, 1]
-            if self.task == "classification"
-            else self.pipeline.predict(matrix)
-        )
-        return np.asarray(scores, dtype=np.float64)
+        if (scores := self._row_by_row(matrix)) is None:
+            scores = (
+                self.pipeline.predict_proba(matrix)[:, 1]
+                if self.task == "classification"
+                else self.pipeline.predict(matrix)
+            )
+        return _checked(np.asarray(scores, dtype=np.float64))
+
+    def _row_by_row(self, matrix: Matrix) -> Scores | None:
+        """Return the scores of a linear learner, each row summed up on its own; None for another learner.
+
+        scikit-learn leaves the sums to BLAS, which adds in another order for one row than for many: a batch and a
+        single row would differ in their last bits.
+        """
+        from scipy.sparse import csr_matrix
+        from scipy.special import expit
+        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.pipeline import Pipeline
+
+        learner: Any = self.pipeline.steps[-1][1] if isinstance(self.pipeline, Pipeline) else None
+        if type(learner) not in (LogisticRegression, Ridge) or np.size(learner.intercept_) != 1:
+            return None
+        inputs = csr_matrix(self.pipeline[:-1].transform(matrix), dtype=np.float64)
+        sums: Scores = inputs @ np.ravel(learner.coef_).astype(np.float64) + np.ravel(learner.intercept_)
+        return expit(sums) if isinstance(learner, LogisticRegression) else sums
 
     def to_bytes(self) -> bytes:
         """Return the pipeline through skops, with addresses and dates taken out."""
         import skops.io
 
         return _settle(skops.io.dumps(self.pipeline))
+
+
+def _checked(scores: Scores) -> Scores:
+    """Return scores; DataError when one of them is no number, which nobody could act on."""
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores)).sum())
+        raise DataError(
+            f"The model gave no finite number for {bad} of {len(scores)} rows. Look at their features for values far "
+            "beyond those it was trained on, and let the suite ask for their range."
+        )
+    return scores
 
 
 def fit(pages: Pages, encoder: Encoder, config: Estimator, task: Task) -> Fitted:

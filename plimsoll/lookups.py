@@ -1,11 +1,13 @@
 """Lookups: side tables joined to a batch, each row seeing only what was published when its prediction was asked."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plimsoll.column_kinds import is_number, told
 from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
 from plimsoll.model_config import Lookup, Source
@@ -37,6 +39,39 @@ def join_lookups(batch: pd.DataFrame, source: Source, tables: Mapping[str, pd.Da
         for column in lookup.columns:
             frame[column] = _take(table[column], rows).set_axis(frame.index)
     return frame
+
+
+def join_parts(lookup: Lookup, parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of a side table's parts, which have their names, one after the other.
+
+    Raises DataError when one lacks a column or holds other values in it than the others.
+    """
+    first, *others = parts
+    observed_at = [lookup.observed_at] if lookup.observed_at else []
+    kinds: dict[str, tuple[str, str]] = {}  # column → its kind and the part that showed it
+    for name in (first, *others):
+        where = f"Lookup {lookup.name} of {name}" if others else f"Lookup {lookup.name}"
+        for column in (*lookup.by, *lookup.columns, *observed_at):
+            if column not in parts[name]:
+                raise DataError(_missing(f"{where}: its table", column, parts[name]))
+            if (kind := _kind(parts[name][column])) == "nothing":
+                continue
+            before, there = kinds.setdefault(column, (kind, name))
+            if kind != before:
+                raise DataError(
+                    f"{where}: found {told(parts[name][column])} in {column}, which is {before} in the part of "
+                    f"{there}; they must be alike. Mend the feed."
+                )
+    return pd.concat([_alike(part, lookup) for part in parts.values()], ignore_index=True)
+
+
+def _alike(part: pd.DataFrame, lookup: Lookup) -> pd.DataFrame:
+    """Return a part with its times in UTC and its decimals as floats, as other parts may have them."""
+    changed = {c: part[c].astype("float64") for c in lookup.columns if part[c].dtype == object and is_number(part[c])}
+    at = lookup.observed_at
+    if at and pd.api.types.is_datetime64_any_dtype(part[at]):
+        changed[at] = _utc(part[at], f"Lookup {lookup.name}: its table", at)
+    return part.assign(**changed) if changed else part
 
 
 def decision_time(batch: pd.DataFrame, source: Source) -> pd.Series:
@@ -78,22 +113,49 @@ def _missing(where: str, column: str, frame: pd.DataFrame) -> str:
 def _kind(values: pd.Series) -> str:
     if values.isna().all():
         return "nothing"
-    if pd.api.types.is_numeric_dtype(values):
+    if is_number(values):
         return "a number"
     return "a time" if pd.api.types.is_datetime64_any_dtype(values) else "text"
 
 
 def _key_codes(frame: pd.DataFrame, table: pd.DataFrame, by: list[str]) -> tuple[Positions, Positions]:
-    """Return one number per row of frame and of table, equal where all key columns are; NONE where one is null."""
-    codes = np.zeros(len(frame) + len(table), dtype=np.int64)
-    null = np.zeros(len(codes), dtype=np.bool_)
+    """Return one number per row of frame and of table, equal where all key columns are; NONE where one is null.
+
+    A row of frame whose key the table does not have is NONE too.
+    """
+    mine, theirs = np.zeros(len(frame), dtype=np.int64), np.zeros(len(table), dtype=np.int64)
     for column in by:
-        both = pd.concat([frame[column].astype(object), table[column].astype(object)], ignore_index=True)
-        found, words = pd.factorize(both)
-        null |= found < 0
-        codes = np.unique(codes * (len(words) + 1) + found, return_inverse=True)[1].astype(np.int64)
-    codes[null] = NONE
-    return codes[: len(frame)], codes[len(frame) :]
+        values = table[column].dropna().unique()
+        mine, theirs = (
+            np.where((codes == NONE) | (found == NONE), NONE, codes * max(len(values), 1) + found)
+            for codes, found in ((mine, _places(frame[column], values)), (theirs, _places(table[column], values)))
+        )
+        pairs = np.unique(theirs[theirs != NONE])  # numbered anew, so that many columns do not run out of integers
+        mine, theirs = _numbered(mine, pairs), _numbered(theirs, pairs)
+    return mine, theirs
+
+
+def _places(column: pd.Series, values: Any) -> Positions:
+    """Return where each value of a column stands among distinct values, NONE where it does not, or is null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if _kind(column) != "text":
+        return np.asarray(pd.Index(values).get_indexer(pd.Index(column)), dtype=np.int64)
+    try:
+        given, words = (pa.array(found, from_pandas=True).cast(pa.string()) for found in (column.array, values))
+    except pa.ArrowException as error:
+        raise DataError(f"Column {column.name} holds keys of several types: {error}. Mend the feed.") from None
+    found: Positions = pc.index_in(given, value_set=words, skip_nulls=True).fill_null(NONE).to_numpy(False)
+    return np.asarray(found, dtype=np.int64)
+
+
+def _numbered(codes: Positions, known: Positions) -> Positions:
+    """Return the position of each code among sorted ones, NONE where it is not among them."""
+    if not known.size:
+        return np.full(len(codes), NONE, dtype=np.int64)
+    at = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    return np.where(known[at] == codes, at, NONE)
 
 
 def _only(mine: Positions, theirs: Positions, lookup: Lookup) -> Positions:
@@ -132,7 +194,7 @@ def _in_time(events: pd.DataFrame) -> pd.DataFrame:
 
 def _utc(times: pd.Series, where: str, column: str) -> pd.Series:
     if not pd.api.types.is_datetime64_any_dtype(times):
-        raise DataError(f"{where} has {column} as {times.dtype}; it must be a UTC time.")
+        raise DataError(f"{where} has {column} as {told(times)}; it must be a UTC time. Convert it in the feed.")
     aware = times.dt.tz_localize("UTC") if times.dt.tz is None else times.dt.tz_convert("UTC")
     micros: pd.Series = aware.dt.as_unit("us")
     return micros
@@ -140,6 +202,5 @@ def _utc(times: pd.Series, where: str, column: str) -> pd.Series:
 
 def _take(values: pd.Series, rows: Positions) -> pd.Series:
     """Return values at rows, null at NONE."""
-    if pd.api.types.is_numeric_dtype(values):
-        values = values.astype("float64")
-    return values.reset_index(drop=True).reindex(rows)
+    taken = values.astype("float64") if pd.api.types.is_numeric_dtype(values) else values
+    return pd.Series(taken.array.take(rows, allow_fill=True))

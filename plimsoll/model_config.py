@@ -116,6 +116,9 @@ class Scoring(Part):
     max_quarantined_share: Share = 0.02  # more bad rows than this stop the batch
     max_unseen_share: Share = 0.1  # more rows than this with a word that training never saw, in one column, stop it
     shadow_previous: bool = True  # the champion before this one goes on scoring in its shadow
+    shadow_limit: Annotated[float, Field(gt=0)] = 10  # times the champion's seconds, or a minute if that is more
+    explain_share: Share = 0  # of rows whose scores are taken apart while they are scored
+    explain_top: Annotated[int, Field(ge=1, le=100)] = 5  # inputs of each such row that are kept, the strongest
 
 
 class Drift(Part):

@@ -88,13 +88,30 @@ class RetentionConfig(Part):
         return own.get(flow, self.runs_days)
 
 
+class DaskConfig(Part):
+    """The cluster that `engine: dask` scores on."""
+
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls)://[^\s/]+:\d+$")] | None = (
+        None  # null: this machine's own port
+    )
+    port: Port = 8786  # of the scheduler that `plimsoll up --dask` starts, on this machine alone
+    retries: Annotated[int, Field(ge=0, le=20)] = 2  # of a date that failed for want of a server or of room
+    wait_seconds: Annotated[float, Field(gt=0)] = 30  # for the scheduler to answer, and for a worker to be there
+
+    @property
+    def address(self) -> str:
+        """The address of the scheduler."""
+        return self.scheduler or f"tcp://127.0.0.1:{self.port}"
+
+
 class PlatformConfig(Part):
     """Where everything lives and how runs are started."""
 
     home: str = ".plimsoll"  # relative to the project folder
     data: str = "{home}/landing"  # the data root that model configs' paths start from
     dispatch: Literal["inline", "deployment"] = "inline"  # commands and retrains: in this process, or by a worker
-    engine: Literal["local"] = "local"  # what computes: this machine; a cluster is not supported yet
+    engine: Literal["local", "dask"] = "local"  # where dates are scored: on this machine, or on a cluster
+    processes: Annotated[int, Field(ge=1, le=256)] = 1  # with engine local: how many dates are scored at once
     reports_port: Port = 4280
     store: StoreConfig = StoreConfig()
     signing: SigningConfig = SigningConfig()
@@ -103,6 +120,7 @@ class PlatformConfig(Part):
     retention: RetentionConfig = RetentionConfig()
     mlflow: MlflowConfig = MlflowConfig()
     prefect: PrefectConfig = PrefectConfig()
+    dask: DaskConfig = DaskConfig()
 
     @property
     def api_url(self) -> str:

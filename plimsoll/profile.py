@@ -122,7 +122,7 @@ def _plan_column(name: str, kind: str, series: pd.Series) -> ColumnPlan:
         raise ValueError(f"Column {name}: expected the kind number or category, found {kind!r}.")
     if kind == "category":
         return ColumnPlan(name, "category")
-    values = _numbers(name, series)
+    values = as_numbers(name, series)
     values = values[np.isfinite(values)]
     if not values.size:
         return ColumnPlan(name, "number")
@@ -140,15 +140,15 @@ def _profile_column(column: ColumnPlan, series: pd.Series) -> ColumnProfile:
     if column.kind == "category":
         tally = _tally(series)
         return ColumnProfile(len(series), len(series) - sum(tally.values()), tally)
-    values = _numbers(column.name, series)
+    values = as_numbers(column.name, series)
     known = values[~np.isnan(values)]
     bins = np.searchsorted(np.asarray(column.edges, dtype=np.float64), known, side="left")
     counts = np.bincount(bins, minlength=len(column.edges) + 1)
     return ColumnProfile(len(values), len(values) - len(known), tuple(counts.tolist()))
 
 
-def _numbers(name: str, series: pd.Series) -> NDArray[np.float64]:
-    """Return a column as floats with NaN for null; text that spells numbers is read, other text refused."""
+def as_numbers(name: str, series: pd.Series) -> NDArray[np.float64]:
+    """Return a column as float64 with NaN for null; text that spells numbers is read, DataError for other text."""
     if pd.api.types.is_numeric_dtype(series.dtype):
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
     try:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from plimsoll.ahead import ahead, in_order
 from plimsoll.key_hash import BITS, key_hashes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SORTED_ROWS = 524_288
+DEAL_BITS = 6  # 64 files open at once; more buckets are dealt out of these, one after the other
+BUCKETS_AT_ONCE = 2  # in memory, sorted side by side
 COLUMNS = ["version", "key", "score"]
 
 
@@ -54,8 +57,8 @@ def batch_digest(parts: Iterable["pa.Table"], rows: int, scratch: Path, *, undea
         found = [part.select(COLUMNS).cast(_schema()) for part in parts]
         return scores_digest(pa.concat_tables(found) if found else _schema().empty_table())
     digest = hashlib.sha256()
-    for bucket in _deal(parts, bits, scratch):
-        digest.update(bytes.fromhex(scores_digest(bucket)))
+    for one in in_order(scores_digest, _deal(ahead(parts), bits, scratch), BUCKETS_AT_ONCE):
+        digest.update(bytes.fromhex(one))
     return digest.hexdigest()
 
 
@@ -64,35 +67,43 @@ def bucket_bits(rows: int) -> int:
     return max(0, (max(rows, 1) - 1) // SORTED_ROWS).bit_length()
 
 
-def _deal(parts: Iterable["pa.Table"], bits: int, scratch: Path) -> Iterator["pa.Table"]:
-    """Yield the buckets in order; each lies in a file until its turn has come."""
+def _deal(parts: Iterable["pa.Table"], bits: int, scratch: Path, dealt: int = 0) -> Iterator["pa.Table"]:
+    """Yield the buckets in order of the leading bits, of which the first few may be dealt by; each waits in a file."""
     import pyarrow as pa
 
-    paths = [scratch / f"bucket-{n}.arrow" for n in range(1 << bits)]
+    now = min(bits, DEAL_BITS)
+    paths = [scratch / f"bucket-{dealt}-{n}.arrow" for n in range(1 << now)]
     sinks = [pa.OSFile(str(path), "wb") for path in paths]
     writers = [pa.ipc.new_file(sink, _schema()) for sink in sinks]
     try:
         for part in parts:
-            _deal_part(part.select(COLUMNS).cast(_schema()), bits, writers)
+            _deal_part(part.select(COLUMNS).cast(_schema()), now, dealt, writers)
     finally:
         for held in (*writers, *sinks):
             held.close()
     for path in paths:
         with pa.OSFile(str(path), "rb") as source:
-            yield pa.ipc.open_file(source).read_all()
+            bucket = pa.ipc.open_file(source)
+            if bits == now:
+                yield bucket.read_all()
+            else:
+                batches = (pa.Table.from_batches([bucket.get_batch(n)]) for n in range(bucket.num_record_batches))
+                yield from _deal(batches, bits - now, scratch, dealt + now)
         path.unlink()
 
 
-def _deal_part(part: "pa.Table", bits: int, writers: list[Any]) -> None:
+def _deal_part(part: "pa.Table", bits: int, dealt: int, writers: list[Any]) -> None:
+    """Write rows to the file that the bits after those they were dealt by lead to."""
     import pyarrow as pa
 
     keys = pa.concat_arrays(part["key"].chunks) if len(part) else pa.array([], pa.string())
-    buckets = key_hashes(keys) >> (BITS - bits)
+    buckets = key_hashes(keys) >> (BITS - dealt - bits) & ((1 << bits) - 1)
     order = np.argsort(buckets, kind="stable")
     ends = np.searchsorted(buckets[order], np.arange(1 << bits), side="right")
-    dealt, start = part.take(pa.array(order)), 0
+    rows, start = part.take(pa.array(order)), 0
     for writer, end in zip(writers, ends.tolist(), strict=True):
-        writer.write_table(dealt.slice(start, end - start))
+        if end > start:
+            writer.write_table(rows.slice(start, end - start))
         start = end
 
 

@@ -7,6 +7,7 @@ the bytes of a file never change. So the same snapshot always gives the same row
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from plimsoll.digest import sha256_json
@@ -66,7 +67,12 @@ class Snapshot:
 
     def file(self, table: str, name: str) -> FileRef | None:
         """Return a table's file by its name, None when the snapshot has none."""
-        return next((f for f in self.tables.get(table, ()) if f.name in (name, ALL)), None)
+        parts = self._by_name.get(table, {})
+        return parts.get(name) or parts.get(ALL)
+
+    @cached_property
+    def _by_name(self) -> dict[str, dict[str, FileRef]]:
+        return {table: {ref.name: ref for ref in files} for table, files in self.tables.items()}
 
     @property
     def digests(self) -> dict[str, list[list[str]]]:

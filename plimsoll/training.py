@@ -1,7 +1,7 @@
 """Training: split by time, fit, keep a reference of the training days, judge on the later days."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,13 @@ from plimsoll.estimators import Fitted, Scores, fit
 from plimsoll.matrices import EncodedRows, Pages
 from plimsoll.metrics import calibration, measure, row_losses
 from plimsoll.model_config import ModelConfig
-from plimsoll.profile import ColumnPlan, Profile, merge, plan_profile, profile_batch
+from plimsoll.profile import ColumnPlan, Profile, merge, profile_batch
 from plimsoll.row_parts import DATE, Mask, Rows, rows_of
+from plimsoll.whole_columns import plan_rows
 
 FOLDS = 5
 PSEUDO_DAYS = 30  # a table without a time axis is cut into this many seeded parts, to have days to compare
 HASH_RANGE = 2**32
-PLAN_CELLS = 2**22  # values that are in memory at once to find quantiles, but one column at least
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def train_bundle(given: Rows | pd.DataFrame, config: ModelConfig, adopted: Fitte
     table = EncodedRows(rows, config)
     encoder = table.encoder_of(train)
     fitted = adopted or fit(table.pages(train, encoder), encoder, config.estimator, config.task)
-    plan = _plan(rows, {f.name: f.kind for f in config.features.columns})
+    plan = plan_rows(rows, {f.name: f.kind for f in config.features.columns})
     losses = {} if adopted else _out_of_fold(rows, table, train, config)
     losses.update(_daily_losses(rows, test, _scores(fitted, table.pages(test, encoder)), config.task))
     through = rows.dates(train)[-1] if config.source.kind == "dates" else ""
@@ -118,16 +118,6 @@ def evaluate(bundle: Bundle, rows: Rows, mask: Mask) -> Evaluation:
 
 def _scores(fitted: Fitted, pages: Pages) -> Scores:
     return np.concatenate([fitted.predict(matrix) for matrix, _ in pages.read()])
-
-
-def _plan(rows: Rows, kinds: Mapping[str, str]) -> tuple[ColumnPlan, ...]:
-    """Return the plan of the reference; its quantiles are exact, so a few whole columns at a time are in memory."""
-    plan: list[ColumnPlan] = []
-    names, few = list(kinds), max(1, PLAN_CELLS // len(rows))
-    for some in (names[at : at + few] for at in range(0, len(names), few)):
-        columns = pd.concat(rows.frames(columns=some), ignore_index=True)
-        plan.extend(plan_profile(columns, {name: kinds[name] for name in some}))
-    return tuple(plan)
 
 
 def _profiles(rows: Rows, plan: tuple[ColumnPlan, ...]) -> dict[str, Profile]:

@@ -1,7 +1,7 @@
 """Verdicts on batches: is the data broken? Rows can be set aside; a broken batch is stopped."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from plimsoll.assembly import KEY
 
+FINITE = "finite"  # the rule that holds without a suite
 FEW = 100  # bad rows that a ledger entry shows by itself
 
 
@@ -51,6 +52,11 @@ class Verdict:
     def bad_keys(self) -> int:
         """How many rows are set aside, some of them for several reasons."""
         return len(self._bad)
+
+    def with_infinite(self, infinite: Iterable[tuple[str, str, str]]) -> "Verdict":
+        """Return the verdict with the rows set aside that have an infinite number: key, feature and value of each."""
+        more = (BadRow(key, FINITE, column, value, f"{column} is a finite number") for key, column, value in infinite)
+        return replace(self, bad_rows=(*self.bad_rows, *more))
 
     def keep_good(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return frame without the rows set aside."""

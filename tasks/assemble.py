@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from plimsoll import assembled, assembly, lookups
+from plimsoll import assembled, assembly, batch_checks, column_kinds, keys, lookups
 from plimsoll.assembled import Assembled
 from plimsoll.assembly import assemble_rows, read_assembled
 from plimsoll.model_config import ModelConfig
-from plimsoll.snapshot import ALL, Snapshot
+from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.validation import Verdict
 from tasks.expectations import frame_source, judge_rows
 from tasks.features import feature_file, load_feature_function
 from tasks.workspace import Workspace
 
-ASSEMBLING = [Path(str(module.__file__)) for module in (assembled, assembly, lookups)]  # the code that makes a frame
+CODE = (assembled, assembly, batch_checks, column_kinds, keys, lookups)
+ASSEMBLING = [Path(str(module.__file__)) for module in CODE]  # the code that makes a frame
 UNDIVIDED = ""  # the one "date" of a table without a time axis
 
 
@@ -39,16 +40,22 @@ def assemble_batch(
     rows = assemble_rows(workspace.store, snapshot, config, function, date, scratch)
     feature = feature_file(workspace.root, config)
     source = frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
-    return rows, judge_rows(workspace.archive, workspace.root, config.model, rows, source, scratch)
+    verdict = judge_rows(workspace.archive, workspace.root, config, rows, source, scratch)
+    return rows, verdict.with_infinite(rows.infinite)
 
 
 def _files(snapshot: Snapshot, date: str) -> list[str]:
     """Return the digests of the files that a date's rows come from: its own, its neighbours', undivided tables."""
     own = snapshot.file("batch", date)
-    lookups = (files for table, files in sorted(snapshot.tables.items()) if table not in ("batch", "outcome"))
-    near = [ref.digest for files in lookups for ref in files if _near(ref.name, date)]
+    lookups = [table for table in sorted(snapshot.tables) if table not in ("batch", "outcome")]
+    near = [ref.digest for table in lookups for ref in _near(snapshot, table, date)]
     return [own.digest, *near] if own else near
 
 
-def _near(name: str, date: str) -> bool:
-    return name == ALL or not date or abs((pd.Timestamp(name) - pd.Timestamp(date)).days) <= 1
+def _near(snapshot: Snapshot, table: str, date: str) -> list[FileRef]:
+    """Return the files of a lookup that matter for a date, in order: those of the days beside it too."""
+    if not date:
+        return [*snapshot.tables[table]]
+    days = [pd.Timestamp(date) + pd.Timedelta(days=shift) for shift in (-1, 0, 1)]
+    found = (snapshot.file(table, day.date().isoformat()) for day in days)
+    return [*{ref.digest: ref for ref in found if ref}.values()]

@@ -18,9 +18,9 @@ from plimsoll.standing import Standing, by_champion
 from tasks.bundles import fetch_bundle
 from tasks.champion import alias_warning
 from tasks.data_docs import build_data_docs
+from tasks.engines import score_each
 from tasks.landing import dates_between, landed_dates
 from tasks.records import Run
-from tasks.score_date import score_date
 
 RETRY_DAYS = 7
 MAY_SCORE = ("champion", "former", "requested")
@@ -106,7 +106,6 @@ def _serve(run: Run, standing: Standing, number: int, role: Role) -> Served | No
         if role == "champion":
             raise
         run.outputs.setdefault("left_out", {})[str(number)] = f"v{number} ({role}) did not score: {error}"
-        get_run_logger().warning(run.outputs["left_out"][str(number)])
         return None
 
 
@@ -125,13 +124,15 @@ def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
 
 @task(cache_policy=NO_CACHE)
 def score_dates(run: Run, served: list[Served], dates: list[str]) -> list[BatchResult]:
-    """Score a shard of dates, each for itself: a broken one stops itself alone."""
-    results = []
-    for date in dates:
-        result = score_date(run, served, date)
-        get_run_logger().log(30 if result.state == "rejected" else 20, "%s %s: %s", date, result.state, result.sentence)
-        results.append(result)
-    return results
+    """Score a shard of dates, each for itself: a broken one stops itself alone. The results are in their order."""
+    results = {}
+    for result in score_each(run, served, dates):
+        level = 30 if result.state == "rejected" else 20
+        get_run_logger().log(level, "%s %s: %s", result.date, result.state, result.sentence)
+        results[result.date] = result
+    for said in run.outputs.get("left_out", {}).values():
+        get_run_logger().warning(said)
+    return [results[date] for date in dates]
 
 
 def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:

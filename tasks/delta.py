@@ -1,5 +1,6 @@
 """The predictions table in Delta: one atomic commit makes a batch visible, wholly or not at all."""
 
+import re
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -13,6 +14,7 @@ MAX_TRIES = 20
 # in what delta-rs says of a log that it can read and not make sense of, and of one that it cannot read
 DAMAGE = ("ernel error", "Generic DeltaTable error", "Invalid table", "Invalid JSON")
 UNREAD = ("object store", "Generic S3", "Generic LocalFileSystem", "os error")
+ARROWS = re.compile("\x1b\\[[0-9;]*m|↳")
 
 
 class Committed(NamedTuple):
@@ -27,7 +29,7 @@ def storage_options(workspace: Workspace) -> dict[str, str]:
     """Return delta-rs' options for S3, empty for a folder; keys come from the AWS variables."""
     if not workspace.platform.predictions.url.startswith("s3://"):
         return {}
-    options = {"aws_conditional_put": "etag"}
+    options = {"aws_conditional_put": "etag", "max_retries": str(workspace.platform.store.retries)}
     if endpoint := workspace.platform.store.endpoint_url:
         options |= {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": str(endpoint.startswith("http://")).lower()}
     return options
@@ -82,11 +84,17 @@ def failed(what: str, url: str, error: Exception) -> PlimsollError:
     said = str(error)
     if isinstance(error, DeltaError) and any(w in said for w in DAMAGE) and not any(w in said for w in UNREAD):
         return IntegrityError(
-            f"Cannot {what} {url}: its log was changed: {said.splitlines()[0]}. Restore it from a backup; plimsoll "
+            f"Cannot {what} {url}: its log was changed: {_reason(said)}. Restore it from a backup; plimsoll "
             "verify names the file."
         )
     kind = ServerError if "://" in url else FolderError
-    return kind(f"Cannot {what} {url}: {str(error).splitlines()[0]}")
+    return kind(f"Cannot {what} {url}: {_reason(said)}")
+
+
+def _reason(said: str) -> str:
+    """Return in one line what delta-rs says in several, each the cause of the one before, with colours and arrows."""
+    lines = (ARROWS.sub("", line).strip().rstrip(".:") for line in said.splitlines())
+    return ": ".join(dict.fromkeys(line for line in lines if line))
 
 
 def create_predictions(workspace: Workspace, schema: Any) -> Any:

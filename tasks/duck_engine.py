@@ -89,6 +89,7 @@ def _source(spill: Path) -> tuple[Any, Any]:
         database = connection.connection.dbapi_connection
         database.execute(f"SET memory_limit = '{MEMORY}'")
         database.execute("SET enable_progress_bar = false")
+        database.execute("SET TimeZone = 'UTC'")  # else times without a zone mean what the machine's clock says
         database.execute(f"SET temp_directory = '{_quoted(spill)}'")
         database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT 1 AS nothing")
     return source, source.add_table_asset("batch", table_name=VIEW).add_batch_definition_whole_table("whole")

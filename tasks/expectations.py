@@ -3,6 +3,7 @@
 A verdict depends on the suite and the rows alone, so it is kept under both digests and never computed twice.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,19 +30,21 @@ def suite_path(root: Path, model: str) -> Path:
     return path
 
 
-def judge_rows(archive: Archive, root: Path, model: str, rows: Assembled, source: str, scratch: Path) -> Verdict:
+def judge_rows(
+    archive: Archive, root: Path, config: ModelConfig, rows: Assembled, source: str, scratch: Path
+) -> Verdict:
     """Return the suite's verdict on assembled rows, from the store when this pair was judged before.
 
     source is the digest of the files the rows were assembled from and of the code that assembled them; scratch is
     where DuckDB puts what its memory does not hold. Raises IntegrityError when the verdict that was kept is not as it
     was written.
     """
-    suite = sha256_file(suite_path(root, model))
+    suite = sha256_file(suite_path(root, config.model))
     key = f"verdicts/{suite[:16]}/{source}.json"
     if known := get_sealed(archive, key):
         return verdict_from_json(known)
     with held_batch(rows.checkable(), scratch) as batch:
-        result = run_suite(_suite(str(root), model, suite), batch, rows.rows)
+        result = run_suite(_suite(str(root), config.model, suite, tuple(config.source.key)), batch, rows.rows)
     report = put_object(archive.store, canonical_json(result))
     verdict = _read_result(result, rows.rows, suite, report)
     if not any(_exception(one.get("exception_info") or {}) for one in result["results"]):  # a full disk passes
@@ -67,8 +70,21 @@ def open_context(root: str) -> Any:
 
 
 @cache
-def _suite(root: str, model: str, digest: str) -> Any:  # noqa: ARG001 - a suite that was changed is read again
-    return open_context(root).suites.get(model)
+def _suite(root: str, model: str, digest: str, key: tuple[str, ...]) -> Any:  # noqa: ARG001 - a changed suite is read again
+    """Return a model's suite; one that does not ask whether keys are there once is made to."""
+    import great_expectations.expectations as gxe
+
+    suite = open_context(root).suites.get(model)
+    if not any(_asks_for_unique(one.configuration.to_json_dict(), key) for one in suite.expectations):
+        once = gxe.ExpectColumnValuesToBeUnique(column=KEY, meta={"level": "batch", "says": "A key is there once"})
+        suite.expectations.append(once)
+    return suite
+
+
+def _asks_for_unique(config: dict[str, Any], key: tuple[str, ...]) -> bool:
+    columns = config["kwargs"].get("column_list") or [config["kwargs"].get("column")]
+    asked = config["type"] in ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")
+    return asked and config["kwargs"].get("mostly", 1) == 1 and set(columns) <= {*key, KEY}
 
 
 def _read_result(result: dict[str, Any], rows: int, suite: str, report: str) -> Verdict:
@@ -96,12 +112,25 @@ def _stop_sentence(found: dict[str, Any], says: str) -> str:
     config, result = found["expectation_config"], found["result"]
     column = config["kwargs"].get("column")
     if message := _exception(found.get("exception_info") or {}):
-        return f"{says or config['type']}: {message}"
-    value = result.get("observed_value", f"{result.get('unexpected_percent', 0):.1f} % of rows")
-    limits = {k: v for k, v in config["kwargs"].items() if k in {"min_value", "max_value", "mostly"} and v is not None}
-    asked = ", ".join(f"{name.removesuffix('_value')} {limit}" for name, limit in limits.items())
+        return f"{says or config['type']}: {_plainly(message)}"
     where = f" in {column}" if column else ""
-    return f"{says or config['type']}: found {value}{where}{f', asked {asked}' if asked else ''}"
+    limits = {k: v for k, v in config["kwargs"].items() if k in {"min_value", "max_value"} and v is not None}
+    asked = "".join(f", asked {name.removesuffix('_value')} {limit}" for name, limit in limits.items())
+    if "observed_value" in result:
+        return f"{says or config['type']}: found {result['observed_value']}{where}{asked}"
+    allowed = f", at most {100 * (1 - config['kwargs'].get('mostly', 1)):.1f} % may"
+    broken = f"{result.get('unexpected_percent', 0):.1f} % of rows break it{where}{allowed}{_example(result)}"
+    return f"{says or config['type']}: {broken}"
+
+
+def _example(result: dict[str, Any]) -> str:
+    values = [value for value in result.get("partial_unexpected_list") or [] if value is not None]
+    return f"; such as {values[0]!r}" if values else ""
+
+
+def _plainly(message: str) -> str:
+    """Return the first line of what a database said, without the query."""
+    return re.sub(r"^\((\w+\.)+\w+\) ", "", message.strip().splitlines()[0]).rstrip(".") + "."
 
 
 def _exception(info: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from plimsoll.assembled import CHUNK_ROWS
 from plimsoll.model_config import ModelConfig
+from plimsoll.platform_config import PlatformConfig
 from plimsoll.standing import Standing
 from tasks.batches import roles_of
 from tasks.champion import standing_of
@@ -24,9 +25,17 @@ def explain_scoring(workspace: Workspace, model: str) -> dict[str, Any]:
         "float32 matrix",
         "predict": _predict(config),
         "write": "one part file for each version, staged in the predictions table; one Delta commit makes them visible",
-        "engine": f"{workspace.platform.engine}: dates one after the other; the next chunk is read and the last one "
-        "written while one is predicted",
+        "engine": f"{_engine(workspace.platform)}; within a date, the next chunk is read and the last one written "
+        "while one is predicted",
     }
+
+
+def _engine(platform: PlatformConfig) -> str:
+    if platform.engine == "dask":
+        return f"dask: each date by a worker of {platform.dask.address}, as engine says; it commits for itself"
+    if platform.processes == 1:
+        return "local: dates one after the other in the run's own process, since processes is 1"
+    return f"local: up to {platform.processes} dates at once, each by a process of its own, as processes says"
 
 
 def _who(config: ModelConfig, standing: Standing) -> str:

@@ -39,7 +39,7 @@ class Server:
     port: int | None = None
     port_variable: str = ""  # the variable that moves it to another port
     health: str = ""  # path that answers once it is up
-    says: str = ""  # without a port: the words in its log once it is up
+    says: str = ""  # without such a path: the words in its log once it is up
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def is_up(one: Running) -> bool:
     """Return whether a server answers; ServerError when it has ended."""
     if (code := one.process.poll()) is not None:
         raise one.complaint(f"did not start (code {code})")
-    if one.server.port is None:
+    if not one.server.health:
         return one.server.says in one.log.read_text(errors="replace")
     return answers(f"http://{one.server.host}:{one.server.port}{one.server.health}")
 

@@ -1,6 +1,6 @@
 """Results of batches: what each version predicted for a date, and which result is the current one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,19 +74,29 @@ def write_results(
     than .parquet or .csv.
     """
     import pyarrow as pa
+
+    wanted = [one for one in results if one.current or one.version == version]
+    kinds = [("date", pa.string()), ("version", pa.int32()), ("role", pa.string()), ("key", pa.string())]
+    schema = pa.schema([*kinds, ("score", pa.float64())])
+    return _write(path, schema, _tables(workspace, model, wanted, schema))
+
+
+def write_table(table: Any, path: Path) -> int:
+    """Write an Arrow table to a file, whole or not at all; return how many rows. Raises UserError for other endings."""
+    return _write(path, table.schema, [table])
+
+
+def _write(path: Path, schema: Any, tables: Iterable[Any]) -> int:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
     if path.suffix not in (".parquet", ".csv"):
         raise UserError(f"--out: expected a file that ends in .parquet or .csv, found {path}.")
-    wanted = [one for one in results if one.current or one.version == version]
-    kinds = [("date", pa.string()), ("version", pa.int32()), ("role", pa.string()), ("key", pa.string())]
-    schema = pa.schema([*kinds, ("score", pa.float64())])
     draft, rows = path.with_name(f".{path.name}.partial"), 0
     try:
         kind = pq.ParquetWriter if path.suffix == ".parquet" else pyarrow.csv.CSVWriter
         with kind(draft, schema) as sink:
-            for table in _tables(workspace, model, wanted, schema):
+            for table in tables:
                 sink.write_table(table)
                 rows += len(table)
         draft.replace(path)

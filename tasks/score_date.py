@@ -1,27 +1,26 @@
-"""One batch: from its files to one atomic commit, exactly once."""
+"""One batch: from its files to an atomic commit of the champion, then one of its shadows; each exactly once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from prefect.logging import get_run_logger
-
-from plimsoll.assembled import Assembled
 from plimsoll.assembly import KEY
+from plimsoll.contributions import explainable
 from plimsoll.digest import sha256_json
-from plimsoll.errors import DataError
+from plimsoll.errors import DataError, PlimsollError
+from plimsoll.explained import Explain
 from plimsoll.ledger import Entry
+from plimsoll.model_config import ModelConfig
 from plimsoll.predictions import BatchResult, Served
 from plimsoll.profile import to_json
 from plimsoll.run_record import require_record
-from plimsoll.scoring import Pass, Sink, score_chunks
-from plimsoll.snapshot import Snapshot, load_snapshot
+from plimsoll.scoring import Pass, Sink, Summary, score_chunks
+from plimsoll.shadows import shadow_seconds
 from plimsoll.store import put_json
-from plimsoll.validation import Verdict, quarantine_facts, too_many_bad_rows, too_many_unseen
-from tasks.assemble import assemble_batch, batch_partition
+from plimsoll.validation import quarantine_facts, too_many_unseen
+from tasks.contribution_rows import keep_explained
 from tasks.delta import Committed, commit_batch
-from tasks.landing import keep_snapshot
+from tasks.night import BrokenBatchError, Night, Rows
 from tasks.prediction_files import committed_versions, rows_digest
 from tasks.quarantine import keep_bad_rows
 from tasks.records import Run
@@ -30,137 +29,181 @@ from tasks.staging import Stage
 from tasks.table_notes import note_table
 
 
-def score_date(run: Run, served: list[Served], date: str) -> BatchResult:
-    """Score one date exactly once: skip what is committed, repair what was cut off, reject what is broken."""
-    model, champion = run.config.model, served[0].version
-    if entry := run.standing().batch(date, champion):
-        return BatchResult(
-            date, "already", int(entry.facts["rows"]), f"v{champion} scored it in run {entry.facts['run']}"
-        )
-    visible = committed_versions(run.workspace, model, date)
+def score_date(run: Run, served: Sequence[Served], date: str) -> BatchResult:
+    """Score one date exactly once: skip what is committed, repair what was cut off, reject what is broken.
+
+    The first version's result is committed before its shadows begin, so that none can delay or harm it.
+    """
+    first = served if _are_shadows(served) else served[:1]  # a repair may have shadows alone to finish
     with scratch_folder(run.workspace) as scratch:
-        if champion in visible:  # a run died between its Delta commit and its ledger entry, or is about to write it
-            return _enter(run, _of_one_commit(served, visible, visible[champion].run), date, visible[champion], scratch)
-        # what another champion's run committed stands as it was
-        return _score(run, [one for one in served if one.version not in visible], date, scratch)
+        night = Night(run, date, scratch)
+        try:
+            result = _settle(night, first)
+        except BrokenBatchError as error:
+            return _reject(night, error)
+        if result.state != "rejected" and (missing := _missing(run, served[len(first) :], date)):
+            _add_shadows(night, missing, run.standing().batch(date, first[0].version))
+    return result
 
 
-def _score(run: Run, served: list[Served], date: str, scratch: Path) -> BatchResult:
-    snapshot = keep_snapshot(run, [date], outcomes=False)
+def _missing(run: Run, served: Sequence[Served], date: str) -> list[Served]:
+    standing = run.standing()
+    return [one for one in served if not standing.batch(date, one.version)]
+
+
+def _add_shadows(night: Night, shadows: Sequence[Served], beside: Entry | None) -> None:
+    """Let shadows score the very rows that the champion scored; whatever goes wrong is told, and harms nobody."""
     try:
-        rows, verdict = assemble_batch(run.workspace, run.config, snapshot, batch_partition(run.config, date), scratch)
-        stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, run.config.scoring.max_quarantined_share)
-    except DataError as error:
-        return _reject(run, date, snapshot, str(error), None)
-    if stop:
-        return _reject(run, date, snapshot, stop, verdict)
-    stage = Stage(run.workspace, run.config.model, date, snapshot.id, run.id)
+        _settle(night, shadows, str(beside.facts["snapshot"]) if beside else None)
+    except PlimsollError as error:
+        _leave_out(night.run, {one.version: str(error) for one in shadows})
+
+
+def _settle(night: Night, wanted: Sequence[Served], snapshot: str | None = None) -> BatchResult:
+    """Bring versions to a commit, which they share, and to a ledger entry each."""
+    run, date, first = night.run, night.date, wanted[0].version
+    if not (missing := _missing(run, wanted, date)):
+        facts = run.standing().batch(date, first).facts  # type: ignore[union-attr]
+        return BatchResult(date, "already", int(facts["rows"]), f"v{first} scored it in run {facts['run']}")
+    visible = committed_versions(run.workspace, run.config.model, date)
+    result = BatchResult(date, "already", 0, "")
+    for there, owed in _by_commit(missing, visible):  # a run died before its ledger entry, or is about to write it
+        result = _enter(night, owed, there)
+    if fresh := [one for one in missing if one.version not in visible]:
+        result = _score(night, fresh, snapshot)
+    return result
+
+
+def _by_commit(served: Sequence[Served], visible: Mapping[int, Committed]) -> Iterator[tuple[Committed, list[Served]]]:
+    """Yield each commit and the versions that it made visible, in the roles that they had then."""
+    there = {visible[one.version].run: visible[one.version] for one in served if one.version in visible}
+    for run_id, commit in there.items():
+        mine = [one for one in served if one.version in visible and visible[one.version].run == run_id]
+        yield commit, [replace(one, role=visible[one.version].role) for one in mine]
+
+
+def _score(night: Night, served: Sequence[Served], snapshot: str | None) -> BatchResult:
+    run, date, rows = night.run, night.date, night.good_rows(snapshot)
+    stage = Stage(run.workspace, run.config.model, date, rows.snapshot.id, run.id)
     try:
         stage.open(served)
-        passed = _pass_over(rows, verdict, served, stage.write)
-        stop = too_many_unseen(passed.unseen, passed.rows, run.config.scoring.max_unseen_share)
-        if stop or not passed.rows:
-            stage.discard()
-            return _reject(run, date, snapshot, stop or "No row is left: every row was set aside.", verdict)
+        passed = _pass_over(night, rows, served, stage.write)
+        _check(passed, served, run.config)
         parts = stage.close(set(passed.summaries))
+        if not passed.summaries:
+            stage.discard()
+            return BatchResult(date, "already", 0, "no shadow scored it")
     except DataError as error:
         stage.discard()
-        return _reject(run, date, snapshot, str(error), verdict)
+        raise BrokenBatchError(str(error), rows.snapshot, rows.verdict) from None
     except BaseException:
         stage.discard()
         raise
-    _leave_out(run, passed)
     require_record(run.workspace.archive, run.id)
     if not commit_batch(run.workspace, parts, run.config.model, date, list(passed.summaries)):
         stage.discard()
-        return score_date(run, served, date)  # another run was faster: what it committed stands
-    note_table(run.workspace)
-    kept = [one for one in served if one.version in passed.summaries]
-    return _entered(run, kept, date, snapshot, verdict, passed, run.id, scratch)
+        return _settle(night, served, snapshot)  # another run was faster: what it committed stands
+    return _entered(night, rows, served, passed, run.id)
 
 
-def _enter(run: Run, served: list[Served], date: str, there: Committed, scratch: Path) -> BatchResult:
+def _enter(night: Night, served: Sequence[Served], there: Committed) -> BatchResult:
     """Write the ledger entry that a run which died owes: of the rows that it saw and committed."""
-    snapshot = load_snapshot(run.store, there.snapshot)
-    partition = batch_partition(run.config, date)
     try:
-        rows, verdict = assemble_batch(run.workspace, run.config, snapshot, partition, scratch)
-        passed = _pass_over(rows, verdict, served, lambda *_: None)
+        rows = night.rows(there.snapshot)
+        passed = _pass_over(night, rows, served, lambda *_: None)
     except DataError as error:
         owed = f"run {there.run} committed it and died before its ledger entry, which cannot be written now: {error}"
-        return BatchResult(date, "rejected", 0, owed)
-    note_table(run.workspace)
-    served = [one for one in served if one.version in passed.summaries]
-    return _entered(run, served, date, snapshot, verdict, passed, there.run, scratch)
+        return BatchResult(night.date, "rejected", 0, owed)
+    return _entered(night, rows, served, passed, there.run)
 
 
-def _pass_over(rows: Assembled, verdict: Verdict, served: list[Served], sink: Sink) -> Pass:
+def _pass_over(night: Night, rows: Rows, served: Sequence[Served], sink: Sink) -> Pass:
+    shadows = _are_shadows(served)
+    limit = shadow_seconds(night.predicted, night.run.config.scoring.shadow_limit) if shadows else None
     needed = dict.fromkeys([KEY, *(name for one in served for name in _columns(one))])
-    return score_chunks((verdict.keep_good(chunk) for chunk in rows.chunks([*needed])), served, sink)
+    good = (rows.verdict.keep_good(chunk) for chunk in rows.assembled.chunks([*needed]))
+    passed = score_chunks(good, served, sink, may_fail=shadows, limit=limit, explain=_asked(night, served))
+    _leave_out(night.run, passed.failed)
+    if not shadows:
+        night.predicted = passed.seconds[served[0].version]
+    return passed
+
+
+def _check(passed: Pass, served: Sequence[Served], config: ModelConfig) -> None:
+    """Raise DataError when no row is left, or when too many are strange to the champion."""
+    if not passed.rows:
+        raise DataError("No row is left: every row was set aside.")
+    if not _are_shadows(served):
+        unseen = passed.summaries[served[0].version].unseen
+        if stop := too_many_unseen(unseen, passed.rows, config.scoring.max_unseen_share):
+            raise DataError(stop)
+
+
+def _are_shadows(served: Sequence[Served]) -> bool:
+    return served[0].role not in ("champion", "backfill")
+
+
+def _asked(night: Night, served: Sequence[Served]) -> Explain | None:
+    """Return which scores are to be taken apart: those of a champion whose learner can be."""
+    scoring = night.run.config.scoring
+    if not scoring.explain_share or _are_shadows(served) or not explainable(served[0].bundle):
+        return None
+    return Explain(scoring.explain_share, scoring.explain_top)
 
 
 def _columns(one: Served) -> list[str]:
     return [*one.bundle.encoder.columns, *(column.name for column in one.bundle.reference.plan)]
 
 
-def _leave_out(run: Run, passed: Pass) -> None:
-    for number, said in passed.failed.items():
+def _leave_out(run: Run, failed: Mapping[int, str]) -> None:
+    for number, said in failed.items():
         run.outputs.setdefault("left_out", {})[str(number)] = f"v{number} did not score: {said}"
-        get_run_logger().warning(run.outputs["left_out"][str(number)])
 
 
-def _entered(
-    run: Run,
-    served: list[Served],
-    date: str,
-    snapshot: Snapshot,
-    verdict: Verdict,
-    passed: Pass,
-    scored_by: str,
-    scratch: Path,
-) -> BatchResult:
-    model, champion = run.config.model, served[0].version
-    versions = {one.version: one.role for one in served}
-    facts = {
+def _entered(night: Night, rows: Rows, served: Sequence[Served], passed: Pass, scored_by: str) -> BatchResult:
+    """Write an entry for each version, so that whoever finishes one of a commit's versions leaves the others open."""
+    run, date = night.run, night.date
+    kept = [one for one in served if one.version in passed.summaries]
+    note_table(run.workspace)
+    about = {
         "date": date,
-        "versions": {str(version): role for version, role in versions.items()},
         "scored_by": scored_by,
         "rows": passed.rows,
-        **quarantine_facts(verdict, keep_bad_rows(run.store, verdict)),
-        "unseen": dict(passed.unseen),
-        "snapshot": snapshot.id,
-        "scores": rows_digest(run.workspace, model, date, [*versions], scratch),
-        "profiles": _keep_summaries(run, passed),
-        "validation": verdict.report,
+        **quarantine_facts(rows.verdict, keep_bad_rows(run.store, rows.verdict)),
+        "snapshot": rows.snapshot.id,
+        "validation": rows.verdict.report,
+        **keep_explained(run.store, passed.explained),
     }
-    run.decide("batch_committed", facts, key=f"batch:{date}:v{champion}", as_of=date)
-    aside = verdict.rows - passed.rows
+    for one in kept:
+        number, summary = one.version, passed.summaries[one.version]
+        facts = {
+            "versions": {str(number): one.role},
+            "unseen": dict(summary.unseen),
+            "scores": rows_digest(run.workspace, run.config.model, date, [number], night.scratch),
+            "profiles": {str(number): _keep_summary(run, summary)},
+        }
+        run.decide("batch_committed", {**about, **facts}, key=f"batch:{date}:v{number}", as_of=date)
+    aside = rows.verdict.rows - passed.rows
     set_aside = f", {aside} set aside" if aside else ""
-    return BatchResult(date, "committed", passed.rows, f"{passed.rows} rows by v{champion}{set_aside}")
+    return BatchResult(date, "committed", passed.rows, f"{passed.rows} rows by v{kept[0].version}{set_aside}")
 
 
-def _keep_summaries(run: Run, passed: Pass) -> dict[str, str]:
-    """Store what each version made of the batch and return the digests by version."""
-    bodies = {n: {**to_json(one.profile), "scores": one.scores.to_json()} for n, one in passed.summaries.items()}
-    return {str(number): put_json(run.store, body) for number, body in bodies.items()}
+def _keep_summary(run: Run, summary: Summary) -> str:
+    """Store what a version made of the batch and return the digest."""
+    return put_json(run.store, {**to_json(summary.profile), "scores": summary.scores.to_json()})
 
 
-def _of_one_commit(served: list[Served], visible: Mapping[int, Committed], run_id: str) -> list[Served]:
-    """Return the versions that a run committed, in the roles that they had then."""
-    found = ((one, visible.get(one.version)) for one in served)
-    return [replace(one, role=there.role) for one, there in found if there and there.run == run_id]
-
-
-def _reject(run: Run, date: str, snapshot: Snapshot, reason: str, verdict: Verdict | None) -> BatchResult:
+def _reject(night: Night, error: BrokenBatchError) -> BatchResult:
+    run, date, verdict = night.run, night.date, error.verdict
     facts: dict[str, Any] = {
         "date": date,
-        "reason": reason,
-        "snapshot": snapshot.id,
+        "reason": str(error),
+        "snapshot": error.snapshot.id,
         "rows": verdict.rows if verdict else 0,
         "validation": verdict.report if verdict else "",
     }
     if verdict and verdict.bad_rows:
         facts |= quarantine_facts(verdict, keep_bad_rows(run.store, verdict))
-    what = sha256_json([snapshot.digests, reason])  # the same bytes on another night are no news
+    what = sha256_json([error.snapshot.digests, str(error)])  # the same bytes on another night are no news
     entry: Entry = run.decide("batch_rejected", facts, key=f"rejected:{date}:{what}", as_of=date)
     return BatchResult(date, "rejected", 0, str(entry.facts["reason"]))

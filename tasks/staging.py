@@ -8,6 +8,7 @@ import json
 import socket
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from plimsoll.errors import DataError
@@ -28,7 +29,7 @@ class Stage:
         self._name = f"part-{socket.gethostname()}-{run[:16]}-{uuid.uuid4().hex[:12]}.parquet"
         self._parts: dict[int, _Part] = {}
 
-    def open(self, served: list[Served]) -> None:
+    def open(self, served: Sequence[Served]) -> None:
         """Begin a part file for every version; raises FolderError or ServerError where there can be none."""
         for one in served:
             place = {**self._place, "version": str(one.version)}

@@ -114,8 +114,11 @@ def _part_of(suite: Any, names: Collection[str]) -> Any:
 
 
 def _without_nan(value: Any) -> Any:
+    """Return a JSON value whose numbers JSON knows: null for NaN, a word for infinity."""
     if isinstance(value, dict):
         return {str(key): _without_nan(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

@@ -8,7 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Literal
 
-Fault = Literal["", "500", "503", "409", "stall", "slow", "lose_answer", "cut_request", "cut_answer", "flip_body"]
+Fault = Literal[
+    *("", "409", "412", "500", "503", "stall", "slow", "lose_answer", "cut_request", "cut_answer", "flip_body"),
+    "done_500",  # what was asked is done, and the answer is 500
+]
 Plan = Callable[[str, str], Fault]  # of method and path
 STALL_SECONDS = 1.5
 HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "expect", "date", "server"}
@@ -52,6 +55,7 @@ class Proxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else every answer waits 40 ms for the client to say that it has the head
     server: Proxy
 
     def _pass_on(self) -> None:
@@ -73,6 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         status, headers, answer = self._ask(body)
         if fault == "lose_answer":
             return self._hang_up()
+        if fault == "done_500":
+            return self._answer(500, {}, _refusal("500"))
         return self._answer(status, headers, answer, cut=fault == "cut_answer")
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on  # noqa: N815
@@ -109,7 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _refusal(status: str) -> bytes:
-    code = {"500": "InternalError", "503": "SlowDown", "409": "ConditionalRequestConflict"}[status]
+    codes = {
+        "409": "ConditionalRequestConflict",
+        "412": "PreconditionFailed",
+        "500": "InternalError",
+        "503": "SlowDown",
+    }
+    code = codes[status]
     return f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>injected</Message></Error>'.encode()
 
 

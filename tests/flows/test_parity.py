@@ -95,8 +95,8 @@ def test_a_word_never_seen_scores_like_none_and_is_counted(pair: Pair) -> None:
     rows = pair.rows.head(50).astype({"dest": object})
     unknown, none = rows.assign(dest="XXX"), rows.assign(dest=None)
     assert pair.back.score(unknown).tobytes() == pair.back.score(none).tobytes()
-    assert pair.back.encoder.unseen(unknown) == {"dest": 50}
-    assert pair.back.encoder.unseen(none) == {}
+    assert pair.back.encoder.encode_counting(unknown)[1] == {"dest": 50}
+    assert pair.back.encoder.encode_counting(none)[1] == {}
 
 
 def test_no_rows_have_no_scores(pair: Pair) -> None:

@@ -224,7 +224,8 @@ def test_other_mistakes_are_sentences_too() -> None:
     with pytest.raises(DataError, match="Lookup cars: no table"):
         join_lookups(pd.DataFrame({"car": ["a"]}), source(equal()), {})
     text_times = observations(("A", 1, 1.0)).assign(seen="noon")
-    assert "its table has seen as str; it must be a UTC time" in refused(batch(("A", 600)), as_of(), text_times)
+    said = refused(batch(("A", 600)), as_of(), text_times)
+    assert "its table has seen as text such as 'noon'; it must be a UTC time" in said
     with pytest.raises(DataError, match="the batch has no column starts"):
         decision_time(pd.DataFrame({"start": [START]}), source())
     with pytest.raises(DataError, match="event_time is not set"):

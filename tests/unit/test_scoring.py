@@ -21,6 +21,7 @@ from plimsoll.profile import plan_profile
 from plimsoll.score_sketch import ACCURACY, merge_sketches, sketch_from_json, sketch_scores
 from plimsoll.scores_digest import batch_digest, scores_digest
 from plimsoll.scoring import Pass, score_chunks
+from plimsoll.shadows import shadow_seconds
 
 ENCODER = Encoder(("miles", "port"), {"port": ("JFK", "LGA")})
 ROWS = pd.DataFrame(
@@ -31,14 +32,15 @@ ROWS = pd.DataFrame(
 def served(number: int, role: str = "champion", fails_at: float = np.inf) -> Served:
     """Return a version that scores by a formula, and raises on rows from some mile on."""
 
-    def score(frame: pd.DataFrame) -> Any:
-        if (frame["miles"] >= fails_at).any():
+    def predict(matrix: Any) -> Any:
+        if (matrix[:, 0] >= fails_at).any():
             raise FloatingPointError("too far")
-        matrix = ENCODER.encode(frame)
         return np.nan_to_num(matrix).astype(float) @ np.array([0.01, 0.1]) + number
 
     plan = plan_profile(ROWS, {"miles": "number", "port": "category"})
-    bundle: Any = SimpleNamespace(score=score, encoder=ENCODER, reference=SimpleNamespace(plan=plan))
+    bundle: Any = SimpleNamespace(
+        fitted=SimpleNamespace(predict=predict), encoder=ENCODER, reference=SimpleNamespace(plan=plan)
+    )
     return Served(number, role, bundle)  # type: ignore[arg-type]
 
 
@@ -49,7 +51,7 @@ def run(frames: list[pd.DataFrame], *versions: Served) -> tuple[Pass, list[tuple
     def sink(version: int, keys: pa.Array, scores: pa.Array) -> None:
         taken.extend(zip([version] * len(keys), keys.to_pylist(), scores.to_pylist(), strict=True))
 
-    return score_chunks(iter(frames), versions, sink), taken
+    return score_chunks(iter(frames), versions, sink, may_fail=True, clock=lambda: 0.0), taken
 
 
 @given(cuts=st.lists(st.integers(0, 50), max_size=6))
@@ -60,7 +62,7 @@ def test_however_a_batch_is_cut_it_says_the_same(cuts: list[int]) -> None:
     assert cut[0] == whole[0]
     assert sorted(cut[1]) == sorted(whole[1])
     assert whole[0].rows == 50
-    assert whole[0].unseen == {"port": 10}, "EWR was never seen; a null is not a word"
+    assert whole[0].summaries[1].unseen == {"port": 10}, "EWR was never seen; a null is not a word"
 
 
 def test_a_shadow_that_raises_is_left_out_and_named() -> None:
@@ -73,7 +75,19 @@ def test_a_shadow_that_raises_is_left_out_and_named() -> None:
 
 def test_a_champion_that_raises_stops_the_batch() -> None:
     with pytest.raises(FloatingPointError):
-        run([ROWS], served(1, fails_at=30), served(2, "challenger"))
+        score_chunks([ROWS], [served(1, fails_at=30)], lambda *_: None)
+
+
+def test_a_shadow_that_is_slow_is_left_out_and_named() -> None:
+    times = iter([0, 1, 1, 2, 2, 9, 9, 10, 10, 10, 10, 11])  # begun and done: chunk by chunk, version by version
+    chunks = [ROWS.iloc[:20], ROWS.iloc[20:40], ROWS.iloc[40:]]
+    slow, quick = served(2, "challenger"), served(3, "challenger")
+    found = score_chunks(chunks, [slow, quick], lambda *_: None, may_fail=True, limit=5, clock=lambda: next(times))
+    assert found.failed == {2: "it predicted for 8 s and was to be done within 5 s"}
+    assert set(found.summaries) == {3}
+    assert shadow_seconds(0.5, 10) == 60
+    assert shadow_seconds(30, 10) == 300
+    assert shadow_seconds(None, 10) is None
 
 
 def test_what_the_reader_or_the_writer_raises_comes_out() -> None:

@@ -1,0 +1,63 @@
+"""Engines: where the dates of a run are scored. One after the other here, by processes, or on a Dask cluster."""
+
+from collections.abc import Iterator, Sequence
+
+from plimsoll.platform_config import PlatformConfig
+from plimsoll.predictions import BatchResult, Served
+from tasks.partition import Job, Part, jobs_of
+from tasks.records import Run
+from tasks.score_date import score_date
+
+
+def score_each(run: Run, served: Sequence[Served], dates: Sequence[str]) -> Iterator[BatchResult]:
+    """Score dates on the engine that the platform config names, and yield what became of each as it comes.
+
+    Every date is tried before the first error among them is raised, in the order of dates; only in one process the
+    first error ends it. The run's record names what other processes have written for it.
+    """
+    platform = run.workspace.platform
+    if not dates or in_one_process(platform, len(dates)):
+        yield from (score_date(run, served, date) for date in dates)
+        return
+    refusals = {}
+    try:
+        for part in _parts(jobs_of(run, served, dates), platform):
+            _take_over(run, part)
+            if part.result:
+                yield part.result
+            elif part.refusal:
+                refusals[part.date] = part.refusal
+    finally:
+        _name_entries(run)
+    if refusals:
+        raise refusals[min(refusals)].to_error()
+
+
+def in_one_process(platform: PlatformConfig, dates: int) -> bool:
+    """Return whether so many dates are scored in the run's own process."""
+    return platform.engine == "local" and min(platform.processes, dates) == 1
+
+
+def _parts(jobs: Sequence[Job], platform: PlatformConfig) -> Iterator[Part]:
+    if platform.engine == "dask":
+        from tasks.dask_engine import on_dask
+
+        return on_dask(jobs, platform.dask)
+    from tasks.process_engine import on_processes
+
+    return on_processes(jobs, platform.processes)
+
+
+def _take_over(run: Run, part: Part) -> None:
+    """Enter into a run what another process saw and made for it."""
+    run.snapshots.extend(part.snapshots)
+    if part.left_out:
+        run.outputs.setdefault("left_out", {}).update(part.left_out)
+    if part.host:
+        run.outputs.setdefault("scored_on", {})[part.host] = part.cpu
+
+
+def _name_entries(run: Run) -> None:
+    """Enter what a run wrote to the ledger, also in processes that were killed before they could say so."""
+    mine = (one for one in run.standing().entries if one.facts.get("run") == run.id)
+    run.entries.extend(one for one in mine if one not in run.entries)
