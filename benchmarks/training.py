@@ -8,9 +8,9 @@ ratio is the median over pairs. Both have to give the same bundle, byte for byte
 **Beyond memory** trains in a process whose own memory is limited (`RLIMIT_DATA`; `RLIMIT_AS` would count the pages
 that XGBoost maps from its files, which take no memory of their own, as the peak shown does): its rows, as the float32
 that XGBoost sees, are four times the limit. The same rows in memory have to fail there, so that the limit is known to
-hold.
-The five folds are left out: they are the same fit again, on fewer rows, and take no memory beside it. Its 400 columns
-are cut into 64 bins and its trees have 4 levels, since histograms take memory by the column, whatever the rows.
+hold. The five folds are left out: they are the same fit again, on fewer rows, and take no memory beside it. Its 400
+columns are cut into 32 bins and its trees have 4 levels, since histograms, and the sketches that find the bins, take
+memory by the column, whatever the rows.
 """
 
 import importlib
@@ -34,8 +34,8 @@ from plimsoll.row_parts import DATE, Rows
 DAYS = 20
 WORDS = 3  # columns of words
 GROUP_CELLS = 2**21  # of a parquet row group, which is read at once
-SMALL = {"max_depth": 4, "max_bin": 64}  # histograms take memory by the column, whatever the rows
-LIMIT_MIB = 512  # some 200 of them are the libraries
+SMALL = {"max_depth": 4, "max_bin": 32}  # histograms take memory by the column, whatever the rows
+LIMIT_MIB = 704  # some 280 of them are libraries and buffers, others 80 bytes for each row
 FRUGAL = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "262144",

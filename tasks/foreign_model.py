@@ -13,9 +13,11 @@ from plimsoll.estimators import Fitted
 from plimsoll.model_config import ModelConfig
 from plimsoll.store import get_object, object_key, put_object
 from tasks import pickle_door
+from tasks.mlflow_model import model_file
 from tasks.workspace import Workspace
 
 CONVERT_SECONDS = 120
+ZIP = b"PK"  # what skops' files begin with
 
 
 def adopted_model(workspace: Workspace, config: ModelConfig) -> Fitted | None:
@@ -27,17 +29,24 @@ def adopted_model(workspace: Workspace, config: ModelConfig) -> Fitted | None:
     external = config.estimator.external
     if external is None:
         return None
-    name, data = Path(external.path).name, _bytes(workspace, external)
+    data = _bytes(workspace, external)
+    name = _name(external, data)
     if external.allow_pickle and is_pickle(name, data):
         name, data = convert_pickle(name, data)
     return adopt(name, data, config.task, config.estimator.threads, config.feature_names)
+
+
+def _name(external: External, data: bytes) -> str:
+    """Return a model's file name; one inside an MLflow folder, which may be gone, is told by its first bytes."""
+    path = Path(external.path)
+    return path.name if path.suffix else f"{path.name}{'.skops' if data[:2] == ZIP else '.ubj'}"
 
 
 def _bytes(workspace: Workspace, external: External) -> bytes:
     """Return a model file's bytes: the kept object when there is one, else the file, which is kept then."""
     if workspace.store.get(object_key(external.sha256)) is not None:
         return get_object(workspace.store, external.sha256)
-    path = workspace.root / external.path
+    path = model_file(workspace.root / external.path)
     try:
         data = path.read_bytes()
     except OSError as error:
