@@ -87,7 +87,9 @@ def quarantine(model: Model, day: Day = None, as_json: Json = False) -> None:
             return print_json(rows)
         shown = [[row["key"], row["column"], row["value"], row["says"]] for row in rows]
         return print_table(f"Set aside of {model} {date}", ["key", "column", "value", "rule"], shown, whole="key")
-    batches = [{"date": e.facts["date"], "batch": e.kind, "rows": quarantined_rows(e.facts)} for e in found]
+    batches = [
+        {"date": e.facts["date"], "batch": e.kind.split("_")[-1], "rows": quarantined_rows(e.facts)} for e in found
+    ]
     if as_json:
         return print_json(batches)
     return print_table(f"Set aside of {model}", ["date", "batch", "rows"], [[*one.values()] for one in batches])

@@ -43,6 +43,9 @@ def describe(entry: Entry) -> str:
     if entry.kind == "batch_committed":
         versions = ", ".join(f"v{version} ({role})" for version, role in facts["versions"].items())
         return f"{facts['date']}: {facts['rows']:,} rows by {versions}"
+    if entry.kind == "rows_cleared":
+        by, left = ", ".join(f"v{version}" for version in facts["versions"]), facts["quarantined_rows"]
+        return f"{facts['date']}: {facts['rows']:,} rows that had been set aside, by {by}; {left:,} still set aside"
     said = facts.get("comment") or facts.get("reason") or ""
     return f"v{facts.get('version', '?')}{': ' + said if said else ''}"
 

@@ -57,14 +57,11 @@ class ScratchFile:
     def write(self, chunk: pd.DataFrame) -> None:
         """Append one chunk; DataError when a column changes its type within the batch."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         table = to_arrow(chunk)
-        if self._writer is None:
-            self._schema = pa.schema([field.with_type(_settled(field, self._numbers)) for field in table.schema])
-            # read once or twice and thrown away: speed before size
-            self._writer = pq.ParquetWriter(self._path, self._schema, compression="lz4", write_statistics=False)
         try:
+            if self._writer is None:
+                self._open(table.schema)
             self._writer.write_table(table.select(self._schema.names).cast(self._schema), row_group_size=CHUNK_ROWS)
         except (pa.ArrowException, KeyError) as error:
             raise DataError(
@@ -73,6 +70,14 @@ class ScratchFile:
         except OSError as error:
             raise _unwritable(self._path, error) from None
         self._rows += len(chunk)
+
+    def _open(self, first: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._schema = pa.schema([field.with_type(_settled(field, self._numbers)) for field in first])
+        # read once or twice and thrown away: speed before size
+        self._writer = pq.ParquetWriter(self._path, self._schema, compression="lz4", write_statistics=False)
 
     def close(self) -> Assembled:
         """Finish the file and return what lies in it."""

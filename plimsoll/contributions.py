@@ -68,9 +68,20 @@ def explain(bundle: Bundle, row: pd.DataFrame) -> Explanation:
 
 def explainable(bundle: Bundle) -> bool:
     """Return whether scores of a bundle can be taken apart exactly."""
-    if isinstance(bundle.fitted, Linear):
-        return hasattr(bundle.fitted.pipeline, "steps") and hasattr(bundle.fitted.pipeline[-1], "coef_")
-    return isinstance(bundle.fitted, Boosted)
+    if not isinstance(bundle.fitted, Linear):
+        return isinstance(bundle.fitted, Boosted)
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    pipeline = bundle.fitted.pipeline
+    if not isinstance(pipeline, Pipeline) or len(pipeline) != 2:
+        return False
+    first, learner = pipeline[0], pipeline[-1]
+    ours = isinstance(first, ColumnTransformer) and {name for name, *_ in first.transformers} <= {"numbers", "words"}
+    known = type(learner) in (LogisticRegression, Ridge) and np.size(learner.intercept_) == 1
+    return known and (ours or (type(first) is StandardScaler and not bundle.encoder.words))
 
 
 def contributions(bundle: Bundle, matrix: Matrix) -> tuple[str, npt.NDArray[np.float64]]:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from plimsoll.config_part import Part
 
 Positive = Annotated[int, Field(ge=1)]
-Memory = Literal["in_memory", "external"]
+Memory = Literal["in_memory", "external", "dask"]
 BYTES_A_CELL = 30  # of rows × features, at the peak of a training in memory
 EXTERNAL_CELLS = 100_000_000  # from so many on rows lie in files: some 3 GB in memory
 FIT_IN_MEMORY = frozenset({"logistic", "ridge"})
@@ -30,14 +30,15 @@ class Estimator(Part):
     rounds: Positive = 200
     seed: int = 7
     threads: Positive = 2
-    memory: Literal["auto", "in_memory", "external"] = "auto"  # where rows lie while they train; the same bytes
+    memory: Literal["auto", "in_memory", "external", "dask"] = "auto"  # where rows lie while they train
+    workers: Positive = 2  # with memory dask: how many workers of the cluster train; another number, other bytes
 
     @model_validator(mode="after")
     def _external_is_named(self) -> "Estimator":
         if (self.kind == "external") != (self.external is not None):
             raise ValueError("kind external and the part external (path, sha256) go together")
-        if self.memory == "external" and self.kind in FIT_IN_MEMORY:
-            raise ValueError(f"memory external is for xgboost: {self.kind} is fitted by scikit-learn, in memory")
+        if self.memory in ("external", "dask") and self.kind in FIT_IN_MEMORY:
+            raise ValueError(f"memory {self.memory} is for xgboost: {self.kind} is fitted by scikit-learn, in memory")
         return self
 
     def memory_for(self, rows: int, columns: int) -> Memory:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from plimsoll.encoder import Encoder, Matrix
 from plimsoll.errors import DataError, IntegrityError
 from plimsoll.estimator_config import Estimator
-from plimsoll.matrices import Pages, boost
+from plimsoll.matrices import Boost, Pages, boost
 
 Scores = npt.NDArray[np.float64]
 Task = Literal["classification", "regression"]
@@ -120,13 +120,13 @@ def _checked(scores: Scores) -> Scores:
     return scores
 
 
-def fit(pages: Pages, encoder: Encoder, config: Estimator, task: Task) -> Fitted:
+def fit(pages: Pages, encoder: Encoder, config: Estimator, task: Task, booster: Boost = boost) -> Fitted:
     """Return the learner trained on pages; same rows, order, settings and seed give the same bytes.
 
-    XGBoost takes page after page; scikit-learn needs them all in memory as one matrix.
+    XGBoost takes page after page, through booster; scikit-learn needs them all in memory as one matrix.
     """
     if config.kind == "xgboost":
-        return _fit_boosted(pages, encoder, config, task)
+        return _fit_boosted(pages, encoder, config, task, booster)
     return _fit_linear(*pages.matrix(), encoder, config, task)
 
 
@@ -156,10 +156,10 @@ def load(file_name: str, data: bytes, task: Task, threads: int) -> Fitted:
     return Linear(skops.io.loads(data, trusted=TRUSTED_TYPES), task)
 
 
-def _fit_boosted(pages: Pages, encoder: Encoder, config: Estimator, task: Task) -> Boosted:
+def _fit_boosted(pages: Pages, encoder: Encoder, config: Estimator, task: Task, booster: Boost) -> Boosted:
     objective = "binary:logistic" if task == "classification" else "reg:squarederror"
     params = {"objective": objective, "tree_method": "hist", "seed": config.seed, "nthread": config.threads}
-    return Boosted(boost(pages, encoder.feature_types, {**params, **config.params}, config.rounds))
+    return Boosted(booster(pages, encoder.feature_types, {**params, **config.params}, config.rounds))
 
 
 def _fit_linear(matrix: Matrix, outcome: Scores, encoder: Encoder, config: Estimator, task: Task) -> Linear:

@@ -21,6 +21,8 @@ def row_keys(frame: pd.DataFrame, config: ModelConfig) -> pd.Series:
 
 
 def _key_words(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(values):  # pandas would write midnights alone without their hour
+        return _time_words(values)
     words: pd.Series = values.astype(str)
     if not pd.api.types.is_float_dtype(values):
         return words
@@ -30,3 +32,10 @@ def _key_words(values: pd.Series) -> pd.Series:
             "them to tell it from its neighbours. Send whole numbers without a null, or text."
         )
     return words.str.removesuffix(".0")
+
+
+def _time_words(values: pd.Series) -> pd.Series:
+    """Return times in one form, to the microsecond and in UTC where they have a zone, whatever stands beside them."""
+    times = values if values.dt.tz is None else values.dt.tz_convert("UTC")
+    words: pd.Series = times.dt.strftime(f"%Y-%m-%d %H:%M:%S.%f{'' if values.dt.tz is None else 'Z'}").astype("str")
+    return words

@@ -31,6 +31,7 @@ Kind = Literal[
     "retrain_started",
     "batch_committed",
     "batch_rejected",
+    "rows_cleared",
 ]
 ORIGIN = "0" * 64
 MAX_TRIES = 50

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from plimsoll.column_kinds import is_number, told
 from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
+from plimsoll.keys import EXACT
 from plimsoll.model_config import Lookup, Source
 
 Positions = NDArray[np.int64]
@@ -125,29 +126,63 @@ def _key_codes(frame: pd.DataFrame, table: pd.DataFrame, by: list[str]) -> tuple
     """
     mine, theirs = np.zeros(len(frame), dtype=np.int64), np.zeros(len(table), dtype=np.int64)
     for column in by:
-        values = table[column].dropna().unique()
+        here, there, count = _places(frame[column], table[column])
         mine, theirs = (
-            np.where((codes == NONE) | (found == NONE), NONE, codes * max(len(values), 1) + found)
-            for codes, found in ((mine, _places(frame[column], values)), (theirs, _places(table[column], values)))
+            np.where((codes == NONE) | (found == NONE), NONE, codes * count + found)
+            for codes, found in ((mine, here), (theirs, there))
         )
         pairs = np.unique(theirs[theirs != NONE])  # numbered anew, so that many columns do not run out of integers
         mine, theirs = _numbered(mine, pairs), _numbered(theirs, pairs)
     return mine, theirs
 
 
-def _places(column: pd.Series, values: Any) -> Positions:
-    """Return where each value of a column stands among distinct values, NONE where it does not, or is null."""
+def _places(mine: pd.Series, theirs: pd.Series) -> tuple[Positions, Positions, int]:
+    """Return where each value stands among the distinct ones of theirs, and how many there are; NONE where it does not.
+
+    DataError where values cannot be told apart: of several types, or whole numbers too large for a side of floats.
+    """
+    kinds = {_kind(mine), _kind(theirs)}
+    if "nothing" in kinds:
+        return *(np.full(len(column), NONE, dtype=np.int64) for column in (mine, theirs)), 1  # type: ignore[return-value]
+    if kinds == {"text"}:
+        return _places_of_words(mine, theirs)
+    if kinds == {"a time"}:
+        mine, theirs = (_utc(column, "", str(column.name)) for column in (mine, theirs))
+    else:
+        mine, theirs = _plain_number(mine), _plain_number(theirs)
+        if {mine.dtype.kind, theirs.dtype.kind} == {"f", "i"} and max(mine.abs().max(), theirs.abs().max()) >= EXACT:
+            raise DataError(
+                f"Column {theirs.name} holds whole numbers of {EXACT:.0f} and more, and came as floating-point numbers "
+                "on one side, which cannot tell them apart. Send them without a null, or as text."
+            )
+    known = pd.Index(theirs.dropna().unique())
+    found = (np.asarray(known.get_indexer(pd.Index(column)), dtype=np.int64) for column in (mine, theirs))
+    return *found, max(len(known), 1)  # type: ignore[return-value]
+
+
+def _plain_number(column: pd.Series) -> pd.Series:
+    """Return numbers as int64, or as float64 where there is a null, a fraction, a decimal or a truth value."""
+    whole = pd.api.types.is_integer_dtype(column) and not column.hasnans
+    return column.astype("int64" if whole else "float64")
+
+
+def _places_of_words(mine: pd.Series, theirs: pd.Series) -> tuple[Positions, Positions, int]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if _kind(column) != "text":
-        return np.asarray(pd.Index(values).get_indexer(pd.Index(column)), dtype=np.int64)
     try:
-        given, words = (pa.array(found, from_pandas=True).cast(pa.string()) for found in (column.array, values))
+        here, there = (pa.array(column.array, from_pandas=True).cast(pa.string()) for column in (mine, theirs))
     except pa.ArrowException as error:
-        raise DataError(f"Column {column.name} holds keys of several types: {error}. Mend the feed.") from None
-    found: Positions = pc.index_in(given, value_set=words, skip_nulls=True).fill_null(NONE).to_numpy(False)
-    return np.asarray(found, dtype=np.int64)
+        raise DataError(f"Column {theirs.name} is no plain text: {error}. Mend the feed.") from None
+    words = pc.unique(there).drop_null()
+    words = words.combine_chunks() if isinstance(words, pa.ChunkedArray) else words
+    found = (pc.index_in(one, value_set=words, skip_nulls=True).fill_null(NONE) for one in (here, there))
+    places = (np.asarray(one.to_numpy(zero_copy_only=False), dtype=np.int64) for one in map(_whole, found))
+    return *places, max(len(words), 1)  # type: ignore[return-value]
+
+
+def _whole(array: Any) -> Any:
+    return array.combine_chunks() if hasattr(array, "chunks") else array
 
 
 def _numbered(codes: Positions, known: Positions) -> Positions:

@@ -21,6 +21,7 @@ from plimsoll.row_parts import Mask, Rows
 
 PAGE_CELLS = 2**21  # 8 MiB of float32: small beside a memory limit, large beside the cost of a page
 FLOAT32_BYTES = 4
+Boost = Callable[["Pages", list[str], Mapping[str, Any], int], Any]  # as `boost` is called
 Page = tuple[Matrix, npt.NDArray[np.float64]]  # encoded rows, and their outcomes
 
 

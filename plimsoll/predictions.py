@@ -27,7 +27,7 @@ class BatchResult:
     """What became of one batch date."""
 
     date: str
-    state: Literal["committed", "already", "rejected"]
+    state: Literal["committed", "already", "rejected", "cleared"]
     rows: int
     sentence: str
 
@@ -48,5 +48,6 @@ def summarize(results: Sequence[BatchResult]) -> dict[str, Any]:
         "committed": states.count("committed"),
         "already": states.count("already"),
         "rejected": rejected,
+        "cleared": states.count("cleared"),
         "rows": sum(r.rows for r in results if r.state == "committed"),
     }

@@ -16,7 +16,7 @@ from plimsoll.reachable import Named, closure, digests_in, runs_in
 from plimsoll.standing import Standing
 
 Record = Mapping[str, Any]  # as `read_record` returns it
-NIGHTLY = frozenset({"batch_committed", "batch_rejected", "drift_decided"})
+NIGHTLY = frozenset({"batch_committed", "batch_rejected", "rows_cleared", "drift_decided"})
 MARKS_KEPT = 10  # of each ledger's head marks; only the last one is read
 
 
@@ -41,7 +41,8 @@ def expired_batches(standing: Standing, days: int | None, now: datetime) -> list
     """Return the committed batches whose predictions may go, oldest first; days is None where all are kept.
 
     What a serving version scored stays, since drift is judged over it; so does a batch without a drift decision, and
-    of every version that was ever champion the last batch, by which a rollback to it is proved.
+    of every version that was ever champion the last batch, by which a rollback to it is proved. A batch is as old as
+    the last rows that were cleared of it.
     """
     if days is None:
         return []
@@ -49,10 +50,11 @@ def expired_batches(standing: Standing, days: int | None, now: datetime) -> list
     proofs = {int(v): e.n for e in batches for v in e.facts["versions"]}
     held = {n for version, n in proofs.items() if version in champions_ever(standing)}
     undecided = set(standing.undecided())
+    last = {e.n: e for e in batches} | {int(e.facts["batch_entry"]): e for e in standing.of_kind("rows_cleared")}
     return [
         entry
         for entry in batches
-        if is_older(entry.recorded_at, now, days=days)
+        if is_older(last[entry.n].recorded_at, now, days=days)
         and not serving & {int(v) for v in entry.facts["versions"]}
         and entry.n not in held
         and entry.facts["date"] not in undecided
@@ -67,7 +69,8 @@ def needed_runs(standing: Standing, dropped: Collection[int], records: Mapping[s
     """
     keep = champions_ever(standing) | serving_versions(standing)
     about = [e for e in standing.entries if e.kind not in NIGHTLY and e.facts.get("version") in keep]
-    batches = [e for e in standing.of_kind("batch_committed") if e.n not in dropped]
+    scored = standing.of_kind("batch_committed", "rows_cleared")
+    batches = [e for e in scored if e.facts.get("batch_entry", e.n) not in dropped]
     asked = {
         run
         for run, record in records.items()

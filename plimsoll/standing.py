@@ -57,6 +57,25 @@ class Standing:
             return next((e for e in committed if str(version) in e.facts["versions"]), None)
         return next(reversed([e for e in committed if by_champion(e)] or committed or about), None)
 
+    def cleared(self, batch: Entry, version: int | None = None) -> list[Entry]:
+        """Return what added rows to a committed batch that it had set aside, in order; of one version when asked."""
+        mine = [e for e in self.of_kind("rows_cleared") if e.facts["batch_entry"] == batch.n]
+        return [e for e in mine if version is None or str(version) in e.facts["versions"]]
+
+    def wrote(self, date: str, version: int, run: str) -> Entry | None:
+        """Return the entry about the rows that a run wrote of a batch: those it scored, or those it cleared."""
+        about = [e for e in self.of_kind("batch_committed", "rows_cleared") if e.facts["date"] == date]
+        mine = (e for e in about if str(version) in e.facts["versions"])
+        return next((e for e in mine if e.facts["scored_by"] == run), None)
+
+    def told_runs(self) -> dict[tuple[str, int], set[str]]:
+        """Return by batch date and version the runs whose rows an entry tells of."""
+        found: dict[tuple[str, int], set[str]] = {}
+        for entry in self.of_kind("batch_committed", "rows_cleared"):
+            for version in entry.facts["versions"]:
+                found.setdefault((str(entry.facts["date"]), int(version)), set()).add(str(entry.facts["scored_by"]))
+        return found
+
     def decision(self, date: str) -> Entry | None:
         """Return the latest drift decision about a date."""
         return next((e for e in reversed(self.of_kind("drift_decided")) if e.facts["date"] == date), None)

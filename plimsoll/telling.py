@@ -38,6 +38,7 @@ EVENTS = {
     "retired": ("calm", "Version {version} retired"),
     "retrain_started": ("calm", "Retrain started"),
     "batch_rejected": ("bad", "Batch of {date} rejected"),
+    "rows_cleared": ("calm", "Mended rows of {date} scored"),
 }
 MINOR = frozenset({"trained", "gates_passed", "retrain_started"})
 

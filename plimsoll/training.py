@@ -13,7 +13,7 @@ from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle, Reference
 from plimsoll.errors import DataError
 from plimsoll.estimators import Fitted, Scores, fit
-from plimsoll.matrices import EncodedRows, Pages
+from plimsoll.matrices import Boost, EncodedRows, Pages, boost
 from plimsoll.metrics import calibration, measure, row_losses
 from plimsoll.model_config import ModelConfig
 from plimsoll.profile import ColumnPlan, Profile, merge, profile_batch
@@ -83,7 +83,9 @@ def split_rows(rows: Rows, config: ModelConfig) -> tuple[Mask, Mask]:
     return train, test
 
 
-def train_bundle(given: Rows | pd.DataFrame, config: ModelConfig, adopted: Fitted | None = None) -> Bundle:
+def train_bundle(
+    given: Rows | pd.DataFrame, config: ModelConfig, adopted: Fitted | None = None, booster: Boost = boost
+) -> Bundle:
     """Return the bundle trained on the earlier of assembled rows with dates and outcomes; a frame is one part.
 
     Its reference describes every date there is; its losses are out of fold, by blocks of days, for
@@ -94,9 +96,9 @@ def train_bundle(given: Rows | pd.DataFrame, config: ModelConfig, adopted: Fitte
     train, test = split_rows(rows, config)
     table = EncodedRows(rows, config)
     encoder = table.encoder_of(train)
-    fitted = adopted or fit(table.pages(train, encoder), encoder, config.estimator, config.task)
+    fitted = adopted or fit(table.pages(train, encoder), encoder, config.estimator, config.task, booster)
     plan = plan_rows(rows, {f.name: f.kind for f in config.features.columns})
-    losses = {} if adopted else _out_of_fold(rows, table, train, config)
+    losses = {} if adopted else _out_of_fold(rows, table, train, config, booster)
     losses.update(_daily_losses(rows, test, _scores(fitted, table.pages(test, encoder)), config.task))
     through = rows.dates(train)[-1] if config.source.kind == "dates" else ""
     reference = Reference(plan, _profiles(rows, plan), dict(sorted(losses.items())))
@@ -129,13 +131,13 @@ def _profiles(rows: Rows, plan: tuple[ColumnPlan, ...]) -> dict[str, Profile]:
     return dict(sorted(days.items()))
 
 
-def _out_of_fold(rows: Rows, table: EncodedRows, train: Mask, config: ModelConfig) -> dict[str, float]:
+def _out_of_fold(rows: Rows, table: EncodedRows, train: Mask, config: ModelConfig, booster: Boost) -> dict[str, float]:
     losses: dict[str, float] = {}
     for inside, outside in _day_blocks(rows, train):
         if config.task == "classification" and _one_class(rows, inside):
             continue
         encoder = table.encoder_of(inside)
-        fitted = fit(table.pages(inside, encoder), encoder, config.estimator, config.task)
+        fitted = fit(table.pages(inside, encoder), encoder, config.estimator, config.task, booster)
         scores = _scores(fitted, table.pages(outside, encoder))
         losses.update(_daily_losses(rows, outside, scores, config.task))
     return losses

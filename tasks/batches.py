@@ -139,8 +139,9 @@ def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:
     """Write the counts into the record and return the run's state: failed by name when a batch was rejected."""
     counts = summarize(results)
     run.outputs |= counts
-    alias = run.outputs.get("alias_warning", "")
-    run.sentence = " ".join([_tally(counts), *run.outputs.get("left_out", {}).values(), *([alias] if alias else [])])
+    cleared = [f"{one.date} cleared: {one.sentence}." for one in results if one.state == "cleared"]
+    alias, left_out = run.outputs.get("alias_warning", ""), run.outputs.get("left_out", {}).values()
+    run.sentence = " ".join([_tally(counts), *cleared, *left_out, *([alias] if alias else [])])
     if not counts["rejected"]:
         return Completed(message=run.sentence, data=counts)
     run.result = "refused"
@@ -154,5 +155,6 @@ def _tally(counts: dict[str, Any]) -> str:
     batches = "batch" if counts["committed"] == 1 else "batches"
     said = [f"Scored {counts['rows']:,} rows of {counts['committed']} {batches}"]
     said += [f"{counts['already']} committed before"] if counts["already"] else []
+    said += [f"{counts['cleared']} cleared"] if counts["cleared"] else []
     said += [f"{len(counts['rejected'])} rejected"] if counts["rejected"] else []
     return "; ".join(said) + "."

@@ -27,6 +27,7 @@ from tasks.foreign_model import adopted_model
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
 from tasks.mlflow_registry import FOLDER, log_run, register
 from tasks.records import Run
+from tasks.trainers import booster_of
 from tasks.training_rows import assemble_training_rows
 
 
@@ -80,7 +81,8 @@ def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
 @task(cache_policy=NO_CACHE)
 def fit_candidate(run: Run, rows: Rows) -> Bundle:
     """Train on the earlier days and keep a reference of them all."""
-    bundle = train_bundle(rows, run.config, adopted_model(run.workspace, run.config))
+    with booster_of(run) as booster:
+        bundle = train_bundle(rows, run.config, adopted_model(run.workspace, run.config), booster)
     get_run_logger().info("Trained %s, bundle %s", run.config.estimator.kind, bundle.digest[:12])
     return bundle
 

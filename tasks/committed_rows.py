@@ -1,4 +1,4 @@
-"""The rows of a batch as its ledger entry committed them: checked before anything is concluded from them."""
+"""The rows of a batch as a ledger entry committed or cleared them: checked before anything is concluded from them."""
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from tasks.workspace import Workspace
 
 
 def committed_rows(workspace: Workspace, batch: Entry) -> pd.DataFrame:
-    """Return version, key and score of every row that a ledger entry committed, after checking their digest.
+    """Return version, key and score of every row that a ledger entry committed or cleared, after checking their digest.
 
     Raises IntegrityError when rows were changed, added or lost. Where the retention policy took one version of
     several, what is left cannot be checked: the entry's digest is that of all together.
@@ -23,12 +23,13 @@ def committed_rows(workspace: Workspace, batch: Entry) -> pd.DataFrame:
 
     date, model = str(batch.facts["date"]), batch.model
     try:
-        rows = read_predictions(workspace, model, date=date, columns=["version", "key", "score"])
+        rows = read_predictions(workspace, model, date=date, columns=["version", "key", "score", "run"])
     except IntegrityError as error:
         said = f"The predictions of {model} for {date} are not those of ledger entry {batch.n}"
         raise IntegrityError(f"{said}: {error}") from None
     rows = rows.astype({"version": "int32"})
-    rows = rows[rows["version"].isin([int(v) for v in batch.facts["versions"]])]
+    mine = rows["version"].isin([int(v) for v in batch.facts["versions"]]) & (rows["run"] == batch.facts["scored_by"])
+    rows = pd.DataFrame(rows[mine], columns=["version", "key", "score"])
     with scratch_folder(workspace) as scratch:
         found = batch_digest(
             [pa.Table.from_pandas(rows, preserve_index=False)], len(rows), scratch, undealt=of_earlier_code(batch.facts)

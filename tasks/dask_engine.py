@@ -22,7 +22,7 @@ def on_dask(jobs: Sequence[Job], config: DaskConfig) -> Iterator[Part]:
 
     Raises ServerError when the scheduler or every worker is gone, ConfigError when a worker is not fit to score.
     """
-    with _connected(config) as client:
+    with connected(config) as client:
         _refuse_strangers(client, config, jobs[0])
         suspects: Suspects = []
         yield from _score(client, config, jobs, suspects)
@@ -33,7 +33,8 @@ def on_dask(jobs: Sequence[Job], config: DaskConfig) -> Iterator[Part]:
 
 
 @contextmanager
-def _connected(config: DaskConfig) -> Iterator[Any]:
+def connected(config: DaskConfig) -> Iterator[Any]:
+    """Yield a client of the configured scheduler; ServerError when none answers."""
     from distributed import Client
 
     try:

@@ -1,6 +1,8 @@
 """The predictions table in Delta: one atomic commit makes a batch visible, wholly or not at all."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -55,20 +57,52 @@ def commit_batch(workspace: Workspace, parts: list[Any], model: str, date: str, 
     builds on the very state in which the batch was absent, and delta-rs refuses it when a commit of the same name came
     in between: so the first writer stands. ConflictError when others were faster on 20 tries.
     """
+    names = [f"{model}/{date}/v{number}" for number in versions]
+    return _append_once(workspace, parts, (model, date, versions), names, lambda _, found: bool(found))
+
+
+def commit_cleared(workspace: Workspace, parts: list[Any], model: str, date: str, version: int, n: int) -> bool:
+    """Add the n-th rows of a batch that were set aside before, like `commit_batch`; they have a name of their own.
+
+    False too when the batch itself is no longer there.
+    """
+    name = cleared_name(model, date, version, n)
+    taken = partial(_is_taken, name)
+    return _append_once(workspace, parts, (model, date, [version]), [name], taken)
+
+
+def cleared_name(model: str, date: str, version: int, n: int) -> str:
+    """Return the name of the transaction that makes the n-th cleared rows of a batch visible."""
+    return f"{model}/{date}/v{version}/cleared{n}"
+
+
+def _is_taken(name: str, table: Any, found: list[str]) -> bool:
+    return not found or table.transaction_version(name) is not None
+
+
+def _append_once(
+    workspace: Workspace,
+    parts: list[Any],
+    place: tuple[str, str, list[int]],
+    names: list[str],
+    taken: Callable[[Any, list[str]], bool],
+) -> bool:
+    """Append parts in one commit of some names, unless the table with its files of that place says that it is done."""
     from deltalake import CommitProperties, Transaction
     from deltalake.exceptions import CommitFailedError, DeltaError
 
-    url = workspace.platform.predictions.url
-    numbers = ", ".join(str(v) for v in versions)
+    model, date, versions = place
+    url, numbers = workspace.platform.predictions.url, ", ".join(str(v) for v in versions)
     predicate = f"model = '{model}' AND batch_date = '{date}' AND version IN ({numbers})"
-    names = CommitProperties(app_transactions=[Transaction(f"{model}/{date}/v{number}", 1) for number in versions])
+    named = CommitProperties(app_transactions=[Transaction(name, 1) for name in names])
     for _ in range(MAX_TRIES):
         try:
             there = open_predictions(workspace) or create_predictions(workspace, predictions_schema())
-            if found := there.file_uris(file_pruning_predicate=predicate):
+            found = there.file_uris(file_pruning_predicate=predicate)
+            if taken(there, found):
                 ours = {part.path.rpartition("/")[2] for part in parts}  # an answer that was lost: the commit was ours
                 return {uri.rpartition("/")[2] for uri in found} >= ours
-            there.create_write_transaction(parts, "append", there.schema(), PARTITIONS, commit_properties=names)
+            there.create_write_transaction(parts, "append", there.schema(), PARTITIONS, commit_properties=named)
             return True
         except CommitFailedError:
             continue

@@ -2,8 +2,8 @@
 
 Only the order and the number of files change, never a row. delta-rs checks a hand-made commit against nothing that
 came in between, so each is made for exactly the next version: when another writer was there first it fails, and is
-tried again on what is there then. A batch that is being scored meanwhile is not harmed, because it commits to a
-partition that has no files, and this touches only partitions that have some.
+tried again on what is there then. A batch that is scored meanwhile, or cleared, is not harmed: its commit only adds
+files, and this replaces only files that it has read.
 """
 
 import json
@@ -209,12 +209,12 @@ def _write_sorted(live: LiveFiles, partition: Partition, table: Any) -> Any:
 def _statistics(rows: Any) -> dict[str, Any]:
     import pyarrow.compute as pc
 
-    bounds = pc.min_max(rows["score"]).as_py()
+    bounds, runs = pc.min_max(rows["score"]).as_py(), pc.min_max(rows["run"]).as_py()
     return {
         "numRecords": len(rows),
-        "minValues": {"key": rows["key"][0].as_py(), "score": bounds["min"]},
-        "maxValues": {"key": rows["key"][-1].as_py(), "score": bounds["max"]},
-        "nullCount": {"key": 0, "score": 0},
+        "minValues": {"key": rows["key"][0].as_py(), "score": bounds["min"], "run": runs["min"]},
+        "maxValues": {"key": rows["key"][-1].as_py(), "score": bounds["max"], "run": runs["max"]},
+        "nullCount": {"key": 0, "score": 0, "run": 0},
     }
 
 

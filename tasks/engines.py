@@ -1,7 +1,9 @@
 """Engines: where the dates of a run are scored. One after the other here, by processes, or on a Dask cluster."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
+from plimsoll.errors import PlimsollError
 from plimsoll.platform_config import PlatformConfig
 from plimsoll.predictions import BatchResult, Served
 from tasks.partition import Job, Part, jobs_of
@@ -12,9 +14,24 @@ from tasks.score_date import score_date
 def score_each(run: Run, served: Sequence[Served], dates: Sequence[str]) -> Iterator[BatchResult]:
     """Score dates on the engine that the platform config names, and yield what became of each as it comes.
 
+    Of several dates the champion's results come first, then the shadows of them all: none can hold up a later date.
     Every date is tried before the first error among them is raised, in the order of dates; only in one process the
     first error ends it. The run's record names what other processes have written for it.
     """
+    if len(served) == 1 or len(dates) == 1:
+        yield from _score(run, served, dates)
+        return
+    good = []
+    for result in _score(run, served[:1], dates):
+        good += [result.date] if result.state != "rejected" else []
+        yield result
+    try:
+        deque(_score(run, served, sorted(good)), maxlen=0)
+    except PlimsollError as error:  # such as a shadow that kills its process
+        run.outputs.setdefault("left_out", {})["shadows"] = f"Not every shadow scored: {error}"
+
+
+def _score(run: Run, served: Sequence[Served], dates: Sequence[str]) -> Iterator[BatchResult]:
     platform = run.workspace.platform
     if not dates or in_one_process(platform, len(dates)):
         yield from (score_date(run, served, date) for date in dates)

@@ -22,8 +22,9 @@ def model_file(path: Path) -> Path:
         return path
     flavors = _flavors(path)
     for flavor, key in FILE_OF.items():
-        if flavor in flavors:
-            return path / str(flavors[flavor][key])
+        about = flavors.get(flavor)
+        if isinstance(about, dict) and (found := path / str(about.get(key, ABOUT))).resolve().parent == path.resolve():
+            return found
     raise DataError(
         f"Expected an MLflow model of {' or '.join(FILE_OF)} at {path}, found {', '.join(sorted(flavors)) or 'none'}. "
         "A pyfunc of Python code alone would have to be run to be read; log what is inside it with mlflow.xgboost, or "
@@ -36,8 +37,8 @@ def _flavors(folder: Path) -> dict[str, Any]:
 
     try:
         body = yaml.safe_load((folder / ABOUT).read_text())
-        flavors: dict[str, Any] = body["flavors"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        flavors: dict[str, Any] = dict(body["flavors"])
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):
         raise DataError(
             f"Expected a model file or an MLflow model folder at {folder}, found a folder without a readable {ABOUT}."
         ) from None

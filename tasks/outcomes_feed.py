@@ -1,6 +1,7 @@
 """The outcome feed: late losses of every version, computed once per batch and outcome file."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -36,22 +37,24 @@ def late_losses(
     read.files |= keep_outcomes(workspace, config, [date for date in dates if date not in read.files])
     found = []
     for date in (date for date in dates if date in read.files):
-        key = f"quality/{config.model}/v{version}/{date}/{read.files[date].digest}.json"
+        entries = [scored[date], *standing.cleared(scored[date], version)]
+        more = f"-cleared{len(entries) - 1}" if len(entries) > 1 else ""  # these rows belong to the night too
+        key = f"quality/{config.model}/v{version}/{date}/{read.files[date].digest}{more}.json"
         if key not in read.nights:
-            read.nights[key] = _night(workspace, config, version, scored[date], read.files[date], key)
+            read.nights[key] = _night(workspace, config, version, entries, read.files[date], key)
         found.append(read.nights[key])
     return found
 
 
 def _night(
-    workspace: Workspace, config: ModelConfig, version: int, batch: Entry, ref: FileRef, key: str
+    workspace: Workspace, config: ModelConfig, version: int, entries: Sequence[Entry], ref: FileRef, key: str
 ) -> NightlyQuality:
-    date = str(batch.facts["date"])
+    date = str(entries[0].facts["date"])
     if kept := get_sealed(workspace.archive, key):
         return quality_from_json(kept)
     table = read_part(workspace.store, ref, f"outcomes of {date}")
     values = outcome_values(table, config)
-    rows = committed_rows(workspace, batch)
+    rows = pd.concat([committed_rows(workspace, entry) for entry in entries], ignore_index=True)
     night = nightly_quality(rows.loc[rows["version"] == version, ["key", "score"]], values, date, version, config.task)
     put_sealed(workspace.archive, key, night.to_json())
     return night

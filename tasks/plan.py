@@ -24,7 +24,8 @@ def explain_scoring(workspace: Workspace, model: str) -> dict[str, Any]:
         "encode": f"{len(config.categories)} categories to codes in Arrow, {len(config.feature_names)} columns in one "
         "float32 matrix",
         "predict": _predict(config),
-        "write": "one part file for each version, staged in the predictions table; one Delta commit makes them visible",
+        "write": "one part file for each version, staged in the predictions table; one Delta commit "
+        "makes the champion's visible, another one those of its shadows",
         "engine": f"{_engine(workspace.platform)}; within a date, the next chunk is read and the last one written "
         "while one is predicted",
     }
@@ -42,7 +43,10 @@ def _who(config: ModelConfig, standing: Standing) -> str:
     if standing.champion is None:
         return f"{config.model} has no champion yet, so nothing would be scored"
     roles = ", ".join(f"v{number} ({role})" for number, role in roles_of(config, standing, standing.champion))
-    return f"{config.model}: {roles}, all over the same rows in one pass"
+    after = (
+        "; the champion is committed first, the others follow in one pass over the same rows" if "," in roles else ""
+    )
+    return f"{config.model}: {roles}{after}"
 
 
 def _read(config: ModelConfig) -> str:

@@ -4,7 +4,7 @@ A file of a Delta table never changes. So a process keeps the footers that it ha
 reads only the commits that came since it last looked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ COLUMNS = {  # what Delta's log calls it → its name here
     "partition.version": "version",
     "min.key": "first",
     "max.key": "last",
+    "min.run": "first_run",
+    "max.run": "last_run",
 }
 _tables: dict[str, "LiveFiles"] = {}
 _footers: dict[tuple[str, str], Any] = {}
@@ -36,7 +38,7 @@ class LiveFiles:
 
     url: str
     version: int
-    files: Any  # pa.Table with the columns of COLUMNS; first and last key are null where the log has no statistics
+    files: Any  # pa.Table with the columns of COLUMNS; keys and runs are null where the log says nothing of them
     filesystem: Any  # rooted in the table's folder
     table: Any  # deltalake.DeltaTable
 
@@ -92,7 +94,11 @@ def reading(url: str, *, but: type[Exception] | None = None) -> Iterator[None]:
 
 
 def committed_versions(workspace: Workspace, model: str, date: str) -> dict[int, Committed]:
-    """Return the versions whose results for a batch are visible; all rows of one say the same, so one is read."""
+    """Return the versions whose results for a batch are visible, with what their rows say.
+
+    All rows of one say the same until some are cleared, and of those the ledger knows; so the first row of the last
+    file is read. Files of cleared rows come first by their name.
+    """
     found: dict[int, Committed] = {}
     if (live := live_files(workspace)) is None:
         return found
@@ -103,24 +109,86 @@ def committed_versions(workspace: Workspace, model: str, date: str) -> dict[int,
     return found
 
 
-def rows_digest(workspace: Workspace, model: str, date: str, versions: list[int], scratch: Path) -> str:
-    """Return the digest of what lies in the table of some versions of a batch; memory does not grow with it."""
+def rows_digest(workspace: Workspace, model: str, date: str, version: int, run: str, scratch: Path) -> str:
+    """Return the digest of what a run wrote of a version of a batch; memory does not grow with it."""
     live = live_files(workspace)
     assert live, "a batch was committed, so there is a table"  # noqa: S101
-    paths = [(v, path) for v, path in batch_parts(live, model, date) if v in versions]
-    rows = sum(live.open_file(path).metadata.num_rows for _, path in paths)
-    return batch_digest((part for v, path in paths for part in scored_parts(live, path, v)), rows, scratch)
+    paths = [path for v, path in batch_parts(live, model, date) if v == version]
+    rows = sum(count_of_runs(live, path, {run}) for path in paths)
+    return batch_digest((part for path in paths for part in scored_parts(live, path, version, run)), rows, scratch)
 
 
-def scored_parts(live: LiveFiles, path: str, version: int) -> Iterator[Any]:
-    """Yield version, key and score of the rows of one file, a row group at a time."""
+def scored_parts(live: LiveFiles, path: str, version: int, run: str) -> Iterator[Any]:
+    """Yield version, key and score of the rows that a run wrote of one file, a row group at a time."""
     import pyarrow as pa
+
+    for rows in rows_of_runs(live, path, ["key", "score"], {run}):
+        yield rows.append_column("version", pa.repeat(pa.scalar(version, pa.int32()), len(rows)))
+
+
+def rows_of_runs(live: LiveFiles, path: str, columns: list[str], runs: Collection[str]) -> Iterator[Any]:
+    """Yield the rows of a file that some runs wrote, a row group at a time.
+
+    Whose they are is read only where a group's statistics leave it open: where rows were cleared, and then merged.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     file = live.open_file(path)
     for group in range(file.num_row_groups):
+        alone = _only_run(file, group)
+        if alone is not None and alone not in runs:
+            continue
         with checked(path):
-            rows = file.read_row_group(group, ["key", "score"])
-        yield rows.append_column("version", pa.repeat(pa.scalar(version, pa.int32()), len(rows)))
+            rows = file.read_row_group(group, [*dict.fromkeys([*columns, *([] if alone else ["run"])])])
+        if not alone:
+            rows = rows.filter(pc.is_in(rows["run"].cast(pa.string()), value_set=pa.array(sorted(runs), pa.string())))
+        yield rows.select(columns)
+
+
+def count_of_runs(live: LiveFiles, path: str, runs: Collection[str]) -> int:
+    """Return how many rows of a file some runs wrote."""
+    file = live.open_file(path)
+    alone = {_only_run(file, group) for group in range(file.num_row_groups)}
+    if len(alone) == 1 and None not in alone:
+        return int(file.metadata.num_rows) if alone <= set(runs) else 0
+    return sum(len(rows) for rows in rows_of_runs(live, path, ["run"], runs))
+
+
+def commits_there(live: LiveFiles, model: str, date: str, version: int) -> set[Committed]:
+    """Return what the rows of a version of a batch say of the commits that they came with."""
+    found = set[Committed]()
+    for _, path in (part for part in batch_parts(live, model, date) if part[0] == version):
+        file = live.open_file(path)
+        for group in range(file.num_row_groups):
+            with checked(path):
+                rows = file.read_row_group(group, [*Committed._fields])
+            found |= {Committed(**row) for row in rows.group_by(list(Committed._fields)).aggregate([]).to_pylist()}
+    return found
+
+
+def runs_there(live: LiveFiles, file: Mapping[str, Any]) -> set[str]:
+    """Return the runs whose rows lie in a live file: from the log, or where it does not say, from the file."""
+    import pyarrow.compute as pc
+
+    if file["first_run"] is not None and file["first_run"] == file["last_run"]:
+        return {str(file["first_run"])}
+    path, found = str(file["path"]), set[str]()
+    opened = live.open_file(path)
+    for group in range(opened.num_row_groups):
+        if alone := _only_run(opened, group):
+            found.add(alone)
+            continue
+        with checked(path):
+            found |= set(pc.unique(opened.read_row_group(group, ["run"])["run"]).to_pylist())
+    return found
+
+
+def _only_run(file: Any, group: int) -> str | None:
+    """Return the run that wrote all rows of a row group; None when there are several, or nothing says so."""
+    about = file.metadata.row_group(group).column(file.schema_arrow.get_field_index("run")).statistics
+    known = about is not None and about.has_min_max and about.min == about.max
+    return str(about.min) if known else None
 
 
 def batch_parts(live: LiveFiles, model: str, date: str) -> list[tuple[int, str]]:

@@ -1,11 +1,11 @@
 """Repair: what follows from the ledger and was not done is done now. Nothing is decided, and damage is not touched."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from plimsoll.digest import canonical_json
-from plimsoll.errors import ConfigError, IntegrityError
+from plimsoll.errors import ConfigError, DataError, IntegrityError
 from plimsoll.ledger import mark_head, read_ledger
 from plimsoll.predictions import Served
 from plimsoll.run_record import read_record
@@ -14,9 +14,12 @@ from plimsoll.verification import Finding, Owed, Verification
 from tasks.approvals import settle
 from tasks.bundles import fetch_bundle
 from tasks.champion import mirror_aliases, standing_of
+from tasks.clear_rows import finish_clears
+from tasks.delta import Committed
+from tasks.delta_layout import partitions
 from tasks.mlflow_lineage import RECORD
 from tasks.mlflow_registry import connected, log_files
-from tasks.prediction_files import committed_versions
+from tasks.prediction_files import committed_versions, live_files, runs_there
 from tasks.records import Recorded, Run, recording, recording_platform
 from tasks.score_date import score_date
 from tasks.table_notes import note_table
@@ -140,8 +143,22 @@ def _finish_batch(run: Run, finding: Finding) -> str:
             (n for n, there in visible.items() if there.run == made_by and n not in entered),
             key=lambda n: visible[n].role != "champion",
         )
-        score_date(run, [_served(run, n, visible[n].role) for n in numbers], finding.about)
+        result = score_date(run, [_served(run, n, visible[n].role) for n in numbers], finding.about)
+        if owed := [n for n in numbers if not run.standing().batch(finding.about, n)]:
+            said = [result.sentence, *run.outputs.get("left_out", {}).values()]
+            raise DataError(f"{finding.model} {finding.about} still has no entry for v{owed[0]}: {' '.join(said)}")
+    _finish_clears(run, finding.about, visible)
     return f"The batch of {finding.model} {finding.about} has its ledger entry."
+
+
+def _finish_clears(run: Run, date: str, visible: Mapping[int, Committed]) -> None:
+    told = run.standing().told_runs()
+    live = live_files(run.workspace)
+    there = partitions(live) if live else []
+    mine = [part for part in there if (part.model, part.batch_date) == (run.config.model, date)]
+    known = {part.version: told.get((date, part.version), set()) for part in mine}
+    owed = [p.version for p in mine if live and any(runs_there(live, f) - known[p.version] for f in p.files)]
+    finish_clears(run, [_served(run, number, visible[number].role) for number in owed], date)
 
 
 def _served(run: Run, number: int, role: Any) -> Served:

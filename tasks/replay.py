@@ -29,6 +29,7 @@ from plimsoll.training import evaluate, split_rows, train_bundle
 from tasks.environment import SETTINGS, installed_packages, interpreter, processor
 from tasks.foreign_model import adopted_model
 from tasks.scratch import scratch_folder
+from tasks.trainers import own_booster
 from tasks.training_rows import assemble_training_rows
 from tasks.workspace import Workspace
 
@@ -43,7 +44,8 @@ def replay(request: dict[str, Any], root: Path) -> dict[str, Any]:
     snapshot = load_snapshot(workspace.store, request["snapshot"])
     with scratch_folder(workspace) as scratch:
         valid = assemble_training_rows(workspace, config, snapshot, scratch)
-        bundle = train_bundle(valid.rows, config, adopted_model(workspace, config))
+        with own_booster(config.estimator) as booster:
+            bundle = train_bundle(valid.rows, config, adopted_model(workspace, config), booster)
         _, later = split_rows(valid.rows, config)
         metrics = evaluate(bundle, valid.rows, later).to_json()["metrics"]
     return {

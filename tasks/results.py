@@ -8,10 +8,11 @@ from typing import Any
 from plimsoll.errors import DataError, FolderError, UserError
 from plimsoll.ledger import Entry
 from plimsoll.score_sketch import sketch_from_json
+from plimsoll.standing import Standing
 from plimsoll.store import get_json
 from plimsoll.validation import quarantined_rows
 from tasks.champion import standing_of
-from tasks.prediction_files import batch_parts, checked, live_files
+from tasks.prediction_files import batch_parts, live_files, rows_of_runs
 from tasks.workspace import Workspace
 
 LAST = 14  # batches shown when no date is asked for
@@ -30,6 +31,7 @@ class Result:
     quantiles: tuple[float, ...]  # of the scores at 5, 50 and 95 %; none for results of earlier code
     run: str
     recorded_at: str
+    cleared_by: tuple[str, ...] = ()  # runs that added rows which had been set aside
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON."""
@@ -54,7 +56,7 @@ def list_results(workspace: Workspace, model: str, date: str | None, version: in
     for day in dates:
         current = standing.batch(day)
         about = [entry for entry in entries if entry.facts["date"] == day]
-        mine = [one for entry in about for one in _results(workspace, entry, entry is current)]
+        mine = [one for entry in about for one in _results(workspace, standing, entry, entry is current)]
         found += sorted(mine, key=lambda one: (not one.current, -one.version))
     found = [one for one in found if version in (None, one.version)]
     if not found:
@@ -107,9 +109,10 @@ def _write(path: Path, schema: Any, tables: Iterable[Any]) -> int:
     return rows
 
 
-def _results(workspace: Workspace, entry: Entry, current: bool) -> Iterator[Result]:
+def _results(workspace: Workspace, standing: Standing, entry: Entry, current: bool) -> Iterator[Result]:
     facts = entry.facts
     for version, role in facts["versions"].items():
+        clears = standing.cleared(entry, int(version))
         body = get_json(workspace.store, facts["profiles"][version]).get("scores")
         quantiles = tuple(sketch_from_json(body).quantile(share) for share in (0.05, 0.5, 0.95)) if body else ()
         leads = current and version == next(iter(_champions(entry)), next(iter(facts["versions"])))
@@ -118,11 +121,12 @@ def _results(workspace: Workspace, entry: Entry, current: bool) -> Iterator[Resu
             int(version),
             str(role),
             leads,
-            int(facts["rows"]),
-            quarantined_rows(facts),
+            sum(int(one.facts["rows"]) for one in (entry, *clears)),
+            quarantined_rows((entry, *clears)[-1].facts),
             quantiles,
             str(facts["scored_by"]),
             entry.recorded_at,
+            tuple(str(one.facts["scored_by"]) for one in clears),
         )
 
 
@@ -135,15 +139,13 @@ def _tables(workspace: Workspace, model: str, results: Sequence[Result], schema:
 
     if (live := live_files(workspace)) is None:
         return
-    wanted = {(one.date, one.version) for one in results}
+    wanted = {(one.date, one.version): {one.run, *one.cleared_by} for one in results}
     for date in sorted({one.date for one in results}):
         for version, path in batch_parts(live, model, date):
             if (date, version) not in wanted:
                 continue
-            file = live.open_file(path)
-            for group in range(file.num_row_groups):
-                with checked(path):
-                    rows = file.read_row_group(group, ["role", "key", "score"])
+            for found in rows_of_runs(live, path, ["role", "key", "score"], wanted[date, version]):
+                rows = found
                 for name, value in {"date": date, "version": version}.items():
                     rows = rows.append_column(name, pa.repeat(pa.scalar(value, schema.field(name).type), len(rows)))
                 yield rows.select(schema.names).cast(schema)

@@ -18,20 +18,25 @@ from plimsoll.scoring import Pass, Sink, Summary, score_chunks
 from plimsoll.shadows import shadow_seconds
 from plimsoll.store import put_json
 from plimsoll.validation import quarantine_facts, too_many_unseen
+from tasks.clear_rows import clear_rows
 from tasks.contribution_rows import keep_explained
 from tasks.delta import Committed, commit_batch
 from tasks.night import BrokenBatchError, Night, Rows
 from tasks.prediction_files import committed_versions, rows_digest
 from tasks.quarantine import keep_bad_rows
 from tasks.records import Run
+from tasks.scored_anew import ScoredAnew
 from tasks.scratch import scratch_folder
 from tasks.staging import Stage
 from tasks.table_notes import note_table
+
+MOST_EXPLAINED = 100_000  # rows of a batch: they are held in memory
 
 
 def score_date(run: Run, served: Sequence[Served], date: str) -> BatchResult:
     """Score one date exactly once: skip what is committed, repair what was cut off, reject what is broken.
 
+    Of a date that is committed, rows that had been set aside and were mended at the source since are scored too.
     The first version's result is committed before its shadows begin, so that none can delay or harm it.
     """
     first = served if _are_shadows(served) else served[:1]  # a repair may have shadows alone to finish
@@ -43,7 +48,7 @@ def score_date(run: Run, served: Sequence[Served], date: str) -> BatchResult:
             return _reject(night, error)
         if result.state != "rejected" and (missing := _missing(run, served[len(first) :], date)):
             _add_shadows(night, missing, run.standing().batch(date, first[0].version))
-    return result
+        return clear_rows(night, served, result) if result.state == "already" else result
 
 
 def _missing(run: Run, served: Sequence[Served], date: str) -> list[Served]:
@@ -56,7 +61,7 @@ def _add_shadows(night: Night, shadows: Sequence[Served], beside: Entry | None) 
     try:
         _settle(night, shadows, str(beside.facts["snapshot"]) if beside else None)
     except PlimsollError as error:
-        _leave_out(night.run, {one.version: str(error) for one in shadows})
+        _leave_out(night.run, night.date, {one.version: str(error) for one in shadows})
 
 
 def _settle(night: Night, wanted: Sequence[Served], snapshot: str | None = None) -> BatchResult:
@@ -110,11 +115,27 @@ def _enter(night: Night, served: Sequence[Served], there: Committed) -> BatchRes
     """Write the ledger entry that a run which died owes: of the rows that it saw and committed."""
     try:
         rows = night.rows(there.snapshot)
-        passed = _pass_over(night, rows, served, lambda *_: None)
+        with ScoredAnew(night.scratch, served) as anew:
+            passed = _pass_over(night, rows, served, anew.write)
+        for one in served:
+            _require_same(night, one, there, anew, passed)
     except DataError as error:
         owed = f"run {there.run} committed it and died before its ledger entry, which cannot be written now: {error}"
         return BatchResult(night.date, "rejected", 0, owed)
     return _entered(night, rows, served, passed, there.run)
+
+
+def _require_same(night: Night, one: Served, there: Committed, anew: ScoredAnew, passed: Pass) -> None:
+    """Raise DataError unless a version says today of the rows what it said then: an entry is about what is there."""
+    run = night.run
+    if one.version in passed.failed:
+        raise DataError(passed.failed[one.version])
+    found = rows_digest(run.workspace, run.config.model, night.date, one.version, there.run, night.scratch)
+    if anew.digest(one.version) != found:
+        raise DataError(
+            f"today's suite, feature function or config gives other rows or scores for v{one.version}. Check out the "
+            "code of that run and score the date with it: plimsoll runs"
+        )
 
 
 def _pass_over(night: Night, rows: Rows, served: Sequence[Served], sink: Sink) -> Pass:
@@ -122,8 +143,8 @@ def _pass_over(night: Night, rows: Rows, served: Sequence[Served], sink: Sink) -
     limit = shadow_seconds(night.predicted, night.run.config.scoring.shadow_limit) if shadows else None
     needed = dict.fromkeys([KEY, *(name for one in served for name in _columns(one))])
     good = (rows.verdict.keep_good(chunk) for chunk in rows.assembled.chunks([*needed]))
-    passed = score_chunks(good, served, sink, may_fail=shadows, limit=limit, explain=_asked(night, served))
-    _leave_out(night.run, passed.failed)
+    passed = score_chunks(good, served, sink, may_fail=shadows, limit=limit, explain=_asked(night, rows, served))
+    _leave_out(night.run, night.date, passed.failed)
     if not shadows:
         night.predicted = passed.seconds[served[0].version]
     return passed
@@ -143,21 +164,21 @@ def _are_shadows(served: Sequence[Served]) -> bool:
     return served[0].role not in ("champion", "backfill")
 
 
-def _asked(night: Night, served: Sequence[Served]) -> Explain | None:
-    """Return which scores are to be taken apart: those of a champion whose learner can be."""
+def _asked(night: Night, rows: Rows, served: Sequence[Served]) -> Explain | None:
+    """Return which scores are to be taken apart: those of a champion whose learner can be, and not too many."""
     scoring = night.run.config.scoring
     if not scoring.explain_share or _are_shadows(served) or not explainable(served[0].bundle):
         return None
-    return Explain(scoring.explain_share, scoring.explain_top)
+    return Explain(min(scoring.explain_share, MOST_EXPLAINED / max(rows.assembled.rows, 1)), scoring.explain_top)
 
 
 def _columns(one: Served) -> list[str]:
     return [*one.bundle.encoder.columns, *(column.name for column in one.bundle.reference.plan)]
 
 
-def _leave_out(run: Run, failed: Mapping[int, str]) -> None:
+def _leave_out(run: Run, date: str, failed: Mapping[int, str]) -> None:
     for number, said in failed.items():
-        run.outputs.setdefault("left_out", {})[str(number)] = f"v{number} did not score: {said}"
+        run.outputs.setdefault("left_out", {})[f"{date} v{number}"] = f"{date}: v{number} did not score: {said}"
 
 
 def _entered(night: Night, rows: Rows, served: Sequence[Served], passed: Pass, scored_by: str) -> BatchResult:
@@ -179,10 +200,12 @@ def _entered(night: Night, rows: Rows, served: Sequence[Served], passed: Pass, s
         facts = {
             "versions": {str(number): one.role},
             "unseen": dict(summary.unseen),
-            "scores": rows_digest(run.workspace, run.config.model, date, [number], night.scratch),
+            "scores": rows_digest(run.workspace, run.config.model, date, number, scored_by, night.scratch),
             "profiles": {str(number): _keep_summary(run, summary)},
         }
-        run.decide("batch_committed", {**about, **facts}, key=f"batch:{date}:v{number}", as_of=date)
+        entry = run.decide("batch_committed", {**about, **facts}, key=f"batch:{date}:v{number}", as_of=date)
+        if entry.facts["run"] != run.id:
+            return BatchResult(date, "already", passed.rows, f"v{number} scored it in run {entry.facts['run']}")
     aside = rows.verdict.rows - passed.rows
     set_aside = f", {aside} set aside" if aside else ""
     return BatchResult(date, "committed", passed.rows, f"{passed.rows} rows by v{kept[0].version}{set_aside}")

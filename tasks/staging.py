@@ -20,13 +20,15 @@ from tasks.workspace import Workspace
 class Stage:
     """Takes the scores of one batch, chunk by chunk, into one part file per version."""
 
-    def __init__(self, workspace: Workspace, model: str, date: str, snapshot: str, run: str) -> None:
+    def __init__(
+        self, workspace: Workspace, model: str, date: str, snapshot: str, run: str, what: str = "part"
+    ) -> None:
         self._url = workspace.platform.predictions.url
         self._table = open_predictions(workspace) or create_predictions(workspace, predictions_schema())
         self._filesystem = table_files(workspace, self._table)
         self._place = {"model": model, "batch_date": date}
         self._same = {"snapshot": snapshot, "run": run}
-        self._name = f"part-{socket.gethostname()}-{run[:16]}-{uuid.uuid4().hex[:12]}.parquet"
+        self._name = f"{what}-{socket.gethostname()}-{run[:16]}-{uuid.uuid4().hex[:12]}.parquet"
         self._parts: dict[int, _Part] = {}
 
     def open(self, served: Sequence[Served]) -> None:

@@ -19,6 +19,7 @@ from plimsoll.trace_facts import approval_facts, batch_facts, data_facts, run_fa
 from tasks.assemble import batch_partition, reassemble
 from tasks.bundles import fetch_bundle
 from tasks.champion import standing_of
+from tasks.clear_rows import open_clear
 from tasks.committed_rows import committed_rows
 from tasks.delta import read_predictions
 from tasks.key_lookup import find_key
@@ -72,7 +73,7 @@ def remembered_standing(workspace: Workspace, model: str) -> Standing:
 
 
 def _trace(workspace: Workspace, key: str, rows: pd.DataFrame, standing: Standing) -> dict[str, Any]:
-    one = _choose(rows, standing)
+    one = _choose(workspace, rows, standing)
     facts, number = one.version.trained.facts, one.version.number
     config = workspace.model(standing.model)
     explanation, why_not = _explain(workspace, config, one, key)
@@ -94,7 +95,7 @@ def _trace(workspace: Workspace, key: str, rows: pd.DataFrame, standing: Standin
     }
 
 
-def _choose(rows: pd.DataFrame, standing: Standing) -> Scored:
+def _choose(workspace: Workspace, rows: pd.DataFrame, standing: Standing) -> Scored:
     """Return the prediction that counts: of the latest date, by the champion that committed it last."""
     found = []
     for row in rows.to_dict("records"):
@@ -103,11 +104,25 @@ def _choose(rows: pd.DataFrame, standing: Standing) -> Scored:
             raise DataError(
                 f"{standing.model} v{row['version']} is not in the ledger: plimsoll history {standing.model}"
             )
-        batch = standing.batch(row["batch_date"].isoformat(), version.number)
+        batch = _entry_of(workspace, standing, row, version.number)
         one = Scored(row, version, batch, standing)  # type: ignore[arg-type]
         _check_row(one)
         found.append(one)
-    return max(found, key=lambda one: (one.date, one.row["role"] == "champion", one.batch.n if one.batch else -1))
+    return max(found, key=lambda one: (one.date, one.row["role"] == "champion", _committed_at(one.batch)))
+
+
+def _entry_of(workspace: Workspace, standing: Standing, row: Mapping[Any, Any], version: int) -> Entry | None:
+    """Return the entry about a row: of the run that wrote it, or the batch's where no entry knows that run."""
+    date = row["batch_date"].isoformat()
+    if told := standing.wrote(date, version, str(row["run"])):
+        return told
+    batch = standing.batch(date, version)
+    return None if batch is None or open_clear(workspace, standing, batch, version) else batch
+
+
+def _committed_at(batch: Entry | None) -> int:
+    """Return the number of the entry that committed a batch, also of a row that was cleared later."""
+    return int(batch.facts.get("batch_entry", batch.n)) if batch else -1
 
 
 def _check_row(one: Scored) -> None:

@@ -44,7 +44,7 @@ def assemble_training_rows(
     """
     size = snapshot.rows("batch"), len(config.feature_names)
     memory = config.estimator.memory_for(*size)
-    rows, digest = Rows(scratch if memory == "external" else None), hashlib.sha256()
+    rows, digest = Rows(None if memory == "in_memory" else scratch), hashlib.sha256()
     excluded: dict[str, str] = {}
     dates = quarantined = 0
     for date in snapshot.dates or (UNDIVIDED,):

@@ -19,7 +19,7 @@ from plimsoll.standing import Standing, stand
 from plimsoll.store import OBJECTS, Store, Stored, object_key
 from tasks.delta import read_predictions
 from tasks.delta_layout import partitions
-from tasks.prediction_files import live_files
+from tasks.prediction_files import live_files, runs_there
 from tasks.workspace import Workspace
 
 EXPIRED, EXPIRED_BATCHES = "expired/", "expired_batches/"
@@ -175,17 +175,14 @@ def _uncommitted(workspace: Workspace, standings: dict[str, Standing]) -> list[d
     The next run over that date completes the entry, and reads that very snapshot.
     """
     live = live_files(workspace, anew=True)
-    told = {
-        (model, entry.facts["date"], int(version))
-        for model, standing in standings.items()
-        for entry in standing.of_kind("batch_committed")
-        for version in entry.facts["versions"]
-    }
+    told = {model: standing.told_runs() for model, standing in standings.items()}
     rows: list[dict[str, Any]] = []
     for part in partitions(live) if live else []:
-        if (part.model, part.batch_date, part.version) not in told:
+        known = told.get(part.model, {}).get((part.batch_date, part.version), set())
+        if any(runs_there(live, file) - known for file in part.files):  # type: ignore[arg-type]
             about = {"date": part.batch_date, "version": part.version, "columns": ["run", "snapshot"]}
-            rows += read_predictions(workspace, part.model, **about).drop_duplicates().to_dict("records")  # type: ignore[arg-type]
+            found = read_predictions(workspace, part.model, **about).drop_duplicates().to_dict("records")  # type: ignore[arg-type]
+            rows += [{"run": row["run"], "snapshot": row["snapshot"]} for row in found if row["run"] not in known]
     return rows
 
 

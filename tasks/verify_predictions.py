@@ -14,7 +14,7 @@ from plimsoll.validation import of_earlier_code
 from plimsoll.verification import Finding, Verification, check_sealed
 from tasks.delta_layout import Partition, partitions
 from tasks.key_index import FOLDER as INDEX
-from tasks.prediction_files import LiveFiles, checked, live_files
+from tasks.prediction_files import LiveFiles, checked, count_of_runs, live_files, runs_there
 from tasks.scratch import scratch_folder
 from tasks.table_notes import LATEST, LOG, NOTES, file_digest, list_files, open_folder, version_of, wants_note
 from tasks.workspace import Workspace
@@ -42,12 +42,12 @@ def check_predictions(
     by_place = {(p.model, p.batch_date, p.version): p for p in partitions(live)} if live else {}
     _check_live(by_place, files, notes, wanted, seen)
     for model in sorted({place[0] for place in by_place} - standings.keys() if whole else ()):
-        _check_unknown(by_place, model, stand(model, ()), seen)
+        _check_unknown(live, by_place, model, stand(model, ()), seen)
     expired = expired_places(workspace, seen)
     for model, standing in standings.items():
-        for entry in standing.of_kind("batch_committed"):
+        for entry in standing.of_kind("batch_committed", "rows_cleared"):
             _check_batch(workspace, live, by_place, expired, entry, seen)
-        _check_unknown(by_place, model, standing, seen)
+        _check_unknown(live, by_place, model, standing, seen)
 
 
 def committed_by(entry: Entry) -> list[Place]:
@@ -150,12 +150,12 @@ def _check_batch(
         return
     if missing or live is None:
         return  # the digest in the ledger is that of all versions together
-    seen.count("batch")
+    seen.count("batch" if entry.kind == "batch_committed" else "cleared part")
     if seen.quick:
         return
     try:
         with scratch_folder(workspace) as scratch:
-            found = _describe(live, parts, scratch, of_earlier_code(entry.facts))
+            found = _describe(live, parts, str(entry.facts["scored_by"]), scratch, of_earlier_code(entry.facts))
     except IntegrityError as error:
         seen.found(Finding(where, str(error)))
         return
@@ -168,9 +168,9 @@ def _check_batch(
 
 
 def _describe(
-    live: LiveFiles, parts: list[Partition], scratch: Path, undealt: bool
+    live: LiveFiles, parts: list[Partition], run: str, scratch: Path, undealt: bool
 ) -> tuple[str, dict[str, str], set[str], set[str]]:
-    """Return digest of the scores, role by version, snapshots and runs of the rows as they lie there."""
+    """Return digest of the scores, role by version, snapshots and runs of the rows that a run wrote, as they lie."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -180,17 +180,24 @@ def _describe(
     def read() -> Iterator[Any]:
         for part in parts:
             version = pa.scalar(part.version, pa.int32())
-            for rows in (rows for file in part.files for rows in _read(live, str(file["path"]))):
+            for rows in (rows for file in part.files for rows in _read(live, str(file["path"]), run)):
                 for column, found in (("role", roles[str(part.version)]), ("snapshot", snapshots), ("run", runs)):
                     found |= set(pc.unique(rows[column]).to_pylist())
                 yield rows.append_column("version", pa.repeat(version, len(rows)))
 
-    digest = batch_digest(read(), sum(part.rows for part in parts), scratch, undealt=undealt)
+    number = sum(_count(live, file, run) for part in parts for file in part.files)
+    digest = batch_digest(read(), number, scratch, undealt=undealt)
     return digest, {version: "/".join(sorted(found)) for version, found in roles.items()}, snapshots, runs
 
 
-def _read(live: LiveFiles, path: str) -> Iterator[Any]:
+def _count(live: LiveFiles, file: Mapping[str, Any], run: str) -> int:
+    there = runs_there(live, file)
+    return int(file["rows"]) * (run in there) if len(there) == 1 else count_of_runs(live, str(file["path"]), {run})
+
+
+def _read(live: LiveFiles, path: str, run: str) -> Iterator[Any]:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     words = {name: pa.string() for name in ("key", "role", "snapshot", "run")}
@@ -198,18 +205,31 @@ def _read(live: LiveFiles, path: str) -> Iterator[Any]:
     with checked(f"{TABLE}/{path}"), live.filesystem.open_input_file(path) as stream:
         file = pq.ParquetFile(stream, page_checksum_verification=True)
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, kinds.names).cast(kinds)
+            rows = file.read_row_group(group, kinds.names).cast(kinds)
+            yield rows.filter(pc.equal(rows["run"], run))
 
 
-def _check_unknown(by_place: Mapping[Place, Partition], model: str, standing: Standing, seen: Verification) -> None:
-    """Find batches that no ledger entry knows: a run died between its commit and its entry."""
-    known = {place for entry in standing.of_kind("batch_committed") for place in committed_by(entry)}
-    for date in sorted({place[1] for place in by_place.keys() - known if place[0] == model}):
+def _check_unknown(
+    live: LiveFiles | None, by_place: Mapping[Place, Partition], model: str, standing: Standing, seen: Verification
+) -> None:
+    """Find rows that no ledger entry knows: a run died between its commit and its entry."""
+    told = standing.told_runs()
+    for date in sorted({p.batch_date for p in by_place.values() if p.model == model and _has_unknown(live, p, told)}):
         sentence = (
             f"The table holds predictions of {model} {date} that no ledger entry knows: a run died between its commit "
             f"and its entry. Finish it with: plimsoll repair {model}"
         )
         seen.found(Finding(f"{TABLE} {model} {date} unknown", sentence, "batch", model, date))
+
+
+def _has_unknown(live: LiveFiles | None, part: Partition, told: Mapping[tuple[str, int], set[str]]) -> bool:
+    known = told.get((part.batch_date, part.version))
+    if known is None or live is None:
+        return True
+    try:
+        return any(runs_there(live, file) - known for file in part.files)
+    except IntegrityError:
+        return False  # a damaged file is found by its digest
 
 
 def _owe_note(path: str, seen: Verification) -> None:

@@ -15,9 +15,10 @@ from plimsoll.errors import ServerError
 from plimsoll.predictions import BatchResult, Role, Served
 from tasks import score_date as scoring
 from tasks.bundles import fetch_bundle
+from tasks.engines import score_each
 from tasks.records import Run, recording
 from tasks.score_date import score_date
-from tests.flows.places import DAY, MODEL, Answer, Place
+from tests.flows.places import DAY, MODEL, NEXT, Answer, Place
 
 Cli = Callable[..., Answer]
 
@@ -56,7 +57,7 @@ def test_the_champion_is_there_before_a_shadow_begins(serving: Place) -> None:
     result, run = score_beside(lambda run: served_as(run, 2, "challenger", predict=look))
     assert result.state == "committed"
     assert seen == [([["1"]], 1)], "the shadow found the champion's rows and its entry"
-    assert run.outputs["left_out"] == {"2": "v2 did not score: FloatingPointError: it diverged"}
+    assert run.outputs["left_out"] == {f"{DAY} v2": f"{DAY}: v2 did not score: FloatingPointError: it diverged"}
     assert versions_entered(serving) == [["1"]]
     assert not list((serving.home / "predictions").rglob("*version=2*/*.parquet")), "what it had staged is gone"
 
@@ -74,7 +75,7 @@ def test_a_slow_shadow_is_given_up_and_named(serving: Place, monkeypatch: pytest
     serving.configure("scoring:", "scoring:\n  shadow_limit: 0.0001")
     result, run = score_beside(lambda run: served_as(run, 2, "challenger"))
     assert result.state == "committed"
-    assert "was to be done within" in run.outputs["left_out"]["2"]
+    assert "was to be done within" in run.outputs["left_out"][f"{DAY} v2"]
     assert versions_entered(serving) == [["1"]]
 
 
@@ -90,7 +91,53 @@ def test_a_store_that_fails_for_shadows_leaves_the_champion(serving: Place, monk
     monkeypatch.setattr(scoring, "commit_batch", once)
     result, run = score_beside(lambda run: served_as(run, 2, "challenger"))
     assert result.state == "committed"
-    assert "the bucket is gone" in run.outputs["left_out"]["2"]
+    assert "the bucket is gone" in run.outputs["left_out"][f"{DAY} v2"]
+
+
+def test_of_several_dates_every_champion_comes_before_any_shadow(serving: Place) -> None:
+    def die(matrix: Any) -> Any:
+        raise KeyboardInterrupt  # no error of ours: what a kill looks like from inside
+
+    dates = [str(DAY), str(NEXT)]
+    with pytest.raises(KeyboardInterrupt), recording("score_batch", MODEL, NEXT, {}) as run:
+        list(score_each(run, [served_as(run, 1, "champion"), served_as(run, 2, "challenger", predict=die)], dates))
+    committed = serving.ledger("batch_committed")
+    assert [e["facts"]["date"] for e in committed] == dates
+    assert all(e["facts"]["versions"] == {"1": "champion"} for e in committed)
+    with recording("score_batch", MODEL, NEXT, {}) as run:
+        found = list(score_each(run, [served_as(run, 1, "champion"), served_as(run, 2, "challenger")], dates))
+    assert [one.state for one in found] == ["already", "already"]
+    assert len(serving.ledger("batch_committed")) == 4
+
+
+def test_an_entry_is_not_written_late_by_code_that_says_otherwise(serving: Place) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "decide", _die)
+        with pytest.raises(KeyboardInterrupt):
+            score_beside()
+    suite = serving.root / f"great_expectations/expectations/{MODEL}.json"
+    before = suite.read_text()
+    body = json.loads(before)
+    body["expectations"].append(
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "distance", "max_value": 2560},
+            "meta": {"level": "row", "says": "The distance is no more than 2,560 miles"},
+        }
+    )
+    suite.write_text(json.dumps(body))
+    serving.configure("max_quarantined_share: 0.02", "max_quarantined_share: 0.5")
+    result, _ = score_beside()
+    assert result.state == "rejected"
+    assert "gives other rows or scores for v1" in result.sentence
+    assert not serving.ledger("batch_committed")
+    suite.write_text(before)
+    assert score_beside()[0].state == "committed"
+    assert versions_entered(serving) == [["1"]]
+
+
+def _die(*_: Any, **__: Any) -> Any:
+    raise KeyboardInterrupt
 
 
 def test_a_rerun_completes_shadows_on_the_rows_that_the_champion_saw(serving: Place, plimsoll: Cli) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -230,3 +231,30 @@ def test_other_mistakes_are_sentences_too() -> None:
         decision_time(pd.DataFrame({"start": [START]}), source())
     with pytest.raises(DataError, match="event_time is not set"):
         decision_time(batch(), Source(kind="table", path="trips.parquet", key=["id"]))
+
+
+def joined(batch: list[object], table: list[object]) -> list[object]:
+    """Return what rows find by a key: the position in the table, or nothing."""
+    cars = pd.DataFrame({"car": table, "seats": np.arange(len(table), dtype="float64")})
+    found = join_lookups(pd.DataFrame({"car": batch}), source(equal()), {"cars": cars})["seats"]
+    return [None if np.isnan(value) else int(value) for value in found]
+
+
+def test_number_keys_mean_the_same_whatever_stands_beside_them() -> None:
+    assert joined([True, False], [1, 0]) == [0, 1]
+    assert joined([True, None, False], [1, 0]) == [0, None, 1]
+    assert joined([2.0, None, 3.0], [3, 2]) == [1, None, 0]
+    assert joined([2**60 + 1, 2**60], [2**60, 2**60 + 1]) == [1, 0]
+    with pytest.raises(DataError, match="cannot tell them apart"):
+        joined([2**60 + 1], [2**60, None])
+
+
+def test_times_are_one_moment_with_a_zone_or_without() -> None:
+    aware, naive = pd.Timestamp("2026-03-01 10:00", tz="UTC"), pd.Timestamp("2026-03-01 10:00")
+    assert joined([naive], [aware]) == [0]
+    assert joined([aware.tz_convert("America/New_York")], [naive]) == [0]
+
+
+def test_keys_that_are_no_plain_values_are_a_sentence() -> None:
+    with pytest.raises(DataError, match="Column car is no plain text"):
+        joined([["a"]], [["a"]])
