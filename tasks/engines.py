@@ -1,7 +1,8 @@
 """Engines: where the dates of a run are scored. One after the other here, by processes, or on a Dask cluster."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 from plimsoll.errors import PlimsollError
 from plimsoll.platform_config import PlatformConfig
@@ -21,17 +22,24 @@ def score_each(run: Run, served: Sequence[Served], dates: Sequence[str]) -> Iter
     if len(served) == 1 or len(dates) == 1:
         yield from _score(run, served, dates)
         return
-    good = []
-    for result in _score(run, served[:1], dates):
-        good += [result.date] if result.state != "rejected" else []
-        yield result
-    try:
-        deque(_score(run, served, sorted(good)), maxlen=0)
-    except PlimsollError as error:  # such as a shadow that kills its process
-        run.outputs.setdefault("left_out", {})["shadows"] = f"Not every shadow scored: {error}"
+    good, refusal = [], None
+    with closing(_score(run, served[:1], dates)) as champions:
+        try:
+            for result in champions:
+                good += [result.date] if result.state != "rejected" else []
+                yield result
+        except PlimsollError as error:
+            refusal = error
+    with closing(_score(run, served, sorted(good))) as shadows:
+        try:
+            deque(shadows, maxlen=0)
+        except PlimsollError as error:  # such as a shadow that kills its process
+            run.outputs.setdefault("left_out", {})["shadows"] = f"Not every shadow scored: {error}"
+    if refusal:
+        raise refusal
 
 
-def _score(run: Run, served: Sequence[Served], dates: Sequence[str]) -> Iterator[BatchResult]:
+def _score(run: Run, served: Sequence[Served], dates: Sequence[str]) -> Generator[BatchResult, None, None]:
     platform = run.workspace.platform
     if not dates or in_one_process(platform, len(dates)):
         yield from (score_date(run, served, date) for date in dates)

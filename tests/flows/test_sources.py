@@ -77,7 +77,8 @@ def warehouse(empty: Place, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_champion_is_trained_and_scores_from_a_database(empty: Place, warehouse: Path, plimsoll: Cli) -> None:
-    configured(empty, source={"path": None, "sql": BATCH}, outcome={"path": None, "sql": OUTCOMES})
+    types = {"scheduled_departure_local": "time"}  # SQLite has none, and the suite compares it with another time
+    configured(empty, source={"path": None, "sql": BATCH, "types": types}, outcome={"path": None, "sql": OUTCOMES})
     trained = plimsoll("train", MODEL, "--as-of", AS_OF)
     assert trained.code == 0, trained.said
     record = empty.records()[-1]
