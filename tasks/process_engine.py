@@ -57,7 +57,7 @@ class Seat:
     """A place for one process. A pool of one: where several share a pool, the end of one is the end of all."""
 
     def __init__(self, end: Connection, threads: int, over: threading.Event) -> None:
-        self._given, self._over = (end, threads), over
+        self._given, self._over, self._one = (end, threads), over, threading.Lock()
         self._pool = ProcessPoolExecutor(1, SPAWN, _sit_down, self._given)
 
     def score(self, job: Job) -> Part:
@@ -66,15 +66,17 @@ class Seat:
             try:
                 return self._pool.submit(score_partition, job).result()
             except BrokenProcessPool:
-                self._pool.shutdown()
-                if self._over.is_set():
-                    raise
-                self._pool = ProcessPoolExecutor(1, SPAWN, _sit_down, self._given)
+                with self._one:  # a pool that two threads shut down closes its pipes twice
+                    if self._over.is_set():
+                        raise
+                    self._pool.shutdown()
+                    self._pool = ProcessPoolExecutor(1, SPAWN, _sit_down, self._given)
         return refused(job.date, PlimsollError(killed(job.date, TRIES)))
 
     def leave(self) -> None:
         """Give the seat up, and return when its process has ended."""
-        self._pool.shutdown(cancel_futures=True)
+        with self._one:
+            self._pool.shutdown(cancel_futures=True)
 
 
 def killed(date: str, times: int) -> str:
