@@ -134,11 +134,15 @@ def _reason(said: str) -> str:
 def create_predictions(workspace: Workspace, schema: Any) -> Any:
     """Return the table, created empty: two writers that created it with their rows would both be let in."""
     from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
+    from deltalake.exceptions import CommitFailedError, DeltaError
 
     url, options = workspace.platform.predictions.url, storage_options(workspace) or None
     try:
         return DeltaTable.create(url, schema, mode="ignore", partition_by=PARTITIONS, storage_options=options)
+    except CommitFailedError as error:  # another writer created it in the same moment
+        if (made := open_predictions(workspace)) is None:
+            raise failed("make the predictions table at", url, error) from None
+        return made
     except (DeltaError, OSError) as error:
         raise failed("make the predictions table at", url, error) from None
 

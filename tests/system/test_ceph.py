@@ -17,7 +17,7 @@ import pytest
 from plimsoll.archive import Archive
 from plimsoll.errors import ServerError
 from plimsoll.ledger import append, read_ledger
-from plimsoll.platform_config import PlatformConfig, PredictionsConfig
+from plimsoll.platform_config import PlatformConfig, PredictionsConfig, SigningConfig
 from plimsoll.seal import seal_of
 from plimsoll.store import put_object
 from tasks.object_store import open_store
@@ -135,9 +135,11 @@ def test_a_ledger_loses_and_doubles_nothing_when_answers_get_lost(bed: Bed) -> N
     assert [entries[place].facts["n"] for place in places] == list(range(12))
 
 
-def test_predictions_are_committed_once(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_are_committed_once(bed: Bed, tmp_path: Path) -> None:
     platform = PlatformConfig(
-        store=bed.config, predictions=PredictionsConfig(url=bed.config.url.replace("/store", "/predictions"))
+        store=bed.config,
+        predictions=PredictionsConfig(url=bed.config.url.replace("/store", "/predictions")),
+        signing=SigningConfig(file=str(tmp_path / "signing.key")),
     )
     workspace = Workspace(Path.cwd(), platform)
 
