@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DEMO_SECONDS = 600
+DEMO_SECONDS = 900
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
 

