@@ -14,8 +14,8 @@ The full path's ratio is against the mean of a raw loop before and one after it.
 that a small batch has warmed up; the first such run of a process pays for its imports, which are not counted.
 
 **Profiling** is the profile of the features and the sketch of the scores. It runs in a thread beside the prediction of
-the next chunk. Its seconds are those between the begin and the end of its calls, waiting for a core included, so that
-its share is an upper bound of what it costs.
+the next chunk. Its share is of processor seconds, its thread's of those of the whole process, since by the clock a
+thread also waits for a core.
 """
 
 import shutil
@@ -83,12 +83,10 @@ def told_rounds(rows: int, rounds: list[dict[str, list[Measured]]]) -> Iterator[
 
 
 def told_profiling(size: str, runs: list[Measured]) -> Iterator[Figure]:
-    """Yield the share of the seconds that profiling takes, of the whole path and of its scoring alone."""
-    profiling = [sum(run["stages"][STAGES[name]] for name in PROFILED) for run in runs]
-    whole = statistics.median(part / run["seconds"] for part, run in zip(profiling, runs, strict=True))
-    scoring = statistics.median(part / run["stages"][STAGES[SCORED]] for part, run in zip(profiling, runs, strict=True))
-    yield at_most(f"{size}: profiling, of the full path", 100 * whole, "%", 15)
-    yield at_most(f"{size}: profiling, of encode, predict, profile and write", 100 * scoring, "%", 15)
+    """Yield the share of the processor's seconds that profiling takes, of the whole path and of its scoring alone."""
+    for what, whole in (("the full path", "all"), ("encode, predict, profile and write", SCORED)):
+        shares = [sum(run["processor"][name] for name in PROFILED) / run["processor"][whole] for run in runs]
+        yield at_most(f"{size}: profiling, of {what}", 100 * statistics.median(shares), "%", 15)
 
 
 def told_pairs(pairs: list[tuple[float, float]]) -> Iterator[Figure]:
@@ -182,22 +180,26 @@ def full_path(folder: Path) -> Measured:
     from tasks.score_date import score_date
 
     served = [Served(1, "champion", open_bundle(bundle_folder(folder)))]
-    stages = dict.fromkeys(STAGES.values(), 0.0)
+    stages, processor = dict.fromkeys(STAGES.values(), 0.0), dict.fromkeys([*PROFILED, SCORED], 0.0)
 
     def run(which: int) -> None:
         night = WARM_NIGHT if which < 0 else NIGHT
         with recording("score_batch", MODEL, dt.date.fromisoformat(night), {}) as opened:
             stages.update(dict.fromkeys(stages, 0.0))
+            processor.update(dict.fromkeys(processor, 0.0))
             result = score_date(opened, served, night)
         assert result.state == "committed", result.sentence
 
     for name, stage in STAGES.items():
-        watch(name, stage, stages)
-    return {**timed(run, range(1)), "stages": stages}
+        watch(name, time.perf_counter, stages, stage)
+    for name in processor:
+        watch(name, time.process_time if name == SCORED else time.thread_time, processor, name)
+    measured = timed(run, range(1))
+    return {**measured, "stages": stages, "processor": {**processor, "all": measured["processor_seconds"]}}
 
 
-def watch(name: str, stage: str, stages: dict[str, float]) -> None:
-    """Add the seconds of every call of a function to its stage."""
+def watch(name: str, clock: Callable[[], float], seconds: dict[str, float], what: str) -> None:
+    """Add what a clock says of every call of a function."""
     import pkgutil
 
     holder, _, attribute = name.rpartition(".")
@@ -205,11 +207,11 @@ def watch(name: str, stage: str, stages: dict[str, float]) -> None:
     inner: Callable[..., Any] = getattr(owner, attribute)
 
     def outer(*args: Any, **kwargs: Any) -> Any:
-        begun = time.perf_counter()
+        begun = clock()
         try:
             return inner(*args, **kwargs)
         finally:
-            stages[stage] += time.perf_counter() - begun
+            seconds[what] += clock() - begun
 
     setattr(owner, attribute, outer)
 
@@ -222,4 +224,6 @@ def timed(run: Scorer, parts: Iterable[int]) -> Measured:
             run(part)
 
     run(-1)
-    return {"seconds": seconds_of(run_all), "peak_rss_mib": peak_rss_mib()}
+    begun = time.process_time()
+    seconds = seconds_of(run_all)
+    return {"seconds": seconds, "processor_seconds": time.process_time() - begun, "peak_rss_mib": peak_rss_mib()}

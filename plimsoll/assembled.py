@@ -48,10 +48,13 @@ class Assembled:
 
 
 class ScratchFile:
-    """Writes chunks to a parquet file with the types of the first one; columns of numbers are floats."""
+    """Writes chunks to a parquet file with the types of the first one; columns of numbers are floats.
 
-    def __init__(self, path: Path, numbers: Collection[str] = ()) -> None:
-        self._path, self._rows, self._numbers = path, 0, frozenset(numbers)
+    Words are written as their places in a list of them, except those of keys, which are all different.
+    """
+
+    def __init__(self, path: Path, numbers: Collection[str] = (), keys: Collection[str] = ()) -> None:
+        self._path, self._rows, self._numbers, self._keys = path, 0, frozenset(numbers), frozenset(keys)
         self._writer: Any = None
 
     def write(self, chunk: pd.DataFrame) -> None:
@@ -76,8 +79,10 @@ class ScratchFile:
         import pyarrow.parquet as pq
 
         self._schema = pa.schema([field.with_type(_settled(field, self._numbers)) for field in first])
+        words = [f.name for f in self._schema if _is_text(f.type) and f.name not in self._keys]
         # read once or twice and thrown away: speed before size
-        self._writer = pq.ParquetWriter(self._path, self._schema, compression="lz4", write_statistics=False)
+        how: dict[str, Any] = {"compression": "lz4", "write_statistics": False, "use_dictionary": words or False}
+        self._writer = pq.ParquetWriter(self._path, self._schema, **how)
 
     def close(self) -> Assembled:
         """Finish the file and return what lies in it."""
@@ -105,6 +110,12 @@ def to_arrow(frame: pd.DataFrame) -> "pa.Table":
         return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     except pa.ArrowException as error:
         raise DataError(f"A column holds values of several types: {error}. Mend the feed or the function.") from None
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _settled(field: Any, numbers: Collection[str]) -> Any:

@@ -25,6 +25,7 @@ SORTED_ROWS = 524_288
 DEAL_BITS = 6  # 64 files open at once; more buckets are dealt out of these, one after the other
 BUCKETS_AT_ONCE = 2  # in memory, sorted side by side
 COLUMNS = ["version", "key", "score"]
+HASH = "hash"
 
 
 def scores_digest(table: "pa.Table") -> str:
@@ -32,10 +33,8 @@ def scores_digest(table: "pa.Table") -> str:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows = table.select(COLUMNS).combine_chunks()
-    hashes = key_hashes(pa.concat_arrays(rows["key"].chunks or [pa.array([], pa.string())]))
-    order = [(name, "ascending") for name in ("version", "hash", "key", "score")]
-    rows = rows.append_column("hash", pa.array(hashes)).sort_by(order).combine_chunks()
+    hashed = table if HASH in table.column_names else _hashed(table)
+    rows = hashed.sort_by([(name, "ascending") for name in ("version", HASH, "key", "score")]).combine_chunks()
     keys = pa.concat_arrays(rows["key"].chunks or [pa.array([], pa.string())]).cast(pa.large_binary())
     digest = hashlib.sha256()
     for values, kind in ((rows["version"], "<i4"), (pc.binary_length(keys), "<i8")):
@@ -74,10 +73,10 @@ def _deal(parts: Iterable["pa.Table"], bits: int, scratch: Path, dealt: int = 0)
     now = min(bits, DEAL_BITS)
     paths = [scratch / f"bucket-{dealt}-{n}.arrow" for n in range(1 << now)]
     sinks = [pa.OSFile(str(path), "wb") for path in paths]
-    writers = [pa.ipc.new_file(sink, _schema()) for sink in sinks]
+    writers = [pa.ipc.new_file(sink, _schema().append(pa.field(HASH, pa.int64()))) for sink in sinks]
     try:
         for part in parts:
-            _deal_part(part.select(COLUMNS).cast(_schema()), now, dealt, writers)
+            _deal_part(part if HASH in part.column_names else _hashed(part), now, dealt, writers)
     finally:
         for held in (*writers, *sinks):
             held.close()
@@ -96,8 +95,7 @@ def _deal_part(part: "pa.Table", bits: int, dealt: int, writers: list[Any]) -> N
     """Write rows to the file that the bits after those they were dealt by lead to."""
     import pyarrow as pa
 
-    keys = pa.concat_arrays(part["key"].chunks) if len(part) else pa.array([], pa.string())
-    buckets = key_hashes(keys) >> (BITS - dealt - bits) & ((1 << bits) - 1)
+    buckets = part[HASH].to_numpy() >> (BITS - dealt - bits) & ((1 << bits) - 1)
     order = np.argsort(buckets, kind="stable")
     ends = np.searchsorted(buckets[order], np.arange(1 << bits), side="right")
     rows, start = part.take(pa.array(order)), 0
@@ -105,6 +103,15 @@ def _deal_part(part: "pa.Table", bits: int, dealt: int, writers: list[Any]) -> N
         if end > start:
             writer.write_table(rows.slice(start, end - start))
         start = end
+
+
+def _hashed(rows: "pa.Table") -> "pa.Table":
+    """Return rows with the hashes of their keys."""
+    import pyarrow as pa
+
+    plain = rows.select(COLUMNS).cast(_schema()).combine_chunks()
+    keys = pa.concat_arrays(plain["key"].chunks or [pa.array([], pa.string())])
+    return plain.append_column(HASH, pa.array(key_hashes(keys)))
 
 
 def _schema() -> "pa.Schema":

@@ -29,11 +29,11 @@ def held_batch(rows: Any, scratch: Path) -> Iterator[Any]:
         connection.rollback()  # whatever went before: a failed query leaves its transaction open
         database = connection.connection.dbapi_connection
         if isinstance(rows, Path):
-            database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM read_parquet('{_quoted(rows)}')")  # noqa: S608  # noqa: S608
+            database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM read_parquet('{_quoted(rows)}')")  # noqa: S608
         else:
             database.register(ARROW, rows)
-            database.execute(f"CREATE OR REPLACE TABLE {TABLE} AS SELECT * FROM {ARROW}")  # noqa: S608  # noqa: S608
-            database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM {TABLE}")  # noqa: S608  # noqa: S608
+            database.execute(f"CREATE OR REPLACE TABLE {TABLE} AS SELECT * FROM {ARROW}")  # noqa: S608
+            database.execute(f"CREATE OR REPLACE VIEW {VIEW} AS SELECT * FROM {TABLE}")  # noqa: S608
             database.unregister(ARROW)
         try:
             yield definition.get_batch()
@@ -103,6 +103,7 @@ def _engine() -> Any:
 
         def __init__(self, *given: Any, **named: Any) -> None:
             self._held: list[Any] = []
+            self._seen: Any = None
             super().__init__(*given, **named)
 
         @contextmanager
@@ -121,16 +122,21 @@ def _engine() -> Any:
                 raise
 
         def get_inspector(self) -> Any:
-            """Return what tells the columns: of the one connection, since others may still see the view before."""
+            """Return what tells the columns: of the one connection, since others may still see the view before.
+
+            Great Expectations forgets it at each run over a batch, and asks at each for the columns.
+            """
             import sqlalchemy as sa
 
-            if self._inspector is None:
-                self._inspector: Any = sa.inspect(self._held[0])
-            return self._inspector
+            if self._seen is None:
+                self._seen = sa.inspect(self._held[0])
+                self._seen.get_columns = cache(self._seen.get_columns)
+                self._seen.get_pk_constraint = cache(self._seen.get_pk_constraint)
+            return self._seen
 
         def forget(self) -> None:
             """Forget the columns of the batch before; the next one lies under the same name."""
-            self._inspector = None
+            self._seen = None
 
     return DuckEngine
 

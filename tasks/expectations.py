@@ -44,7 +44,7 @@ def judge_rows(
     if known := get_sealed(archive, key):
         return verdict_from_json(known)
     with held_batch(rows.checkable(), scratch) as batch:
-        result = run_suite(_suite(str(root), config.model, suite, tuple(config.source.key)), batch, rows.rows)
+        result = run_suite(_suite(str(root), config.model, suite, tuple(config.source.key)), batch)
     report = put_object(archive.store, canonical_json(result))
     verdict = _read_result(result, rows.rows, suite, report)
     if not any(_exception(one.get("exception_info") or {}) for one in result["results"]):  # a full disk passes

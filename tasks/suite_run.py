@@ -11,34 +11,28 @@ from plimsoll.errors import DataError
 
 LEVEL_ROW = "row"
 MOST_KEYS = 1_000_000  # a rule that more rows break stops the batch, and nobody lists them
+EXAMPLES = 20  # of bad values, in the report
 MOST_PARTS = 64
 _PARTS: dict[tuple[int, frozenset[str]], tuple[Any, Any]] = {}  # suite and part, by the suite's id and the names
 
 
-def run_suite(suite: Any, batch: Any, rows: int) -> dict[str, Any]:
-    """Return the suite's full result over a batch of so many rows, in the order of the suite.
+def run_suite(suite: Any, batch: Any) -> dict[str, Any]:
+    """Return the suite's full result over a batch, in the order of the suite.
 
-    Great Expectations looks for examples of bad values of each expectation, one query each. An expectation that every
-    row has to meet is therefore first asked for a yes or no, all of them in one query; a yes says that there are no
-    bad values. The keys of bad rows are looked for where there are some.
+    Great Expectations looks for examples of bad values of each expectation, one query each. So it is first asked to
+    count without them, which is one query for most of a suite; examples, and the keys of bad rows, are looked for
+    where there are bad values.
     """
-    strict = {_name(_config(one)) for one in suite.expectations if _all_rows_must_meet(one)}
-    asked = validate(_part_of(suite, strict), batch, {"result_format": "BOOLEAN_ONLY"})["results"] if strict else []
-    met = {_name(one["expectation_config"]): {**one, "result": _no_bad_rows(rows)} for one in asked if one["success"]}
-    names = [_name(_config(one)) for one in suite.expectations]
-    body = validate(_part_of(suite, set(names) - met.keys()), batch, {"result_format": "BASIC"})
-    found = {**met, **{_name(one["expectation_config"]): one for one in body["results"]}}
-    for name, keys in _bad_keys(suite, batch, found).items():
-        found[name] = {**found[name], "result": {**found[name]["result"], "unexpected_index_list": keys}}
+    body = validate(suite, batch, {"result_format": "BASIC", "partial_unexpected_count": 0})
+    found = {_name(one["expectation_config"]): one for one in body["results"]}
+    marked = {name for name, one in found.items() if _is_listed(one)}
+    shown = {name for name, one in found.items() if _has_examples(one)} - marked
+    for name, told in (_bad_keys(suite, batch, found, marked) | _examples(suite, batch, shown)).items():
+        found[name] = {**found[name], "result": {**found[name]["result"], **told}}
     for passing in ("run_id", "batch_markers"):  # when, not what: the same rows are to give the same report
         body.get("meta", {}).pop(passing, None)
-    results = [found[name] for name in names]
-    good = sum(bool(one["success"]) for one in results)
-    share = 100 * good / len(results) if results else None
-    counts = {"successful_expectations": good, "unsuccessful_expectations": len(results) - good}
-    statistics = {"evaluated_expectations": len(results), **counts, "success_percent": share}
-    whole = {**body, "results": results, "success": good == len(results), "statistics": statistics}
-    return _without_nan(whole)  # type: ignore[no-any-return]
+    results = [found[_name(_config(one))] for one in suite.expectations]
+    return _without_nan({**body, "results": results})  # type: ignore[no-any-return]
 
 
 def validate(suite: Any, batch: Any, form: dict[str, Any]) -> dict[str, Any]:
@@ -47,31 +41,41 @@ def validate(suite: Any, batch: Any, form: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _all_rows_must_meet(one: Any) -> bool:
-    from great_expectations.expectations.expectation import ColumnMapExpectation
-
-    return isinstance(one, ColumnMapExpectation) and one.mostly == 1
-
-
-def _no_bad_rows(rows: int) -> dict[str, Any]:
-    return {"element_count": rows, "unexpected_count": 0, "unexpected_percent": 0.0, "partial_unexpected_list": []}
-
-
-def _bad_keys(suite: Any, batch: Any, found: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return the keys of all rows that break an expectation of level row, by its name."""
-    bad = {name: one["result"] for name, one in found.items() if _has_bad_rows(one)}
-    marked = {name: result for name, result in bad.items() if int(result["unexpected_count"]) <= MOST_KEYS}
-    if not marked:
-        return {}
-    most = max(int(result["unexpected_count"]) for result in marked.values())
-    form = {"result_format": "COMPLETE", "unexpected_index_column_names": [KEY], "partial_unexpected_count": most}
-    again = validate(_part_of(suite, marked.keys()), batch, form)["results"]
-    return {_name(one["expectation_config"]): _all_keys(one) for one in again}
-
-
-def _has_bad_rows(found: dict[str, Any]) -> bool:
+def _is_listed(found: dict[str, Any]) -> bool:
+    """Return whether the rows that break an expectation are listed, key by key."""
     meta = found["expectation_config"].get("meta") or {}
-    return meta.get("level") == LEVEL_ROW and bool(found["result"].get("unexpected_count"))
+    return meta.get("level") == LEVEL_ROW and 0 < int(found["result"].get("unexpected_count") or 0) <= MOST_KEYS
+
+
+def _has_examples(found: dict[str, Any]) -> bool:
+    """Return whether there are bad values to look at; that a value is missing says all there is."""
+    nulls = found["expectation_config"]["type"] == "expect_column_values_to_not_be_null"
+    return bool(found["result"].get("unexpected_count")) and not nulls
+
+
+def _bad_keys(suite: Any, batch: Any, found: dict[str, Any], names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the keys of all rows that break some expectations, and a few of the values, by the expectation's name."""
+    if not names:
+        return {}
+    most = max(int(found[name]["result"]["unexpected_count"]) for name in names)
+    form = {"result_format": "COMPLETE", "unexpected_index_column_names": [KEY], "partial_unexpected_count": most}
+    again = validate(_part_of(suite, names), batch, form)["results"]
+    return {
+        _name(one["expectation_config"]): {
+            "partial_unexpected_list": one["result"].get("unexpected_list", [])[:EXAMPLES],
+            "unexpected_index_list": _all_keys(one),
+        }
+        for one in again
+    }
+
+
+def _examples(suite: Any, batch: Any, names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return a few of the values that break some expectations, by the expectation's name."""
+    if not names:
+        return {}
+    form = {"result_format": "BASIC", "partial_unexpected_count": EXAMPLES}
+    again = validate(_part_of(suite, names), batch, form)["results"]
+    return {_name(one["expectation_config"]): one["result"] for one in again}
 
 
 def _all_keys(found: dict[str, Any]) -> list[Any]:
