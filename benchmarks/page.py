@@ -21,6 +21,7 @@ NAMES = (
     "verify",
     "training",
     "scoring",
+    "memory",
     "four_models",
     "rivals",
     "validation",

@@ -1,6 +1,6 @@
 """Scoring
 
-Two million flights on two threads, twenty million with `--full`. The **raw loop** reads part after part of 250,000
+Two million flights on two threads, twenty million too with `--full`. The **raw loop** reads part after part of 250,000
 rows, key and 17 float32 columns, with pyarrow, fills a matrix, calls `inplace_predict` and writes key and score as
 parquet. It is handed what only an encoder can make: its categories are codes already. The **bundle** reads the same
 parts with their categories as words, and encodes, predicts and writes. The **full path** is `score_date` on one night's
@@ -53,14 +53,13 @@ Measured = dict[str, Any]  # seconds, peak_rss_mib, and stages where there are s
 
 def measure(full: bool) -> Iterator[Figure]:
     """Yield ratios to the raw loop, rows per second and peak memory, and the stages of the full path."""
-    sizes = [ROWS, FULL_ROWS] if full else [ROWS]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        in_child(prepare, folder, sizes[-1])
-        yield from told_pairs(in_child(take_turns, folder, 12 if full else 4))
-        for rows in sizes:
+        in_child(prepare, folder, FULL_ROWS if full else ROWS)
+        yield from told_pairs(in_child(take_turns, folder, 4))
+        for rows, times in [(ROWS, 3), (FULL_ROWS, 1)] if full else [(ROWS, 3)]:
             in_child(write_night, folder, rows)
-            yield from told_rounds(rows, [run_round(folder, rows) for _ in range(3 if rows == ROWS else 1)])
+            yield from told_rounds(rows, [run_round(folder, rows) for _ in range(times)])
 
 
 def told_rounds(rows: int, rounds: list[dict[str, list[Measured]]]) -> Iterator[Figure]:
@@ -100,16 +99,22 @@ def told_pairs(pairs: list[tuple[float, float]]) -> Iterator[Figure]:
 
 
 def run_round(folder: Path, rows: int) -> dict[str, list[Measured]]:
-    """Run every path over all rows, each in its own process, the raw loop first and last."""
-    home, parts = folder / "home", rows // PART_ROWS
+    """Run every path over all rows, each in its own process, the raw loop first and last; the bundle over few alone."""
+    parts = rows // PART_ROWS
+    before = in_child(raw_loop, folder, parts)
+    whole = run_full_path(folder)
+    after = in_child(raw_loop, folder, parts)
+    through = {"bundle": [in_child(through_bundle, folder, parts)]} if rows == ROWS else {}
+    return {"raw loop": [before, after], "full path": [whole], **through}
+
+
+def run_full_path(folder: Path) -> Measured:
+    """Score the night in a process and a home folder of its own."""
+    home = folder / "home"
     shutil.rmtree(home, ignore_errors=True)
     places = {"HOME": home, "DATA": folder / "landing", "ROOT": folder / "project"}
     with environment({f"PLIMSOLL_{place}": str(path) for place, path in places.items()}):
-        before = in_child(raw_loop, folder, parts)
-        whole = in_child(full_path, folder)
-        after = in_child(raw_loop, folder, parts)
-        bundle = in_child(through_bundle, folder, parts)
-        return {"raw loop": [before, after], "bundle": [bundle], "full path": [whole]}
+        return in_child(full_path, folder)
 
 
 def take_turns(folder: Path, times: int) -> list[tuple[float, float]]:

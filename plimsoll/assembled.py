@@ -16,7 +16,7 @@ from plimsoll.errors import DataError, FolderError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK_ROWS = 262_144  # some 50 MB of twenty-five columns; a batch of no more rows is held in memory
+CHUNK_ROWS = 131_072  # some 25 MB of twenty-five columns; a batch of no more rows is held in memory
 
 
 @dataclass(frozen=True, eq=False)
