@@ -57,7 +57,7 @@ def measure(full: bool) -> Iterator[Figure]:
         folder = Path(name)
         in_child(prepare, folder, FULL_ROWS if full else ROWS)
         yield from told_pairs(in_child(take_turns, folder, 4))
-        for rows, times in [(ROWS, 3), (FULL_ROWS, 1)] if full else [(ROWS, 3)]:
+        for rows, times in [(ROWS, 5), (FULL_ROWS, 1)] if full else [(ROWS, 5)]:
             in_child(write_night, folder, rows)
             yield from told_rounds(rows, [run_round(folder, rows) for _ in range(times)])
 

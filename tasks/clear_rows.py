@@ -174,8 +174,7 @@ def _finish(night: Night, case: _Case, there: Committed) -> Entry:
 
 
 def _pass_over(rows: Rows, found: Mended, one: Served, sink: Sink) -> Pass:
-    columns = [KEY, *one.bundle.encoder.columns, *(column.name for column in one.bundle.reference.plan)]
-    chunks = (_only(chunk, found) for chunk in rows.assembled.chunks([*dict.fromkeys(columns)]))
+    chunks = (_only(chunk, found) for chunk in rows.chunks([one]))
     try:
         return score_chunks((chunk for chunk in chunks if len(chunk)), [one], sink)
     except PlimsollError:

@@ -1,10 +1,16 @@
 """One batch on its way: what a run reads of a date once, for every version that scores it."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
+import pandas as pd
+
 from plimsoll.assembled import Assembled
+from plimsoll.assembly import KEY
 from plimsoll.errors import DataError
+from plimsoll.predictions import Served
 from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.validation import Verdict, too_many_bad_rows
 from tasks.assemble import assemble_batch, batch_partition
@@ -27,6 +33,12 @@ class Rows:
     snapshot: Snapshot
     assembled: Assembled
     verdict: Verdict
+
+    def chunks(self, served: Sequence[Served]) -> Iterator[pd.DataFrame]:
+        """Yield all rows in order, a chunk at a time, with their keys and the columns that versions look at."""
+        columns = (one.bundle.encoder.columns for one in served)
+        planned = (column.name for one in served for column in one.bundle.reference.plan)
+        yield from self.assembled.chunks([*dict.fromkeys([KEY, *chain.from_iterable(columns), *planned])])
 
 
 @dataclass(eq=False)

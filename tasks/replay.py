@@ -31,7 +31,7 @@ from tasks.foreign_model import adopted_model
 from tasks.scratch import scratch_folder
 from tasks.trainers import own_booster
 from tasks.training_rows import assemble_training_rows
-from tasks.workspace import Workspace
+from tasks.workspace import Workspace, resolved
 
 FORMAT = 1
 
@@ -39,7 +39,8 @@ FORMAT = 1
 def replay(request: dict[str, Any], root: Path) -> dict[str, Any]:
     """Train as a request says with the code and the suite in root, and return the result."""
     folder = str(request["store"])
-    workspace = Workspace(root, PlatformConfig(home=folder, data=folder, store=StoreConfig(url=folder)))
+    here = PlatformConfig(home=folder, data=folder, store=StoreConfig(url=folder))
+    workspace = Workspace(root, resolved(here, root))
     config = ModelConfig.model_validate(get_json(workspace.store, request["config"]))
     snapshot = load_snapshot(workspace.store, request["snapshot"])
     with scratch_folder(workspace) as scratch:

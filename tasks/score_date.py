@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from plimsoll.assembly import KEY
 from plimsoll.contributions import explainable
 from plimsoll.digest import sha256_json
 from plimsoll.errors import DataError, PlimsollError
@@ -141,8 +140,7 @@ def _require_same(night: Night, one: Served, there: Committed, anew: ScoredAnew,
 def _pass_over(night: Night, rows: Rows, served: Sequence[Served], sink: Sink) -> Pass:
     shadows = _are_shadows(served)
     limit = shadow_seconds(night.predicted, night.run.config.scoring.shadow_limit) if shadows else None
-    needed = dict.fromkeys([KEY, *(name for one in served for name in _columns(one))])
-    good = (rows.verdict.keep_good(chunk) for chunk in rows.assembled.chunks([*needed]))
+    good = (rows.verdict.keep_good(chunk) for chunk in rows.chunks(served))
     passed = score_chunks(good, served, sink, may_fail=shadows, limit=limit, explain=_asked(night, rows, served))
     _leave_out(night.run, night.date, passed.failed)
     if not shadows:
@@ -170,10 +168,6 @@ def _asked(night: Night, rows: Rows, served: Sequence[Served]) -> Explain | None
     if not scoring.explain_share or _are_shadows(served) or not explainable(served[0].bundle):
         return None
     return Explain(min(scoring.explain_share, MOST_EXPLAINED / max(rows.assembled.rows, 1)), scoring.explain_top)
-
-
-def _columns(one: Served) -> list[str]:
-    return [*one.bundle.encoder.columns, *(column.name for column in one.bundle.reference.plan)]
 
 
 def _leave_out(run: Run, date: str, failed: Mapping[int, str]) -> None:

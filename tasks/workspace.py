@@ -29,7 +29,12 @@ class Workspace:
     """The project folder, its effective platform config, and what follows from them."""
 
     root: Path
-    platform: PlatformConfig
+    platform: PlatformConfig  # resolved: a folder named {home} is nobody's home
+
+    def __post_init__(self) -> None:
+        """Refuse a config that was not resolved, which would write beside whoever runs it."""
+        if "{home}" in self.platform.model_dump_json():
+            raise ValueError("The platform config still says {home}: see resolved().")
 
     @cached_property
     def store(self) -> Store:
@@ -90,15 +95,16 @@ def open_workspace() -> Workspace:
     environ = {name: value for name, value in os.environ.items() if name not in NOT_CONFIG}
     body = overlay(parse_yaml((root / where).read_text(), where), environ, PREFIX)
     config = check_config(PlatformConfig, body, f"{where} (with {PREFIX}… variables)")
-    return Workspace(root, _resolve(config, root))
+    return Workspace(root, resolved(config, root))
 
 
-def _resolve(config: PlatformConfig, root: Path) -> PlatformConfig:
+def resolved(config: PlatformConfig, root: Path) -> PlatformConfig:
     """Return config with {home} filled in and every folder absolute."""
     home = str((root / config.home).resolve())
     body = _fill(config.model_dump(), home)
     body["home"] = home
     body["data"] = str((root / body["data"]).resolve())
+    body["signing"]["file"] = str((root / body["signing"]["file"]).resolve())
     for part in ("store", "predictions"):
         if "://" not in body[part]["url"]:
             body[part]["url"] = str((root / body[part]["url"]).resolve())

@@ -101,3 +101,8 @@ def test_no_address_of_a_machine_or_a_registry_is_kept() -> None:
         if n != "tests/test_house.py" and (ROOT / n).is_file() and banned.search((ROOT / n).read_text())
     ]
     assert not found
+
+
+def test_no_tracked_name_is_a_placeholder() -> None:
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    assert "{" not in files, "a folder named {home} is what code makes that forgot to resolve a platform config"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,21 @@ from tasks.bundles import fetch_bundle
 from tasks.outcomes_feed import late_losses
 from tasks.records import Run, recording
 from tasks.score_date import score_date
-from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, change, damage, flip_a_byte
+from tests.flows.places import (
+    APPROVER,
+    AS_OF,
+    DAY,
+    MODEL,
+    NEXT,
+    Answer,
+    Grown,
+    Place,
+    change,
+    copy_home,
+    damage,
+    flip_a_byte,
+    standing_at,
+)
 
 Cli = Callable[..., Answer]
 BAD = 5
@@ -33,12 +48,28 @@ def with_bad(place: Place, bad: int) -> list[str]:
     return [str(key) for key in keys]
 
 
+@pytest.fixture(scope="session")
+def aside_home(grown: Grown, champion_home: Path) -> Path:
+    """A home in which v1 scored a date and set five of its rows aside. Only to be copied."""
+    from flows.score_batch import score_batch
+
+    def live(place: Place) -> None:
+        data = place.home.with_name("landing")
+        own = Place(place.home, Path(shutil.copytree(place.data, data)), place.root)
+        with_bad(own, BAD)
+        with standing_at(own, os.environ["PREFECT_API_URL"]):
+            score_batch(MODEL, start=DAY)
+
+    return grown("aside", champion_home, live)
+
+
 @pytest.fixture
-def aside(serving: Place, plimsoll: Cli) -> Place:
+def aside(empty: Place, aside_home: Path) -> Place:
     """A place where v1 scored a date and set five of its rows aside."""
-    with_bad(serving, BAD)
-    assert plimsoll("score", MODEL, "--date", DAY).code == 0
-    return serving
+    copy_home(aside_home, empty.home)
+    shutil.rmtree(empty.home / "witness")  # that of the home that this one was copied from
+    with_bad(empty, BAD)
+    return empty
 
 
 def score_here(*versions: tuple[int, Role]) -> tuple[Run, BatchResult]:

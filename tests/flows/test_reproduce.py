@@ -76,8 +76,10 @@ def test_a_pickle_from_elsewhere_that_failed_its_gates_is_adopted_again(empty: P
     path.unlink()
     shutil.rmtree(empty.data)
 
+    before = {path.name for path in Path.cwd().iterdir()}
     answer = plimsoll("reproduce", judged["facts"]["run"][:-3], "--here")
     assert answer.code == 0, answer.said
+    assert {path.name for path in Path.cwd().iterdir()} == before, "a replay writes to its own folder alone"
     assert "Identical: training again made the same model, byte for byte" in answer.out
     assert all(word in answer.out for word in ("data", "expectations", "packages", "processor", "this one, as asked"))
 

@@ -17,13 +17,13 @@ import pytest
 from plimsoll.archive import Archive
 from plimsoll.errors import ServerError
 from plimsoll.ledger import append, read_ledger
-from plimsoll.platform_config import PlatformConfig, PredictionsConfig, SigningConfig
+from plimsoll.platform_config import PlatformConfig, PredictionsConfig
 from plimsoll.seal import seal_of
 from plimsoll.store import put_object
 from tasks.object_store import open_store
 from tasks.prediction_files import committed_versions
 from tasks.processes import free_port
-from tasks.workspace import Workspace
+from tasks.workspace import Workspace, resolved
 from tests.faulty_proxy import proxy_before
 from tests.staged import commit_rows
 from tests.store_suite import BIG_BYTES, Bed, S3Suite, bed_at, race, some_bytes, write
@@ -139,9 +139,9 @@ def test_predictions_are_committed_once(bed: Bed, tmp_path: Path) -> None:
     platform = PlatformConfig(
         store=bed.config,
         predictions=PredictionsConfig(url=bed.config.url.replace("/store", "/predictions")),
-        signing=SigningConfig(file=str(tmp_path / "signing.key")),
+        home=str(tmp_path),
     )
-    workspace = Workspace(Path.cwd(), platform)
+    workspace = Workspace(Path.cwd(), resolved(platform, Path.cwd()))
 
     def commit(day: int, run: int) -> bool:
         date = f"2013-03-{day:02d}"
