@@ -11,7 +11,8 @@ from plimsoll.errors import ServerError
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-HEALTH_SECONDS = 0.8
+CONNECT_SECONDS = 0.8  # until it is said that nobody is there
+BUSY_SECONDS = 30.0  # a server at work takes the connection at once and answers when it can
 POLL_SECONDS = 0.5
 PAGE = 200  # the most that one answer of the API holds
 
@@ -24,11 +25,12 @@ class RunState(NamedTuple):
 
 
 def server_answers(api_url: str) -> bool:
-    """Return whether a Prefect API answers at an address, within a second and without importing Prefect."""
-    import httpx
+    """Return whether a Prefect API answers at an address: at once where nobody is, later where somebody is busy."""
+    import httpx  # and not Prefect, which takes seconds to import
 
+    patience = httpx.Timeout(BUSY_SECONDS, connect=CONNECT_SECONDS)
     try:
-        return not httpx.get(f"{api_url}/health", timeout=HEALTH_SECONDS).is_server_error
+        return not httpx.get(f"{api_url}/health", timeout=patience).is_server_error
     except httpx.HTTPError:
         return False
 

@@ -15,7 +15,7 @@ from plimsoll.store import OBJECTS, object_key, put_object
 from tasks.maintenance import drop_keys, drop_unfinished, expire_batches, expire_runs, sweep_orphans
 from tasks.records import Recorded
 from tasks.upkeep_survey import Survey, survey
-from tasks.workspace import Workspace
+from tasks.workspace import Workspace, resolved
 
 NOW = datetime.now(UTC)
 MODEL = "tides"
@@ -35,7 +35,7 @@ class Yard:
         named = {part: {"url": str(self.folder / part)} for part in ("store", "predictions")}
         signing = {"file": str(self.folder / "keys/signing.key")}
         body = {**named, "signing": signing, "home": str(self.folder), "retention": self.policy}
-        return Workspace(self.folder, PlatformConfig.model_validate(body))
+        return Workspace(self.folder, resolved(PlatformConfig.model_validate(body), self.folder))
 
     def put(self, data: bytes, *, days: float = 100) -> str:
         """Store an object of some age and return its digest."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from plimsoll.errors import ServerError
+from tasks.prefect_api import BUSY_SECONDS, server_answers
 from tasks.process_groups import refuse_second, stop_orphans, stop_process
 from tasks.processes import Server, check_port, fleet, free_port, last_line
 
@@ -176,3 +178,23 @@ def test_the_environment_of_a_run_carries_settings_and_no_secrets() -> None:
     assert found["DO_NOT_TRACK"] == "1"
     assert "hidden" not in "".join(found.values())
     assert "PATH" not in found
+
+
+def test_a_server_that_is_busy_is_waited_for_and_nobody_is_known_at_once() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def busy() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1024)
+                time.sleep(1.2)  # longer than a connection may take
+                connection.sendall(answer)
+
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(busy)
+            assert server_answers(address)
+    began = time.monotonic()
+    assert not server_answers(address)
+    assert time.monotonic() - began < BUSY_SECONDS / 3
