@@ -1,5 +1,6 @@
 """A date's rows from a snapshot, with the suite's verdict: the one way in for training, scoring and tracing."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.validation import Verdict
 from tasks.expectations import frame_source, judge_rows
 from tasks.features import feature_file, load_feature_function
+from tasks.shared_rows import shared_rows
 from tasks.workspace import Workspace
 
 CODE = (assembled, assembly, batch_checks, column_kinds, keys, lookups)
@@ -35,11 +37,15 @@ def reassemble(
 def assemble_batch(
     workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, scratch: Path
 ) -> tuple[Assembled, Verdict]:
-    """Return a date's assembled rows from a snapshot and the suite's verdict on them; many rows lie in scratch."""
+    """Return a date's assembled rows from a snapshot and the suite's verdict on them; many rows lie in scratch.
+
+    Many rows are assembled once for all models and runs of a night that need the same.
+    """
     function = load_feature_function(workspace.root, config)
-    rows = assemble_rows(workspace.store, snapshot, config, function, date, scratch)
     feature = feature_file(workspace.root, config)
     source = frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
+    make = partial(assemble_rows, workspace.store, snapshot, config, function, date, scratch)
+    rows = shared_rows(workspace, source, scratch, make)
     verdict = judge_rows(workspace.archive, workspace.root, config, rows, source, scratch)
     return rows, verdict.with_infinite(rows.infinite)
 
