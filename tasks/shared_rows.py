@@ -59,8 +59,7 @@ def _leave(kept: Path, rows: Path, made: Assembled, seal: Seal, source: str) -> 
     """Leave rows for others, where there is room; that they cannot be left harms nobody."""
     draft = kept.with_name(f"{uuid4().hex}.draft")
     try:
-        disk = os.statvfs(rows)
-        if rows.stat().st_size * ROOM > disk.f_bavail * disk.f_frsize:
+        if not _has_room(rows.stat().st_size, rows):
             return
         kept.parent.mkdir(exist_ok=True)
         os.link(rows, draft)
@@ -75,17 +74,23 @@ def _leave(kept: Path, rows: Path, made: Assembled, seal: Seal, source: str) -> 
 
 
 def _forget_old(place: Path) -> None:
-    """Remove what was kept long enough, or what too many came after."""
+    """Remove what was kept long enough, what too many came after, and all of it where room is short."""
     try:
         kept = sorted(((path.stat().st_mtime, path) for path in place.glob("*.parquet")), reverse=True)
+        roomy = not kept or _has_room(sum(path.stat().st_size for _, path in kept), place)
         drafts = [path for path in place.glob("*.draft") if time.time() - path.stat().st_mtime > KEPT_SECONDS]
     except OSError:  # another one removes it
         return
     for n, (left, path) in enumerate(kept):
-        if n >= MOST_KEPT or time.time() - left > KEPT_SECONDS:
+        if n >= MOST_KEPT or not roomy or time.time() - left > KEPT_SECONDS:
             _remove(path.with_suffix(""))
     for path in drafts:  # of those that were killed
         path.unlink(missing_ok=True)
+
+
+def _has_room(size: int, where: Path) -> bool:
+    disk = os.statvfs(where)
+    return size * ROOM <= disk.f_bavail * disk.f_frsize
 
 
 def _remove(kept: Path) -> None:
