@@ -72,7 +72,9 @@ def attempt(scene: Scene, part: str, disk: Path, free: int, wanted: dict, where:
     (disk / "ballast").unlink()
     assert in_child(lambda: score(scene, [DATE])) == 0, where
     check(scene.files(), wanted, where, ALL)
-    assert not list((scene.home / "scratch").iterdir()), where
+    scratch = scene.home / "scratch"
+    assert {path.name for path in scratch.iterdir()} <= {"shared"}, where
+    assert not list(scratch.glob("shared/*.draft")), where
     shutil.rmtree(disk / part)
     shutil.rmtree(scene.home)
     return said
