@@ -26,7 +26,7 @@ lock: ## resolve the pins of pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --quiet --output-file requirements.lock
 
-demo: setup ## from raw flights to a scheduled champion, in three minutes
+demo: setup ## from raw flights to a scheduled champion, in some minutes
 	@$(BIN)/plimsoll demo
 
 up: setup ## Prefect, a worker, MLflow and the reports, until Ctrl-C

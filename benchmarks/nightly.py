@@ -65,13 +65,14 @@ def server(folder: Path) -> Iterator[None]:
 
 def live_warm(nights: int) -> list[tuple[float, float]]:
     """Train and approve a champion, then live nights in this process; return (score, check) seconds of each."""
+    from flows.demo_people import FIRST as WHO
+    from flows.demo_people import Phone
     from tasks.approvals import submit_decision
     from tasks.workspace import open_workspace
 
-    trained = run_flow("train_model", as_of=FIRST, requested_by="benchmark")
-    outcome = submit_decision(
-        open_workspace(), MODEL, trained["version"], "approve", "ada", "a benchmark", as_of=str(FIRST)
-    )
+    trained, workspace = run_flow("train_model", as_of=FIRST, requested_by="benchmark"), open_workspace()
+    code, day = Phone(workspace, WHO).code(), str(FIRST)
+    outcome = submit_decision(workspace, MODEL, trained["version"], "approve", WHO, "a benchmark", as_of=day, code=code)
     assert outcome.accepted, outcome.sentence
     days = [FIRST + DAY * n for n in range(nights)]
     return [(night_part("score_batch", day), night_part("check_drift", day)) for day in days]

@@ -18,7 +18,14 @@ from plimsoll.ledger import Entry, _encode, entry_key, mark_head, parse_entry, r
 from tasks.workspace import Workspace
 
 NIGHT = "2013-06-03"
-GATE = {"gate": "auc", "passed": True, "value": 0.7, "threshold": 0.62, "sentence": "auc is 0.7, asked 0.62"}
+GATE = {
+    "gate": "auc",
+    "verdict": "pass",
+    "passed": True,
+    "value": 0.7,
+    "threshold": 0.62,
+    "sentence": "auc is 0.7, asked 0.62",
+}
 
 
 def copy_project(folder: Path) -> None:

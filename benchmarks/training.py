@@ -156,6 +156,6 @@ def config_of(columns: list[str], rounds: int, params: dict[str, int]) -> ModelC
         "features": {"columns": features},
         "estimator": {"kind": "xgboost", "rounds": rounds, "params": params, "threads": 2},
         "split": {"test_days": 3},
-        "gates": [{"metric": "auc", "at_least": 0.5}],
+        "gates": {"limits": [{"metric": "auc", "at_least": 0.5}]},
     }
     return ModelConfig.model_validate(body)

@@ -57,14 +57,26 @@ def config_show(
 
 def pending(as_json: Json = False) -> None:
     """List the promotions that wait for a person."""
-    from tasks.approvals import list_pending
+    from tasks.requests import list_pending
     from tasks.workspace import open_workspace
 
     found = list_pending(open_workspace())
     if as_json:
         return print_json(found)
-    rows = [[f["model"], f"v{f['version']}", f["requested_by"], f["expires_at"], f["page"]] for f in found]
-    return print_table("Waiting for a person", ["model", "version", "asked by", "expires", "evidence"], rows)
+    several = any(f["approvals"] > 1 for f in found)  # else nobody has approved what still waits
+    heads = ["model", "version", "asked by", *(["approved by"] if several else []), "expires", "evidence"]
+    rows = [
+        [
+            f["model"],
+            f"v{f['version']}",
+            f["requested_by"],
+            *([_approvals(f)] if several else []),
+            f["expires_at"],
+            f["page"],
+        ]
+        for f in found
+    ]
+    return print_table("Waiting for a person", heads, rows)
 
 
 def history(
@@ -145,6 +157,11 @@ def runs(
     if as_json:
         return print_json(found)
     return print_table("Runs", ["run", "result"], run_rows(found), whole="run")
+
+
+def _approvals(found: dict[str, Any]) -> str:
+    given = ", ".join(found["approved_by"])
+    return f"{len(found['approved_by'])} of {found['approvals']}{': ' + given if given else ''}"
 
 
 def _version(number: int | None) -> str:

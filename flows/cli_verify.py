@@ -33,7 +33,7 @@ def verify(
     workspace = open_workspace()
     if model:
         workspace.model(model)
-    with _following("Verifying", as_json) as progress:
+    with following("Verifying", as_json) as progress:
         seen = check(workspace, model or None, quick=quick, progress=progress)
     if as_json:
         print_json(seen.to_json())
@@ -62,7 +62,7 @@ def repair(
     workspace = open_workspace()
     if model:
         workspace.model(model)
-    with _following("Repairing", as_json) as progress:
+    with following("Repairing", as_json) as progress:
         done = put_right(workspace, model or None, dry_run=dry_run, progress=progress)
     if as_json:
         return print_json(done.to_json())
@@ -74,7 +74,7 @@ def repair(
 
 
 @contextmanager
-def _following(text: str, quiet: bool) -> Iterator[Callable[[str], None]]:
+def following(text: str, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Hand over what says how far the work has come, on standard error, where a person is looking."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None

@@ -34,7 +34,8 @@ def run_demo(as_json: bool) -> None:
     story.tell(None, f"Done. Open {index}")
     if as_json:
         return print_json({"seconds": story.told[-1]["seconds"], "index": str(index), "story": story.told})
-    return say("\nNext: `make up`, and open the approval that waits for you in the Prefect UI.")
+    say("\nNext: `.venv/bin/plimsoll approver add you`, with any authenticator app, gives you a code.")
+    return say("Then `make up`, and open the approval that waits for you in the Prefect UI.")
 
 
 def take_home(workspace: Workspace) -> None:

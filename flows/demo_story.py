@@ -6,6 +6,7 @@ from typing import Any
 
 from flows.demo_data import cut_at_noon, redeliver
 from flows.demo_facts import MODEL, decisions, gates_of, last_scored, newest, request_of
+from flows.demo_people import READER, Phone, enrol_team, invite_to
 from flows.output import say
 from tasks.workspace import Workspace
 
@@ -15,6 +16,7 @@ LAST = dt.date(2013, 7, 14)  # summer has come by then; the story ends earlier w
 DAY = dt.timedelta(days=1)
 WEEK = dt.timedelta(days=7)
 WAIT_SECONDS = 60
+Phones = dict[str, Phone]
 
 
 class Story:
@@ -37,7 +39,8 @@ class Story:
 
 def tell_story(workspace: Workspace, story: Story) -> None:
     """Live through winter, a broken feed, the seasons, a rollback, and trace one prediction."""
-    winter(workspace, story)
+    phones = people(workspace, story)
+    winter(workspace, story, phones)
     march(workspace, story)
     day, approved = dt.date(2013, 4, 1), False
     while end := seasons(workspace, story, day):
@@ -48,14 +51,28 @@ def tell_story(workspace: Workspace, story: Story) -> None:
         if approved:
             waiting(workspace, story, end)
             break
-        retrained(workspace, story, end)
+        retrained(workspace, story, end, phones)
         approved = True
-    rollback(workspace, story)
+    rollback(workspace, story, phones)
     trace(workspace, story)
     pages(workspace, story)
+    invitation(workspace, story, phones)
 
 
-def winter(workspace: Workspace, story: Story) -> None:
+def people(workspace: Workspace, story: Story) -> Phones:
+    """Enrol the two who decide."""
+    phones = enrol_team(workspace)
+    story.tell(None, "ada enrolled as the first approver, and invited grace, who enrolled too: both have a code now.")
+    return phones
+
+
+def invitation(workspace: Workspace, story: Story, phones: Phones) -> None:
+    """Let the reader in."""
+    invite_to(workspace, phones["ada"], READER)
+    story.tell(None, f"ada invited you. Enrol with: plimsoll approver add {READER}")
+
+
+def winter(workspace: Workspace, story: Story, phones: Phones) -> None:
     """Train the first version on January and February and have it approved."""
     result = run("train_model", as_of=FIRST, requested_by="data team", cause="first version")
     evidence = request_of(workspace, result["version"])
@@ -66,7 +83,7 @@ def winter(workspace: Workspace, story: Story) -> None:
     )
     for date, reason in evidence["excluded"].items():
         story.tell(None, f"Left out {date}: {reason}")
-    approve(workspace, story, 1, "ada", FIRST, "the gates passed and I read the page")
+    approve(workspace, story, 1, phones["ada"], FIRST, "the gates passed and I read the page")
 
 
 def march(workspace: Workspace, story: Story) -> None:
@@ -108,10 +125,10 @@ def inform(story: Story, decision: dict[str, Any]) -> None:
     story.tell(decision["date"], "Input drift informs; by itself it retrains nothing.", decision["inputs"]["sentence"])
 
 
-def retrained(workspace: Workspace, story: Story, end: dt.date) -> None:
+def retrained(workspace: Workspace, story: Story, end: dt.date, phones: Phones) -> None:
     """Have the challenger approved, and its first batch scored."""
     version = newest(workspace)
-    approve(workspace, story, version, "grace", end, "better on the same fourteen days; spring is not winter")
+    approve(workspace, story, version, phones["grace"], end, "better on the same fourteen days; spring is not winter")
     said, _ = score_and_check(end + DAY, end + DAY)
     story.tell(end + DAY, f"The next batch was scored by v{version}.", said)
 
@@ -127,16 +144,15 @@ def waiting(workspace: Workspace, story: Story, end: dt.date) -> None:
     story.tell(end, f"v{version} waits for a person, in the ledger and as a suspended run in Prefect: for you.")
 
 
-def rollback(workspace: Workspace, story: Story) -> None:
-    """Go back one version, and forward again."""
+def rollback(workspace: Workspace, story: Story, phones: Phones) -> None:
+    """Go back one version, and forward again: one drills, the other ends it."""
     from tasks.champion import standing_of
     from tasks.rollback import roll_back_as
 
     day, standing = last_scored(workspace), standing_of(workspace, MODEL)
-    for to, reason in ((standing.previous, "a drill"), (standing.champion, "the drill is over")):
-        if standing.previous is None:
-            return
-        done = roll_back_as(workspace, MODEL, to, "ada", day.isoformat(), reason)
+    drill = (standing.previous, "ada", "a drill"), (standing.champion, "grace", "the drill is over")
+    for to, who, reason in drill if standing.previous else ():
+        done = roll_back_as(workspace, MODEL, to, who, day.isoformat(), reason, code=phones[who].code())
         facts = done.entry.facts
         story.tell(day, f"Rolled back from v{facts['from']} to v{facts['version']}: {reason}.", done.proof.sentence)
 
@@ -189,11 +205,13 @@ def run(name: str, **parameters: Any) -> dict[str, Any]:
     return {"sentence": state.message, **(result or {})}
 
 
-def approve(workspace: Workspace, story: Story, version: int, who: str, day: dt.date, comment: str) -> None:
+def approve(workspace: Workspace, story: Story, version: int, phone: Phone, day: dt.date, comment: str) -> None:
     """Approve as `plimsoll approve` does, on a simulated day."""
     from tasks.approvals import release_waiting, submit_decision
 
-    outcome = submit_decision(workspace, MODEL, version, "approve", who, comment, as_of=day.isoformat())
+    outcome = submit_decision(
+        workspace, MODEL, version, "approve", phone.owner, comment, as_of=day.isoformat(), code=phone.code()
+    )
     release_waiting(MODEL, version)
     story.tell(day, outcome.sentence, f"“{comment}”")
 
@@ -205,8 +223,7 @@ def compare(workspace: Workspace, story: Story, version: int, day: dt.date) -> N
         failed = [gate["sentence"] for gate in gates_of(workspace, version) if not gate["passed"]]
         return story.tell(day, f"The gates refused v{version}; the champion stays.", "; ".join(failed))
     mine, rival = found["log_loss"], found["champion"]
-    return story.tell(
-        day,
-        f"v{version} beats v{rival['version']} on the same fourteen days: "
-        f"log loss {mine:.4f} against {rival['metrics']['log_loss']:.4f}.",
-    )
+    theirs = rival["metrics"]["log_loss"]
+    how = "beats" if mine < theirs else "is within the margin of"
+    said = f"v{version} {how} v{rival['version']} on the same fourteen days: log loss {mine:.4f} against {theirs:.4f}."
+    return story.tell(day, said)

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
     from prefect.flows import Flow
 
-Kind = Literal["train", "promote", "score", "check"]
+Kind = Literal["train", "promote", "score", "check", "backtest"]
+ON_DEMAND = ("promote", "backtest")
 FLOWS: tuple[tuple[str, Kind], ...] = (
     ("flows.train_model.train_model", "train"),
     ("flows.promote_model.promote_model", "promote"),
     ("flows.score_batch.score_batch", "score"),
     ("flows.check_drift.check_drift", "check"),
+    ("flows.backtest_policy.backtest_policy", "backtest"),
 )
 UPKEEP = "flows.maintain_store.maintain_store"
 
@@ -144,7 +146,7 @@ def _first_line(flow: "Flow[..., Any]") -> str:
 
 
 def _cron(config: ModelConfig, kind: Kind) -> str | None:
-    return None if kind == "promote" else getattr(config.schedule, kind)
+    return None if kind in ON_DEMAND else getattr(config.schedule, kind)
 
 
 def _existing(client: "SyncPrefectClient", name: str) -> "DeploymentResponse | None":

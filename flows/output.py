@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Any
 
 
@@ -27,6 +28,20 @@ def complain(sentence: str, as_json: bool) -> None:
     from rich.console import Console
 
     Console(stderr=True, highlight=False).print(f"Error: {sentence}", markup=False, style="red", soft_wrap=True)
+
+
+def print_result(result: dict[str, Any], as_json: bool) -> None:
+    """Write what a command did: its sentence and where to look, or all of it as JSON."""
+    if as_json:
+        return print_json(result)
+    say(str(result.get("sentence", "Done.")))
+    shown: dict[str, Any] = {name: result[name] for name in ("run", "url") if name in result}
+    return print_facts(shown) if shown else None
+
+
+def day_of(moment: datetime | None) -> date | None:
+    """Return the date that an option named, None without one."""
+    return moment.date() if moment else None
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, whole: str = "") -> None:

@@ -2,18 +2,20 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from prefect import flow, suspend_flow_run
 from prefect.client.schemas.objects import State
 from prefect.input import RunInput
 from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from plimsoll.approval import POLICY
-from tasks.approvals import RequestView, read_request, settle, submit_decision
+from tasks.approvals import AGAIN, settle, submit_decision, submit_policy
 from tasks.index_page import publish_pages
+from tasks.prefect_api import take_inputs
 from tasks.records import Run, recording
+from tasks.requests import RequestView, read_request
 
 
 class Form(RunInput):
@@ -22,6 +24,7 @@ class Form(RunInput):
     # words, not a list to choose from: in the classic UI of prefect 3.8.8 no list of a form opens in Chromium 156
     decision: str = Field(description="Write approve: it scores the next batch. Or reject: it never does.")
     who: str = Field(description="Your name in configs/approvers.yaml.")
+    code: SecretStr = Field(description="The six digits that your authenticator app shows now. They count once.")
     comment: str = Field(default="", description="Why; it is kept in the ledger.")
 
 
@@ -34,10 +37,10 @@ def promote_model(model: str, version: int) -> State[Any]:
         version: The version that asks to be champion.
     """
     with recording("promote_model", model, None, {"version": version}) as run:
+        hand_in(run, version)
         view = look(run, version)
         while view.status == "waiting" and can_ask(view):
-            answer = ask(view)
-            submit_decision(run.workspace, model, version, **answer, run_id=flow_run.id or "")
+            decide(run, version, view)
             view = look(run, version)
         state = close(run, version, view)
         publish_pages(run)
@@ -55,24 +58,41 @@ def look(run: Run, version: int) -> RequestView:
 
 def can_ask(view: RequestView) -> bool:
     """Return whether an answer can be had: from the policy, or from the form of a run that a worker holds."""
-    automatic = view.request is not None and view.request.policy.policy == "automatic"
-    return automatic or deployment.id is not None
+    return view.automatic or deployment.id is not None
 
 
-def ask(view: RequestView) -> dict[str, Any]:
-    """Return the policy's or a person's answer; for a person the process ends here and starts anew with it.
+def decide(run: Run, version: int, view: RequestView) -> None:
+    """Enter the policy's decision, or why it was refused; or ask a person."""
+    model, run_id = run.config.model, flow_run.id or ""
+    if view.automatic:
+        submit_policy(run.workspace, model, version, run_id)
+        return
+    ask(view)
 
-    Prefect gives back the answer that was given under the same key: the run count lets a retried run ask
-    again, the refusals let a refused person.
+
+def ask(view: RequestView) -> None:
+    """Show the form; the process ends here, and a new one starts with what was filled in.
+
+    Each form has a key of its own, since under a key that was answered Prefect shows none. What was filled in is read
+    by `hand_in`, whatever the ledger says by then.
     """
-    if view.request and view.request.policy.policy == "automatic":
-        return {"decision": "approve", "who": POLICY, "comment": "approval.policy is automatic", "via": POLICY}
-    form = suspend_flow_run(
-        wait_for_input=Form.with_initial_data(description=view.evidence),
-        key=f"attempt-{flow_run.run_count}-{view.refusals + 1}",
-        timeout=_seconds_left(view),
-    )
-    return {"decision": form.decision, "who": form.who, "comment": form.comment, "via": "Prefect"}
+    key = f"attempt-{uuid4()}"
+    form = Form.with_initial_data(description=view.evidence)
+    suspend_flow_run(wait_for_input=form, key=key, timeout=_seconds_left(view))
+
+
+def hand_in(run: Run, version: int) -> None:
+    """Submit what was filled in in this run's forms and not read yet, also where its request has ended meanwhile.
+
+    Then the refusal says why. Prefect forgets it before: it keeps it readable, and the code is part of it.
+    """
+    for answer, entered in take_inputs(flow_run.id or ""):
+        form = Form.model_validate(answer)
+        if form.decision == AGAIN:
+            continue
+        said, code = (form.decision, form.who, form.comment), form.code.get_secret_value()
+        about = (run.workspace, run.config.model, version)
+        submit_decision(*about, *said, flow_run.id or "", "Prefect", code=code, entered=entered)
 
 
 def close(run: Run, version: int, view: RequestView) -> State[Any]:

@@ -3,40 +3,56 @@
 import datetime as dt
 from typing import Any
 
-from tasks.decisions import Night
+from plimsoll.errors import ServerError
+from tasks.decisions import Night, owed_retrain
 from tasks.records import Run
 
 
 def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
-    """Start the training run that the last night asked for, once; None when none was asked for."""
-    night = nights[-1] if nights else None
-    if night is None or not night.retrain:
+    """Start the training run that the last night asked for, once; None when none was asked for.
+
+    So is one that an earlier check had decided on when it died, unless tonight something stops retrains. A worker is
+    asked before the ledger says so: asked again with the same key it has the same run, and a death in between is made
+    good by the next check.
+    """
+    night = nights[-1] if nights and nights[-1].retrain else owed_retrain(run, nights)
+    if night is None:
         return None
     key = f"retrain:{night.date}:{night.entry.n}"
-    already = any(e.facts.get("cause_key") == key for e in run.standing().of_kind("trained"))
-    entry = run.decide(
-        "retrain_started",
-        {"date": night.date, "decision": night.entry.n, "cause": night.sentence},
-        key=key,
-        as_of=night.date,
-    )
-    if already:
-        return {"key": key, "sentence": f"The retrain of {night.date} has been run already (entry {entry.n})."}
+    if any(e.facts.get("cause_key") == key for e in run.standing().of_kind("trained")):
+        enter_start(run, night, key)
+        return {"key": key, "sentence": f"The retrain of {night.date} has been run already."}
     given = {
         "model": run.config.model,
         "as_of": night.date,
+        "start": night.train_from,
         "requested_by": "drift policy",
         "cause": night.sentence,
         "cause_key": key,
     }
-    return _in_process(given) if run.workspace.platform.dispatch == "inline" else _by_deployment(given, key)
+    if run.workspace.platform.dispatch == "inline":
+        enter_start(run, night, key)
+        return _in_process(given)
+    started = _by_deployment(given, key)
+    enter_start(run, night, key)
+    return started
+
+
+def enter_start(run: Run, night: Night, key: str) -> None:
+    """Enter in the ledger that a night's retrain was started; once, however often it is entered."""
+    facts = {"date": night.date, "decision": night.entry.n, "cause": night.sentence}
+    run.decide("retrain_started", facts, key=key, as_of=night.date)
 
 
 def _in_process(given: dict[str, Any]) -> dict[str, Any]:
     from flows.train_model import train_model
 
-    result: dict[str, Any] = train_model(**{**given, "as_of": dt.date.fromisoformat(given["as_of"])})
+    result: dict[str, Any] = train_model(**{**given, **_dates(given)})
     return result
+
+
+def _dates(given: dict[str, Any]) -> dict[str, dt.date | None]:
+    return {name: given[name] and dt.date.fromisoformat(given[name]) for name in ("as_of", "start")}
 
 
 def _by_deployment(given: dict[str, Any], key: str) -> dict[str, Any]:
@@ -44,4 +60,9 @@ def _by_deployment(given: dict[str, Any], key: str) -> dict[str, Any]:
 
     model = given["model"]
     flow_run = start_run("train-model", model, given, key, ["retrain"], f"retrain {model} {given['as_of']}")
+    if flow_run is None:
+        raise ServerError(
+            f"The retrain of {given['as_of']} was not started: Prefect has no deployment train-model/{model}. Make it: "
+            f"plimsoll deploy. Then: plimsoll check {model} --date {given['as_of']}"
+        )
     return {"key": key, "flow_run": flow_run, "sentence": f"Training run {flow_run} was started."}

@@ -6,9 +6,10 @@ from typing import Any
 from prefect import flow
 
 from flows.run_names import dated
-from tasks.candidates import fit_candidate, judge_candidate, read_valid_rows, register_candidate, request_promotion
+from tasks.candidates import fit_candidate, read_valid_rows, register_candidate, request_promotion
 from tasks.evaluation_page import publish_candidate
 from tasks.index_page import publish_pages
+from tasks.judging import judge_candidate
 from tasks.landing import take_snapshot, training_dates
 from tasks.open_approval import open_approval
 from tasks.records import recording

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from flows.deploy import deploy
 from tasks.dask_servers import dask_scheduler, dask_variables, dask_workers
+from tasks.open_approval import reopen_approvals
 from tasks.prefect_api import ui_url
 from tasks.processes import fleet
 from tasks.servers import drain, local_servers, prefect_worker
@@ -31,6 +32,7 @@ def up(workspace: Workspace, dask: int = 0) -> None:
             ships.start(dask_scheduler(workspace))
             ships.start(dask_workers(workspace, dask))
         deployed = deploy(workspace)
+        reopen_approvals(workspace)
         ships.start(prefect_worker(workspace))
         console.print(addresses(workspace, dask))
         console.print(f"{len(deployed)} deployments are up, a worker runs them. Ctrl-C stops everything.")

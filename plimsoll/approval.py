@@ -1,6 +1,7 @@
 """Approval: a person's decision about fixed evidence. It is void when a digest changes and it expires by itself.
 
-Nothing here waits and nothing here remembers: a request, its decision and every refusal are ledger entries.
+Nothing here waits and nothing here remembers: a request, each approval and every refusal are ledger entries. That
+whoever decides is who they say they are is shown elsewhere, by a one-time code (`plimsoll/people.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from plimsoll.approvers_config import approver_named, not_allowed
 from plimsoll.ledger import Entry
 from plimsoll.model_config import Approval
+from plimsoll.people import Refusal
 
 DECISIONS = ("approve", "reject")
 RequestState = Literal["waiting", "approved", "rejected", "expired", "void", "unknown"]
-POLICY = "policy"  # who decides where approval.policy is automatic
 GONE = ""  # the digest of evidence that is no longer there
 
 
@@ -46,24 +48,32 @@ class Status:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a decision was not accepted; rule is the stable slug of the rule that refused."""
-
-    rule: str
-    sentence: str
-
-
 def find_request(entries: Sequence[Entry], version: int) -> Request | None:
     """Return the latest promotion request of a version, None when there is none."""
     asked = [e for e in entries if e.kind == "promotion_requested" and e.facts["version"] == version]
     return _request(asked[-1]) if asked else None
 
 
+def find_approvals(entries: Sequence[Entry], request: Request) -> list[Entry]:
+    """Return the approvals of a request so far, oldest first: each of another person, or one of the policy."""
+    return [e for e in entries if e.kind == "approved" and e.n > request.n and e.facts["version"] == request.version]
+
+
 def find_decision(entries: Sequence[Entry], request: Request) -> Entry | None:
-    """Return the entry that decided a request, None while it is open."""
-    about = (e for e in entries if e.kind in ("approved", "rejected") and e.n > request.n)
-    return next((e for e in about if e.facts["version"] == request.version), None)
+    """Return the entry that decided a request, None while it is open.
+
+    That is the first rejection or the last approval that was needed, whichever came first; the policy's is enough.
+    """
+    approvals = find_approvals(entries, request)
+    enough = next((e for e in approvals if by_policy(e)), None) or _nth(approvals, request.policy.approvals)
+    said_no = [e for e in entries if e.kind == "rejected" and e.n > request.n]
+    rejected = next((e for e in said_no if e.facts["version"] == request.version), None)
+    return min((e for e in (enough, rejected) if e), key=lambda e: e.n, default=None)
+
+
+def by_policy(entry: Entry) -> bool:
+    """Return whether no person took a decision."""
+    return entry.facts.get("identity") == "rule"
 
 
 def changed_evidence(request: Request, current: Mapping[str, str] | None) -> tuple[str, ...]:
@@ -77,14 +87,31 @@ def request_status(
     """Return where a request stands: a decision outranks its expiry, expiry outranks changed evidence."""
     if decided := find_decision(entries, request):
         state: RequestState = "approved" if decided.kind == "approved" else "rejected"
-        return Status(state, f"{request.name} was {state} by {decided.by} on {_minute(decided.recorded_at)}.")
+        who = " and ".join(decided_by(entries, request))
+        return Status(state, f"{request.name} was {state} by {who} on {_minute(decided.recorded_at)}.")
     if now >= request.expires_at:
         when = _at(request.expires_at)
         return Status("expired", f"The request for {request.name} expired on {when}. {_again(request)}")
     if changed := changed_evidence(request, current_evidence):
         what = _listed(changed)
         return Status("void", f"The request for {request.name} is void: {what} changed since then. {_again(request)}")
-    return Status("waiting", f"{request.name} waits for a decision until {_at(request.expires_at)}.")
+    so_far = approvals_so_far(entries, request)
+    return Status("waiting", f"{request.name} waits for a decision until {_at(request.expires_at)}.{so_far}")
+
+
+def decided_by(entries: Sequence[Entry], request: Request) -> list[str]:
+    """Return who decided: whoever rejected, or everyone whose approval was needed; empty while it is open."""
+    decided = find_decision(entries, request)
+    if decided is None or decided.kind == "rejected" or by_policy(decided):
+        return [decided.by] if decided else []
+    return [e.by for e in find_approvals(entries, request) if e.n <= decided.n]
+
+
+def approvals_so_far(entries: Sequence[Entry], request: Request) -> str:
+    """Return in words who has approved, where one approval is not enough; else nothing."""
+    who = ", ".join(e.by for e in find_approvals(entries, request))
+    needed = request.policy.approvals
+    return f" Approved by {who or 'nobody'} so far; {needed} have to." if needed > 1 else ""
 
 
 def check_decision(
@@ -108,29 +135,21 @@ def check_decision(
         rule = "decided" if status.state in ("approved", "rejected") else status.state
         said = f"Already decided: {status.sentence}" if rule == "decided" else status.sentence
         return Refusal(rule, said)
-    if policy.policy == "automatic" and who == POLICY:
-        return None
     name = approver_named(who, approvers)
     if name is None:
-        return Refusal("unknown_approver", unknown_approver(request.model, who, approvers))
-    own = name.casefold() == request.requested_by.strip().casefold()
-    if decision == "approve" and policy.not_requester and own:
-        others = [other for other in approvers if other != name]
-        may = f"Ask {' or '.join(others)}" if others else "Add another approver to configs/approvers.yaml"
-        return Refusal("own_request", f"{name} requested {request.name} and may not approve it alone. {may}.")
+        said = not_allowed(who, decision, request.model, approvers)
+        return Refusal("unknown_approver", said)
+    if decision == "reject":
+        return None
+    given = [e.by for e in find_approvals(entries, request)]
+    others = [other for other in approvers if other not in (name, *given)]
+    ask = f"Ask {' or '.join(others)}" if others else "Add another approver to configs/approvers.yaml"
+    if policy.not_requester and name.casefold() == request.requested_by.strip().casefold():
+        return Refusal("own_request", f"{name} requested {request.name} and may not approve it alone. {ask}.")
+    if name in given:
+        needed = f"{policy.approvals} different people have to"
+        return Refusal("approved_before", f"{name} has approved {request.name} already, and {needed}. {ask}.")
     return None
-
-
-def unknown_approver(model: str, who: str, approvers: Sequence[str]) -> str:
-    """Return the sentence for someone who may not decide about a model, listing who may."""
-    stated = f"{who.strip()!r}" if who.strip() else "Nobody"
-    may = f"May decide: {', '.join(approvers)}" if approvers else "Nobody may yet"
-    return f"{stated} may not decide about {model}. {may} (configs/approvers.yaml)."
-
-
-def approver_named(who: str, approvers: Sequence[str]) -> str | None:
-    """Return the approver that a typed name means, None when it means nobody."""
-    return next((name for name in approvers if name.casefold() == who.strip().casefold()), None)
 
 
 def refusals_of(entries: Sequence[Entry], request: Request, flow_run: str) -> list[Entry]:
@@ -178,6 +197,10 @@ def _request(entry: Entry) -> Request:
         summary=facts.get("summary", {}),
         run=str(facts.get("run", "")),
     )
+
+
+def _nth(approvals: Sequence[Entry], needed: int) -> Entry | None:
+    return approvals[needed - 1] if len(approvals) >= needed else None
 
 
 def _utc(text: str) -> datetime:

@@ -1,6 +1,6 @@
 """The evidence of a promotion request as markdown: what an approver reads above the form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -10,17 +10,26 @@ SHORT = 12  # digits of a digest
 
 
 def evidence_markdown(
-    request: Request, champion: int | None, approvers: Sequence[str], page: str, refusal: str = ""
+    request: Request,
+    champion: int | None,
+    approvers: Sequence[str],
+    page: str,
+    refusal: str = "",
+    given: Sequence[str] = (),
+    enrolled: Collection[str] | None = None,
 ) -> str:
-    """Return what an approver reads: the last refusal, gates, metrics beside the champion's, and digests.
+    """Return what an approver reads: the last refusal, who approved, gates, metrics beside the champion's, digests.
 
-    champion is the champion now; a warning says so when the version was judged against another one.
+    champion is the champion now; a warning says so when the version was judged against another one. given: who has
+    approved already. enrolled: who has a secret, None where that was not looked at.
     """
     parts = [
         f"> ### Not accepted\n> {refusal}" if refusal else "",
         f"## Shall {request.name} become champion?",
         _warning(request, champion),
         _deadline(request, approvers),
+        _approvals(request, given),
+        _not_enrolled(approvers, enrolled),
         _gates(request.summary),
         _metrics(request),
         _left_out(request.summary),
@@ -47,8 +56,25 @@ def _deadline(request: Request, approvers: Sequence[str]) -> str:
     return f"Asked by **{request.requested_by}** · expires **{until}** · may approve: **{', '.join(may) or 'nobody'}**"
 
 
+def _approvals(request: Request, given: Sequence[str]) -> str:
+    needed = request.policy.approvals
+    who = ", ".join(given) or "nobody yet"
+    return f"**{len(given)} of {needed} approvals**: {who}" if needed > 1 or given else ""
+
+
+def _not_enrolled(approvers: Sequence[str], enrolled: Collection[str] | None) -> str:
+    missing = [name for name in approvers if enrolled is not None and name not in enrolled]
+    return f"Not enrolled, so without a code: {', '.join(missing)} (`plimsoll approver add NAME`)" if missing else ""
+
+
 def _gates(summary: Mapping[str, Any]) -> str:
-    return "\n".join(f"- passed: {sentence}" for sentence in summary.get("gates", ()))
+    return "\n".join(f"- {_gate(gate)}" for gate in summary.get("gates", ()))
+
+
+def _gate(gate: Mapping[str, Any] | str) -> str:
+    """Return what a gate said; requests made before gates could warn hold sentences, and gates that all passed."""
+    told = {"pass": "passed", "warn": "**warned**", "fail": "**FAILED**"}
+    return f"{told['pass']}: {gate}" if isinstance(gate, str) else f"{told[gate['verdict']]}: {gate['sentence']}"
 
 
 def _metrics(request: Request) -> str:

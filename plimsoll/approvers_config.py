@@ -1,23 +1,37 @@
-"""The approvers: who may decide about which models."""
+"""The approvers: who may do what about which models."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from plimsoll.config_part import Part
 
 ALL = "*"
+FILE = "configs/approvers.yaml"
+RESERVED = frozenset({"policy"})  # decides where approval.policy is automatic, and is nobody
+Role = Literal["approver", "reviewer", "steward"]
+MAY: dict[Role, frozenset[str]] = {
+    "approver": frozenset({"approve", "reject", "roll back"}),
+    "reviewer": frozenset({"reject"}),
+    "steward": frozenset({"invite", "remove"}),
+}
 
 
 class Approver(Part):
-    """One person and the models they may decide about."""
+    """One person, the models they may decide about, and what they may do."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]{0,62}$")]
     models: Annotated[list[str], Field(min_length=1)]
+    roles: Annotated[list[Role], Field(min_length=1)] = ["approver"]
+
+    def may(self, act: str) -> bool:
+        """Return whether one of the roles allows an act: approve, reject, roll back, invite, remove."""
+        return any(act in MAY[role] for role in self.roles)
 
 
 class ApproversConfig(Part):
-    """Everyone who may approve or reject."""
+    """Everyone who has a say about models, or about who has one."""
 
     approvers: Annotated[list[Approver], Field(min_length=1)]
 
@@ -26,8 +40,36 @@ class ApproversConfig(Part):
         names = [approver.name for approver in self.approvers]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"approvers names {', '.join(sorted(twice))} twice")
+        if reserved := RESERVED & set(names):
+            raise ValueError(f"approvers names {', '.join(reserved)}, which is no person's name here")
+        if not self.stewards:
+            roles = ", ".join(get_args(Role))
+            raise ValueError(f"approvers needs one with the role steward, who lets others in; roles are {roles}")
         return self
 
-    def names_for(self, model: str) -> tuple[str, ...]:
-        """Return who may decide about a model, sorted."""
-        return tuple(sorted(a.name for a in self.approvers if ALL in a.models or model in a.models))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everyone, sorted."""
+        return tuple(sorted(a.name for a in self.approvers))
+
+    @property
+    def stewards(self) -> tuple[str, ...]:
+        """Who may let others in, sorted."""
+        return tuple(sorted(a.name for a in self.approvers if a.may("invite")))
+
+    def names_for(self, model: str, act: str = "approve") -> tuple[str, ...]:
+        """Return who may do something about a model, sorted."""
+        mine = (a for a in self.approvers if ALL in a.models or model in a.models)
+        return tuple(sorted(a.name for a in mine if a.may(act)))
+
+
+def approver_named(who: str, approvers: Sequence[str]) -> str | None:
+    """Return the approver that a typed name means, None when it means nobody."""
+    return next((name for name in approvers if name.casefold() == who.strip().casefold()), None)
+
+
+def not_allowed(who: str, act: str, about: str, approvers: Sequence[str]) -> str:
+    """Return the sentence for someone who may not do something, listing who may."""
+    stated = f"{who.strip()!r}" if who.strip() else "Nobody"
+    may = f"May {act}: {', '.join(approvers)}" if approvers else "Nobody may yet"
+    return f"{stated} may not {act} {about}. {may} ({FILE})."

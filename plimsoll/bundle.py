@@ -20,6 +20,7 @@ from plimsoll.estimators import Fitted, Scores, Task, load
 from plimsoll.profile import ColumnPlan, Profile, plan_from_json, plan_to_json
 from plimsoll.profile import from_json as profile_from_json
 from plimsoll.profile import to_json as profile_to_json
+from plimsoll.score_reference import ScoreReference, score_reference_from_json
 from plimsoll.seal import Seal, seal_json, unseal_json
 
 FORMAT = 1
@@ -33,23 +34,41 @@ class Reference:
     counts took it longer than scoring a day.
     """
 
-    __slots__ = ("days", "losses", "plan")
+    __slots__ = ("days", "losses", "plan", "scores", "slices")
 
-    def __init__(self, plan: tuple[ColumnPlan, ...], days: Mapping[str, Profile], losses: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        plan: tuple[ColumnPlan, ...],
+        days: Mapping[str, Profile],
+        losses: Mapping[str, float],
+        scores: ScoreReference | None = None,
+        slices: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
         self.plan = plan
         self.days = days  # by date, in order
         self.losses = losses  # out-of-fold mean loss by date, in order
+        self.scores = scores  # out of fold too; None: trained before they were kept
+        self.slices = slices or {}  # the same losses of the rows of each declared slice, by its name
 
     def to_json(self) -> dict[str, Any]:
         """Return the reference as JSON."""
         days = [{"date": date, "profile": profile_to_json(p)} for date, p in self.days.items()]
-        return {"plan": plan_to_json(self.plan), "days": days, "losses": [list(item) for item in self.losses.items()]}
+        slices = {name: [list(item) for item in losses.items()] for name, losses in self.slices.items()}
+        return {
+            "plan": plan_to_json(self.plan),
+            "days": days,
+            "losses": [list(item) for item in self.losses.items()],
+            "scores": self.scores.to_json() if self.scores else None,
+            "slices": slices,
+        }
 
 
 def reference_from_json(body: Mapping[str, Any]) -> Reference:
     """Return a reference from its JSON."""
     days = {day["date"]: profile_from_json(day["profile"]) for day in body["days"]}
-    return Reference(plan_from_json(body["plan"]), days, dict(body["losses"]))
+    scores = score_reference_from_json(body["scores"]) if body.get("scores") else None
+    slices = {name: dict(losses) for name, losses in body.get("slices", {}).items()}
+    return Reference(plan_from_json(body["plan"]), days, dict(body["losses"]), scores, slices)
 
 
 @dataclass(frozen=True)

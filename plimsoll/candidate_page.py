@@ -1,11 +1,13 @@
 """The page about one version: the evidence that a person decides on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from plimsoll.axes import is_date
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_origin import config_section, data_section, features_section, origin_section
 from plimsoll.charts import bar_list, reliability_diagram
+from plimsoll.gate_sections import gate_sections
 from plimsoll.gates_table import gates_table, metric_number
 from plimsoll.metrics import HIGHER_IS_BETTER
 from plimsoll.model_config import ModelConfig
@@ -38,6 +40,7 @@ def render_candidate(candidate: Candidate) -> str:
             _metrics(candidate),
             *_losses(candidate),
             *_reliability(candidate),
+            *gate_sections(candidate.report.get("shown") or {}, candidate.champion or "Champion"),
             *_importance(candidate),
             data_section(candidate),
             features_section(config),
@@ -54,12 +57,15 @@ def render_candidate(candidate: Candidate) -> str:
 def _tiles(candidate: Candidate) -> Html:
     gates, judged = candidate.report["gates"], candidate.report["candidate"]
     failed = sum(not gate["passed"] for gate in gates)
-    verdict = badge("bad", f"{failed} of {len(gates)} failed") if failed else badge("good", f"All {len(gates)} passed")
     dates = judged["dates"]
     span = f"{dates[0]} to {dates[-1]}" if dates and is_date(dates[0]) else "dealt by key, no time axis"
     return tiles(
         [
-            ("Gates", verdict, "no promotion is possible" if failed else _who_decides(candidate.config)),
+            (
+                "Gates",
+                _verdict(gates, failed),
+                "no promotion is possible" if failed else _who_decides(candidate.config),
+            ),
             ("Judged on", f"{judged['rows']:,} rows", span),
             ("Asked by", candidate.requested_by, f"as of {candidate.as_of}"),
             (
@@ -71,12 +77,19 @@ def _tiles(candidate: Candidate) -> Html:
     )
 
 
+def _verdict(gates: Sequence[Mapping[str, Any]], failed: int) -> Html:
+    if failed:
+        return badge("bad", f"{failed} of {len(gates)} failed")
+    warned = sum(gate.get("verdict") == "warn" for gate in gates)
+    return badge("wait", f"{warned} of {len(gates)} warned") if warned else badge("good", f"All {len(gates)} passed")
+
+
 def _who_decides(config: ModelConfig) -> str:
     return "a person decides" if config.approval.policy == "person" else "it is promoted by policy"
 
 
 def _gates(candidate: Candidate) -> Html:
-    lead = "Every gate runs, also after one has failed."
+    lead = "Every gate runs, also after one has failed. One that only warns does so because the config says it."
     return section("Gates", gates_table(candidate.report["gates"]), lead=lead)
 
 

@@ -1,60 +1,52 @@
-"""Gates: evidence in; pass or fail with a number, a threshold and a sentence out. All of them always run."""
+"""Gates: evidence in; pass, warn or fail with a number, a load line and a sentence out. All of them always run."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
-from plimsoll.metrics import HIGHER_IS_BETTER
-from plimsoll.model_config import Gate
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """What one gate saw and said."""
-
-    gate: str
-    passed: bool
-    value: float | None
-    threshold: float
-    sentence: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as JSON."""
-        return asdict(self)
+from plimsoll.calibration_gate import judge_calibration
+from plimsoll.champion_gate import judge_against_champion
+from plimsoll.fairness_gate import judge_fairness
+from plimsoll.gate_result import GateResult, Judgement, compared, together
+from plimsoll.gates_config import Limit
+from plimsoll.judged_rows import Judged
+from plimsoll.leakage_gate import judge_leakage
+from plimsoll.newcomers import Newcomers
+from plimsoll.operations_gate import Machine, judge_operations
+from plimsoll.slice_gate import judge_slices
+from plimsoll.stability_gate import judge_stability
+from plimsoll.trust_gate import judge_trust
 
 
 def run_gates(
-    gates: Sequence[Gate], candidate: Mapping[str, float], champion: Mapping[str, float] | None, champion_name: str
-) -> tuple[GateResult, ...]:
-    """Return the result of every gate, in the order of the config.
+    rows: Judged, metrics: Mapping[str, float], machine: Machine | None, newcomers: Newcomers | None = None
+) -> Judgement:
+    """Return the result of every gate of the config, in its order, and what they were judged by.
 
-    champion holds the champion's metrics on the very same rows; None while there is no champion.
+    metrics are the candidate's on the rows; machine is None where nothing is to be measured, as in a backtest, and
+    newcomers without a champion.
     """
-    results: list[GateResult] = []
-    for gate in gates:
-        value = candidate[gate.metric]
+    gates = rows.config.gates
+    return together(
+        [
+            Judgement(judge_limits(gates.limits, metrics)),
+            judge_against_champion(gates.champion, rows),
+            judge_calibration(gates.calibration, rows),
+            judge_stability(gates.stability, rows),
+            judge_slices(gates.slices, rows),
+            judge_leakage(gates.leakage, rows),
+            judge_trust(gates.trust, newcomers),
+            judge_fairness(gates.fairness, rows),
+            judge_operations(gates.operations, machine),
+        ]
+    )
+
+
+def judge_limits(limits: Sequence[Limit], metrics: Mapping[str, float]) -> tuple[GateResult, ...]:
+    """Return the result of every limit that holds for the candidate alone."""
+    found: list[GateResult] = []
+    for gate in limits:
+        name, value, asked = gate.metric, metrics[gate.metric], "asked by the config"
         if gate.at_least is not None:
-            results.append(_compare(gate.metric, value, gate.at_least, True, "asked by the config"))
+            found.append(compared(gate, f"{name} ≥ limit", name, value, gate.at_least, asked, at_least=True))
         if gate.at_most is not None:
-            results.append(_compare(gate.metric, value, gate.at_most, False, "asked by the config"))
-        if gate.champion_margin is not None and champion is not None:
-            results.append(_against(gate, value, champion[gate.metric], champion_name))
-    return tuple(results)
-
-
-def _against(gate: Gate, value: float, champion: float, name: str) -> GateResult:
-    margin = gate.champion_margin or 0.0
-    higher = gate.metric in HIGHER_IS_BETTER
-    threshold = champion - margin if higher else champion + margin
-    return _compare(gate.metric, value, threshold, higher, f"{name} reached {champion:.4f} on the same rows")
-
-
-def _compare(metric: str, value: float, threshold: float, at_least: bool, reason: str) -> GateResult:
-    known = math.isfinite(value) and math.isfinite(threshold)
-    passed = known and (value >= threshold if at_least else value <= threshold)
-    sign = "≥" if at_least else "≤"
-    found = f"{value:.4f}" if known else "undefined on these rows"
-    sentence = f"{metric} is {found}, {'' if passed else 'but '}needs {sign} {threshold:.4f} ({reason})"
-    name = f"{metric} {sign} {'champion' if 'reached' in reason else 'limit'}"
-    return GateResult(name, passed, value if math.isfinite(value) else None, threshold, sentence)
+            found.append(compared(gate, f"{name} ≤ limit", name, value, gate.at_most, asked))
+    return tuple(found)

@@ -12,15 +12,24 @@ def gates_table(gates: Sequence[Mapping[str, Any]]) -> Html:
     """Return a row per gate, as a gate report lists them."""
     rows: list[Sequence[Child]] = [
         (
-            badge("good", "passed") if gate["passed"] else badge("bad", "failed"),
+            verdict_badge(gate),
             gate["gate"],
-            metric_number(gate["value"]),
-            metric_number(gate["threshold"]),
+            "–" if gate["value"] is None and gate["threshold"] is None else metric_number(gate["value"]),
+            "–" if gate["threshold"] is None else metric_number(gate["threshold"]),
             gate["sentence"],
         )
         for gate in gates
     ]
     return table(HEADS, rows, numbers=(2, 3), empty="No gate applied.")
+
+
+def verdict_badge(gate: Mapping[str, Any]) -> Html:
+    """Return how a gate went; that it may only warn is said of one that passed, too."""
+    if not gate["passed"]:
+        return badge("bad", "failed")
+    if gate.get("verdict") == "warn":
+        return badge("wait", "warned")
+    return badge("good", "passed, only warns" if gate.get("effect") == "warn" else "passed")
 
 
 def metric_number(value: float | None) -> str:

@@ -32,6 +32,11 @@ Kind = Literal[
     "batch_committed",
     "batch_rejected",
     "rows_cleared",
+    "approver_invited",  # this and what follows: in the ledger of people
+    "approver_enrolled",
+    "approver_removed",
+    "code_accepted",
+    "code_refused",
 ]
 ORIGIN = "0" * 64
 MAX_TRIES = 50

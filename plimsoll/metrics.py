@@ -1,18 +1,14 @@
 """How good scores were, once the outcomes have come."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from plimsoll.gates_config import OF_TASK
+
 Numbers = npt.NDArray[np.float64]
-Metric = Literal["auc", "log_loss", "brier", "rmse", "mae", "r2"]
 HIGHER_IS_BETTER = frozenset({"auc", "r2"})
-BY_TASK: dict[str, tuple[Metric, ...]] = {
-    "classification": ("auc", "log_loss", "brier"),
-    "regression": ("rmse", "mae", "r2"),
-}
 PROBABILITY_FLOOR = 1e-6  # one confident mistake must not outweigh a day
 
 
@@ -39,7 +35,7 @@ def measure(outcome: Numbers, score: Numbers, task: str) -> dict[str, float]:
         "mae": lambda y, s: float(np.mean(np.abs(y - s))),
         "r2": lambda y, s: float(sk.r2_score(y, s)),
     }
-    return {name: known[name](outcome, score) for name in BY_TASK[task]}
+    return {name: known[name](outcome, score) for name in OF_TASK[task]}
 
 
 def calibration(outcome: Numbers, score: Numbers, bins: int = 10) -> list[dict[str, float]]:

@@ -2,21 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from plimsoll.config_part import Name, Part
 from plimsoll.estimator_config import Estimator
 from plimsoll.feed_config import ColumnType, Feed
+from plimsoll.gates_config import Gates
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Cron = Annotated[str, Field(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
-
-
-def _tuned(share: float) -> float:
-    if share not in (0.05, 0.1):
-        raise ValueError("thresholds were tuned for 0.05 and 0.1 only")
-    return share
 
 
 class Lookup(Feed):
@@ -87,26 +82,13 @@ class Split(Part):
     window_days: Positive | None = None  # null: all days since the first asked
 
 
-class Gate(Part):
-    """One measure the challenger must reach, alone and against the champion."""
-
-    metric: Literal["auc", "log_loss", "brier", "rmse", "mae", "r2"]
-    at_least: float | None = None
-    at_most: float | None = None
-    champion_margin: float | None = None  # may be this much worse than the champion; negative: must be better
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> "Gate":
-        if self.at_least is None and self.at_most is None and self.champion_margin is None:
-            raise ValueError("a gate needs at_least, at_most or champion_margin")
-        return self
-
-
 class Approval(Part):
     """Who may promote."""
 
     policy: Literal["person", "automatic"] = "person"
+    approvals: Annotated[int, Field(ge=1, le=9)] = 1  # people who have to approve, each verified
     not_requester: bool = True
+    automatic_per_month: Annotated[int, Field(ge=1, le=31)] = 2  # in 30 days; a person is asked about more
     expires_days: Positive = 14
 
 
@@ -125,8 +107,12 @@ class Drift(Part):
     """The unit of an alarm policy is expected false alarms."""
 
     one_in_nights: Annotated[int, Field(ge=5)] = 30
-    quality_false_alarm_share: Annotated[float, AfterValidator(_tuned)] = 0.1  # within quality_horizon_nights
-    quality_horizon_nights: Literal[60, 90, 180] = 90
+    quality_false_alarm_share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.1  # within quality_horizon_nights
+    quality_horizon_nights: Annotated[int, Field(ge=20, le=730)] = 90
+    min_coverage: Share = 0.5  # of a night's rows must have an outcome for its loss to be judged
+    slices: tuple[str, ...] = ()  # categories whose most frequent values are watched each for itself
+    recent_one_in_nights: Annotated[int, Field(ge=2)] = 20  # the moving average of late losses is high so often
+    estimate_one_in_nights: Annotated[int, Field(ge=5)] = 20  # an estimated loss alarms once in so many nights
     report: Literal["on_change", "always", "never"] = "on_change"
 
 
@@ -138,6 +124,10 @@ class Retrain(Part):
     cooldown_days: Annotated[int, Field(ge=0)] = 14
     max_age_days: Positive = 45
     monthly_budget: Positive = 2
+    on_recent: Literal["proposes", "informs"] = "proposes"  # what a high moving average of late losses does
+    on_estimate: Literal["proposes", "informs"] = "proposes"  # what a high estimated loss does, before outcomes come
+    window: Literal["configured", "since_change"] = "configured"  # days that a retrain for late losses learns from
+    min_days_since_change: Positive = 30  # fewer, and the configured window is taken
 
 
 class Schedule(Part):
@@ -159,7 +149,7 @@ class ModelConfig(Part):
     features: Features
     estimator: Estimator
     split: Split = Split()
-    gates: Annotated[list[Gate], Field(min_length=1)]
+    gates: Gates
     approval: Approval = Approval()
     scoring: Scoring = Scoring()
     drift: Drift = Drift()
@@ -213,23 +203,20 @@ class ModelConfig(Part):
         names = [feature.name for feature in self.features.columns]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"features.columns names {', '.join(sorted(twice))} twice")
-        wrong = {"classification": {"rmse", "mae", "r2"}, "regression": {"auc", "log_loss", "brier"}}[self.task]
-        if bad := [gate.metric for gate in self.gates if gate.metric in wrong]:
-            raise ValueError(f"gates ask for {', '.join(bad)}, which does not exist for a {self.task}")
+        if faults := self.gates.faults(self.task, self.source.kind == "dates", self.outcome.column):
+            raise ValueError("; ".join(faults))
         allowed = {"classification": {"logistic"}, "regression": {"ridge"}}[self.task] | {"xgboost", "external"}
         if self.estimator.kind not in allowed:
             raise ValueError(
                 f"estimator.kind {self.estimator.kind} cannot do {self.task}; use {' or '.join(sorted(allowed))}"
-            )
-        if all(gate.at_least is None and gate.at_most is None for gate in self.gates):
-            raise ValueError(
-                "gates need one at_least or at_most: the first version has no champion to be judged against"
             )
         if self.estimator.external and self.categories:
             raise ValueError(
                 f"an external model takes numbers only, since nobody here knows its codes for words; "
                 f"found {', '.join(sorted(self.categories))}"
             )
+        if strange := [name for name in self.drift.slices if name not in self.categories]:
+            raise ValueError(f"drift.slices names {', '.join(strange)}, which is no feature of kind category")
         if self.outcome.column in names:
             raise ValueError(f"outcome.column {self.outcome.column} is also a feature: it is not known in time")
         for table, feed in self.feeds.items():

@@ -96,8 +96,8 @@ def _alike(one: Entry, other: Entry) -> bool:
 
 
 def approval_of(standing: Standing, version: int) -> Entry | None:
-    """Return the latest approval of a version."""
-    return next((e for e in reversed(standing.of_kind("approved")) if e.facts["version"] == version), None)
+    """Return the approval that decided about a version: the last that was needed; None while others are missing."""
+    return next(reversed(standing.approvals(version)), None)
 
 
 def metrics_of(report: Mapping[str, Any], whose: str) -> Mapping[str, float | None]:

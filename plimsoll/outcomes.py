@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from plimsoll.metrics import row_losses
+from plimsoll.assembly import KEY
+from plimsoll.metrics import Numbers, row_losses
 from plimsoll.snapshot import FileRef
+from plimsoll.unseen_losses import MIN_SLICE_ROWS, slice_losses
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class NightlyQuality:
     rows: int
     outcomes: int
     unknown_keys: int  # outcomes that name no row of the batch: counted, never used
+    slices: Mapping[str, float] = field(default_factory=dict)  # mean loss by slice, where it has rows enough
 
     @property
     def coverage(self) -> float:
@@ -41,18 +44,36 @@ class Remembered:
 
 
 def nightly_quality(
-    predictions: pd.DataFrame, outcomes: pd.Series, date: str, version: int, task: str
+    predictions: pd.DataFrame,
+    outcomes: pd.Series,
+    date: str,
+    version: int,
+    task: str,
+    slices: pd.DataFrame | None = None,
 ) -> NightlyQuality:
     """Return one version's quality on one date.
 
-    predictions has key and score, one row each; outcomes maps keys to floats, NaN where none will come.
+    predictions has key and score, one row each; outcomes maps keys to floats, NaN where none will come; slices has
+    key and the columns whose values are watched each for itself.
     """
     truth = predictions["key"].map(outcomes).to_numpy(dtype=np.float64)
     known = ~np.isnan(truth)
     unknown = int((~outcomes.index.isin(predictions["key"])).sum())
-    scores = predictions["score"].to_numpy(dtype=np.float64)
-    loss = float(row_losses(truth[known], scores[known], task).mean()) if known.any() else None
-    return NightlyQuality(date, version, loss, len(predictions), int(known.sum()), unknown)
+    losses = row_losses(truth[known], predictions["score"].to_numpy(dtype=np.float64)[known], task)
+    loss = float(losses.mean()) if known.any() else None
+    parts = losses_by_slice(predictions.loc[known, "key"], losses, slices) if slices is not None else {}
+    return NightlyQuality(date, version, loss, len(predictions), int(known.sum()), unknown, parts)
+
+
+def losses_by_slice(keys: pd.Series, losses: Numbers, slices: pd.DataFrame) -> dict[str, float]:
+    """Return the mean loss of every slice with rows enough; slices has key and the columns whose values they are."""
+    if len(slices.columns) < 2 or not len(keys):
+        return {}
+    values = slices.set_index(KEY).loc[keys]
+    one_day = np.zeros(len(keys), dtype=np.int32)
+    parts = pd.concat([slice_losses(values[column], one_day, losses) for column in values.columns])
+    enough = parts[parts["rows"] >= MIN_SLICE_ROWS]
+    return dict(zip(enough["slice"], (enough["loss"] / enough["rows"]).astype(float), strict=True))
 
 
 def quality_from_json(body: Mapping[str, Any]) -> NightlyQuality:

@@ -79,13 +79,20 @@ class RetentionConfig(Part):
     runs_days: Days | None = None  # run records, with the data that nothing else needs
     runs_days_of: dict[FlowName, Days | None] = {}  # flows with days of their own
     predictions_days: Days | None = None  # batches of versions that no longer serve
-    caches_days: Days | None = 180  # what can be computed again: verdicts, quality by night, files seen before
+    caches_days: Days | None = 180  # what can be computed again: verdicts, backtests, quality by night, files seen
     orphans_grace_hours: Annotated[float, Field(ge=1)] = 48  # must be more than the longest run takes
 
     def days_of(self, flow: str) -> int | None:
         """Return for how many days a flow's run records are kept, None for ever."""
         own: Mapping[Any, int | None] = self.runs_days_of
         return own.get(flow, self.runs_days)
+
+
+class NotifyConfig(Part):
+    """Which of Prefect's notification blocks tell people of drift decisions, and of which."""
+
+    blocks: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+/[^/\s]+$")]] = []  # type/name, such as slack-webhook/ops
+    about: Literal["retrains", "alarms", "decisions"] = "alarms"  # alarms: retrains, and alarms that are new that night
 
 
 class DaskConfig(Part):
@@ -121,6 +128,7 @@ class PlatformConfig(Part):
     mlflow: MlflowConfig = MlflowConfig()
     prefect: PrefectConfig = PrefectConfig()
     dask: DaskConfig = DaskConfig()
+    notify: NotifyConfig = NotifyConfig()
 
     @property
     def api_url(self) -> str:

@@ -94,9 +94,15 @@ def to_json(profile: Profile) -> dict[str, Any]:
 
 
 def from_json(body: Mapping[str, Any]) -> Profile:
-    """Return the profile that `to_json` wrote."""
-    columns = {name: _column_from_json(c) for name, c in body["columns"].items()}
-    return Profile(body["rows"], columns)
+    """Return the profile that `to_json` wrote; DataError when another version of this project wrote another form."""
+    try:
+        columns = {name: _column_from_json(c) for name, c in body["columns"].items()}
+        return Profile(body["rows"], columns)
+    except KeyError as error:
+        raise DataError(
+            f"A profile was written by another version of Plimsoll: expected {error} in it, found "
+            f"{', '.join(body) or 'nothing'}. Score its date again with the version that is judged."
+        ) from None
 
 
 def plan_to_json(plan: Sequence[ColumnPlan]) -> list[dict[str, Any]]:
@@ -126,9 +132,15 @@ def _plan_column(name: str, kind: str, series: pd.Series) -> ColumnPlan:
     values = values[np.isfinite(values)]
     if not values.size:
         return ColumnPlan(name, "number")
+    return number_plan(name, values)
+
+
+def number_plan(name: str, values: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> ColumnPlan:
+    """Return the plan of a number by its finite values, one at least; weights say how often each is there."""
     points = np.unique(values)
     if points.size > MAX_POINTS:
-        points = np.unique(np.quantile(values, np.linspace(0, 1, MAX_POINTS), method="inverted_cdf"))
+        levels = np.linspace(0, 1, MAX_POINTS)
+        points = np.unique(np.quantile(values, levels, method="inverted_cdf", weights=weights))
     lo, hi = float(points[0]), float(points[-1])
     below = [lo - step * (hi - lo) for step in OUTER_STEPS]
     above = [hi + step * (hi - lo) for step in OUTER_STEPS]

@@ -7,7 +7,10 @@ from typing import Any, Literal
 from plimsoll.ledger import Entry
 
 Kind = Literal["object", "snapshot", "bundle", "tree"]
-OF_A_FACT: dict[str, Kind] = {"snapshot": "snapshot", **dict.fromkeys(("gate_report", "validation", "probe"), "object")}
+OF_A_FACT: dict[str, Kind] = {
+    "snapshot": "snapshot",
+    **dict.fromkeys(("gate_report", "validation", "probe", "secret"), "object"),
+}
 OF_EVIDENCE: dict[str, Kind] = {"snapshot": "snapshot", "code": "object", "config": "object", "gate_report": "object"}
 
 

@@ -4,10 +4,14 @@ Quality falling is not the same as retraining helping, and the age of a model ex
 losses and a maximum age propose, input drift informs, and the challenger must still beat the champion.
 """
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from plimsoll.model_config import Retrain
+
+STOPS = ("batch_rejected", "batch_missing", "in_flight", "awaiting_approval", "cooldown", "monthly_budget")
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,10 @@ class RetrainFacts:
     batch_reason: str  # why the batch was rejected or is missing; empty when committed
     input_alarm: bool
     quality_alarms: tuple[bool, ...]  # of the last nights, newest last
+    recent_alarm: bool  # the moving average of late losses is high
+    estimate_alarms: tuple[bool, ...]  # the same, of losses estimated before outcomes came
+    alarmed_slices: tuple[str, ...]  # in which losses have risen, tonight
+    losses_rose_from: str | None  # date from which they have been rising, None when they have not
     model_age_days: int
     days_since_last_retrain: int | None  # None: never retrained
     retrains_last_30_days: int
@@ -33,6 +41,7 @@ class Decision:
     retrain: bool
     rule: str
     sentence: str
+    train_from: str | None = None  # first date of the training window, None for the configured one
 
 
 def decide(facts: RetrainFacts, policy: Retrain) -> Decision:
@@ -47,7 +56,8 @@ def decide(facts: RetrainFacts, policy: Retrain) -> Decision:
         tail = f", although {wish[1]}" if wish else f"; {_no_wish(facts)}"
         return Decision(False, rule, f"No retrain on {facts.date}: {because}{tail}.")
     if wish:
-        return Decision(True, wish[0], f"Retrain on {facts.date}: {wish[1]}.")
+        first, window = _window(facts, policy, wish[0])
+        return Decision(True, wish[0], f"Retrain on {facts.date}: {wish[1]}.{window}", first)
     rule = "input_drift_informs" if facts.input_alarm else "nothing"
     return Decision(False, rule, f"No retrain on {facts.date}: {_no_wish(facts)}, {_state(facts, policy)}.")
 
@@ -81,15 +91,37 @@ def _wish(facts: RetrainFacts, policy: Retrain) -> tuple[str, str] | None:
     """Return (rule, reason) of the first rule that asks for a retrain."""
     over = sum(facts.quality_alarms[-policy.persistence_of :])
     if over >= policy.persistence_nights:
-        asked = f"{policy.persistence_nights} of {policy.persistence_of} are asked"
-        return (
-            "late_losses",
-            f"late losses alarmed on {over} of the last {policy.persistence_of} nights ({asked})",
-        )
+        return "late_losses", f"late losses{_in(facts.alarmed_slices)} alarmed on {_of(over, policy)}"
+    if policy.on_recent == "proposes" and facts.recent_alarm:
+        return "recent_losses", "the moving average of late losses is high"
+    high = sum(facts.estimate_alarms[-policy.persistence_of :])
+    if policy.on_estimate == "proposes" and high >= policy.persistence_nights:
+        return "estimated_losses", f"losses estimated before outcomes were high on {_of(high, policy)}"
     if facts.model_age_days >= policy.max_age_days:
         age, limit = _days(facts.model_age_days), _days(policy.max_age_days)
         return "maximum_age", f"the model is {age} old and its maximum age is {limit}"
     return None
+
+
+def _window(facts: RetrainFacts, policy: Retrain, rule: str) -> tuple[str | None, str]:
+    """Return the first date to learn from, None for the configured window, and what to say about it."""
+    if policy.window == "configured" or rule != "late_losses" or facts.losses_rose_from is None:
+        return None, ""
+    days = (dt.date.fromisoformat(facts.date) - dt.date.fromisoformat(facts.losses_rose_from)).days
+    said = f" Losses have been rising since {facts.losses_rose_from}"
+    if days < policy.min_days_since_change:
+        asked = f"{_days(policy.min_days_since_change)} are asked to learn from those days alone"
+        return None, f"{said}, {_days(days)}; {asked}, so the configured window is taken."
+    return facts.losses_rose_from, f"{said}; it learns from the days since then."
+
+
+def _of(alarms: int, policy: Retrain) -> str:
+    asked = f"{policy.persistence_nights} of {policy.persistence_of} are asked"
+    return f"{alarms} of the last {policy.persistence_of} nights ({asked})"
+
+
+def _in(slices: Sequence[str]) -> str:
+    return f" (of {', '.join(slices)})" if slices else ""
 
 
 def _no_wish(facts: RetrainFacts) -> str:

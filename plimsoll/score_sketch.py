@@ -62,6 +62,23 @@ def merge_sketches(a: ScoreSketch, b: ScoreSketch) -> ScoreSketch:
     return ScoreSketch(above, below, a.zeros + b.zeros, a.unknown + b.unknown)
 
 
+def rounded_scores(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return scores as a sketch of them would give them back: each to within ACCURACY, so that few are different."""
+    size = np.abs(scores)
+    big = size > TINY
+    powers = np.ceil(np.log(np.where(big, size, 1.0)) / math.log(GAMMA)).astype(np.int64)
+    different, which = np.unique(powers, return_inverse=True)
+    values = np.array([_value(power) for power in different.tolist()])  # to the last bit what `sketch_points` gives
+    return np.where(big, np.sign(scores) * values[which], 0.0)
+
+
+def sketch_points(sketch: ScoreSketch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the scores that a sketch holds, to within ACCURACY, and how many there are of each."""
+    points = [(-_value(p), n) for p, n in sketch.below.items()] + [(_value(p), n) for p, n in sketch.above.items()]
+    points = [(0.0, sketch.zeros), *points]
+    return np.array([value for value, _ in points]), np.array([float(count) for _, count in points])
+
+
 def sketch_from_json(body: Mapping[str, Any]) -> ScoreSketch:
     """Return the sketch that `to_json` wrote."""
     return ScoreSketch(dict(map(tuple, body["above"])), dict(map(tuple, body["below"])), body["zeros"], body["unknown"])

@@ -55,6 +55,18 @@ class Seal:
                 f"{where} was changed: the signature of key {signer[:SHOWN]} does not fit. Restore it from a backup."
             ) from None
 
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes that only holders of the signing key can compute, others for each purpose (HKDF, RFC 5869).
+
+        Raises IntegrityError in a process without the key.
+        """
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        if not (own := self._own(make=True)):
+            raise IntegrityError("This process holds no signing key, so it cannot read what was encrypted with it.")
+        return bytes(HKDF(SHA256(), SECRET_BYTES, salt=None, info=purpose.encode()).derive(own))
+
     def _own(self, *, make: bool) -> bytes:
         return self.secret or (self.later(make) if self.later else b"")
 

@@ -45,6 +45,15 @@ class Standing:
         """Return the latest entry of some kinds."""
         return next((e for e in reversed(self.entries) if e.kind in kinds), None)
 
+    def approvals(self, number: int) -> list[Entry]:
+        """Return the approvals that decided about a version, in order; none while others are still needed."""
+        about = [e for e in self.of_kind("promotion_requested", "approved") if e.facts["version"] == number]
+        asked = next((e for e in reversed(about) if e.kind == "promotion_requested"), None)
+        given = [e for e in about if e.kind == "approved" and (asked is None or e.n > asked.n)]
+        needed = int((asked.facts.get("policy") or {}).get("approvals", 1)) if asked else 1
+        alone = any(e.facts.get("identity") == "rule" for e in given)
+        return given if alone or len(given) >= needed else []
+
     def batch(self, date: str, version: int | None = None) -> Entry | None:
         """Return the entry that committed a batch (with a version among its results), or the rejection.
 
@@ -79,6 +88,15 @@ class Standing:
     def decision(self, date: str) -> Entry | None:
         """Return the latest drift decision about a date."""
         return next((e for e in reversed(self.of_kind("drift_decided")) if e.facts["date"] == date), None)
+
+    def owed_retrain(self) -> Entry | None:
+        """Return the decision to retrain that nothing has followed (a process died between the two), else None.
+
+        Any version trained since settles it, and so does a later decision to retrain.
+        """
+        asked = [e for e in self.of_kind("drift_decided") if e.facts["decision"]["retrain"]]
+        after = [e for e in self.of_kind("retrain_started", "trained") if asked and e.n > asked[-1].n]
+        return asked[-1] if asked and not after else None
 
     def undecided(self) -> list[str]:
         """Return the dates whose batch was committed or rejected and has no drift decision yet, in order."""

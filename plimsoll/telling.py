@@ -27,7 +27,7 @@ RULES = {  # rule → what one night, and what many nights, are called
 }
 EVENTS = {
     "trained": ("calm", "Version {version} trained"),
-    "gates_passed": ("good", "Version {version} passed every gate"),
+    "gates_passed": ("good", "Version {version} passed the gates"),
     "gates_failed": ("bad", "Version {version} refused by the gates"),
     "promotion_requested": ("wait", "Version {version} asks to be champion"),
     "approved": ("good", "Version {version} approved"),

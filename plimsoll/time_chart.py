@@ -36,6 +36,7 @@ class Line:
     points: tuple[Point, ...]
     colour: int = 0
     role: Role = "plain"
+    marked: bool = True  # alarms of the chart are drawn on it
 
     @property
     def known(self) -> list[tuple[str, float]]:
@@ -55,6 +56,7 @@ class TimeChart:
     alarms: frozenset[str] = frozenset()  # dates whose points are over the load line
     from_zero: bool = False
     clip: float | None = None  # values above are drawn at the upper edge with their number
+    named_below: bool = False  # the lines' names stand in the key: they are long, or the lines end together
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
             if over and x - said > OVER_GAP:
                 parts.append(el("text", f"{value:.1f}", x=x, y=y - 9, text_anchor="middle", class_="over"))
                 said = x
-            if date in chart.alarms:
+            if date in chart.alarms and line.marked:
                 parts.append(_alarm(x, y, over, f"{date}: {value:.4g}", size))
             elif dots or len(run) == 1:
                 parts.append(
@@ -207,7 +209,7 @@ def _tags(chart: TimeChart, frame: _Frame) -> Html:
     """Name every line, and the load line, where it ends."""
     ends: dict[str, tuple[float, float, str]] = {}
     for line in chart.lines:
-        if line.name and line.known:
+        if line.name and line.known and not chart.named_below:
             date, value = line.known[-1]
             ends[line.name] = (frame.x(ordinal(date)), frame.y(value), f"tag s{line.colour % COLOURS}")
     known = [(date, value) for date, value in chart.threshold if value is not None]
@@ -231,6 +233,8 @@ def _key(chart: TimeChart) -> Html:
     }
     used = [role for role in words if any(line.role == role for line in chart.lines)]
     keys = [(el("path", d="M0 6H30", class_=f"trace {role} s0"), words[role]) for role in used]
+    for line in chart.lines if chart.named_below else ():
+        keys.append((el("path", d="M0 6H30", class_=f"trace {line.role} s{line.colour % COLOURS}"), line.name))
     if chart.threshold:
         keys.append((el("path", d="M0 6H30", class_="loadline"), "load line: above it is an alarm"))
     if chart.alarms:

@@ -83,6 +83,20 @@ def late_section(story: ModelStory) -> Html:
     return section("Loss of quality", time_chart(chart), lead=lead)
 
 
+def recent_section(story: ModelStory) -> Html:
+    """Return the section about the moving average of late losses against its load line."""
+    said = ((e.facts.get("version"), e.facts.get("quality") or {}, e.facts.get("recent") or {}) for e in story.nightly)
+    nights = [
+        (str(quality["path"][-1][0]), version, recent) for version, quality, recent in said if quality.get("path")
+    ]
+    chart = replace(_against_load_line(story, nights), title="Recent losses", unit="moving average", from_zero=False)
+    lead = (
+        "Bad nights come in rows: are they to be expected now? An average of the last nights' losses, half of it of "
+        f"the last two. {nights[-1][2].get('sentence', '') if nights else ''}"
+    )
+    return section("Recent losses", time_chart(chart), lead=lead)
+
+
 def _against_load_line(story: ModelStory, nights: Sequence[tuple[str, Any, Mapping[str, Any]]]) -> TimeChart:
     """Return a chart of the nights' statistics, one line per champion, over (date, version, verdict)."""
     known = {(d, v): said for d, v, said in nights if is_date(d) and said.get("statistic") is not None}

@@ -25,8 +25,9 @@ from plimsoll.page import (
 )
 from plimsoll.standing import State, Version
 from plimsoll.telling import byline, page_link, rejected_last, tell
-from plimsoll.timeline_charts import input_section, late_section, quality_section
+from plimsoll.timeline_charts import input_section, late_section, quality_section, recent_section
 from plimsoll.validation import quarantined_rows
+from plimsoll.watch_sections import coverage_section, estimate_section, pushed_section
 
 COMPARED = {"classification": (("auc", "AUC"), ("log_loss", "Log loss")), "regression": (("mae", "MAE"), ("r2", "R²"))}
 STATES: dict[State, tuple[Tone, str]] = {
@@ -50,6 +51,10 @@ def render_timeline(story: ModelStory) -> str:
             quality_section(story),
             input_section(story),
             late_section(story),
+            recent_section(story),
+            estimate_section(story),
+            coverage_section(story),
+            pushed_section(story),
             _versions(story),
             _decisions(story),
             _next(story),
@@ -111,7 +116,7 @@ def _notices(story: ModelStory) -> list[Html]:
         evidence = page_link(story, f"{story.model}/v{asked.version}.html", "Look at the evidence")
         how = join("Decide with ", code(f"plimsoll approve {story.model} {asked.version} --as NAME"), ". ", *evidence)
         until = f"{asked.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        said = badge("wait", f"Version {asked.version} passed every gate and waits for a person until {until}.")
+        said = badge("wait", f"Version {asked.version} passed the gates and waits for a person until {until}.")
         found.append(el("div", el("p", said), el("p", how), class_="notice"))
     if last := rejected_last(story.standing):
         stopped = f"The batch of {last.facts['date']} was rejected, nothing was scored from it."
@@ -165,7 +170,8 @@ def _decided_by(story: ModelStory, version: int, state: State) -> Child:
     refused = [e for e in story.standing.of_kind("rejected") if e.facts.get("version") == version]
     approved = approval_of(story.standing, version)
     if approved:
-        return join(who(approved.by), ", ", day(approved.as_of))
+        names = " and ".join(who(entry.by) for entry in story.standing.approvals(version))
+        return join(names, ", ", day(approved.as_of))
     return (
         join(who(refused[-1].by), ", ", day(refused[-1].as_of))
         if refused
@@ -200,15 +206,22 @@ def _next(story: ModelStory) -> Html:
     groups = [(f"data_docs/{story.model}/index", "Data Docs: what validation found in each batch")]
     groups += [(f"{story.model}/v{v.number}", f"Version {v.number}: the evidence") for v in story.standing.versions]
     found = [page_link(story, f"{path}.html", label) for path, label in groups]
-    found += [page_link(story, path, f"Evidently: {_drift_name(path)}") for path in _drift_pages(story)]
+    found += [page_link(story, path, f"Backtest: {_backtest_name(path)}") for path in _pages_named(story, "backtest-")]
+    found += [page_link(story, path, f"Evidently: {_drift_name(path)}") for path in _pages_named(story, "drift-")]
     items = [el("li", *links) for links in found if links]
     if not items:
         return section("Open next", el("p", "No other page about this model was made yet.", class_="empty"))
     return section("Open next", el("ul", *items, class_="links"))
 
 
-def _drift_pages(story: ModelStory) -> list[str]:
-    return sorted(path for path in story.pages if path.startswith(f"{story.model}/drift-"))
+def _pages_named(story: ModelStory, start: str) -> list[str]:
+    return sorted(path for path in story.pages if path.startswith(f"{story.model}/{start}"))
+
+
+def _backtest_name(path: str) -> str:
+    """Return `1 Apr 2013 to 31 Dec 2013` from the name of a backtest's page."""
+    days = path.rpartition("/backtest-")[2].removesuffix(".html")
+    return f"{short_date(days[:10], year=True)} to {short_date(days[11:], year=True)}"
 
 
 def _drift_name(path: str) -> str:

@@ -39,14 +39,15 @@ def departure_facts(standing: Standing, number: int) -> dict[str, Any] | None:
 
 
 def approval_facts(standing: Standing, number: int) -> dict[str, Any] | None:
-    """Return who approved a version, when, and on which evidence; None when nobody did."""
-    approved = _about(standing, number, "approved")
-    if approved is None:
+    """Return who approved a version, when the last of them did, and on which evidence; None when nobody did."""
+    approvals = standing.approvals(number)
+    if not approvals:
         return None
+    approved = approvals[-1]
     request, judged = _about(standing, number, "promotion_requested"), gate_facts(standing, number)
     facts = approved.facts
     return {
-        "by": approved.by,
+        "by": " and ".join(entry.by for entry in approvals),
         "at": approved.recorded_at,
         "as_of": approved.as_of,
         "comment": facts.get("comment", ""),

@@ -1,7 +1,7 @@
 """Training: split by time, fit, keep a reference of the training days, judge on the later days."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,13 @@ import pandas as pd
 from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle, Reference
 from plimsoll.errors import DataError
-from plimsoll.estimators import Fitted, Scores, fit
+from plimsoll.estimators import Fitted, Scores, Task, fit
 from plimsoll.matrices import Boost, EncodedRows, Pages, boost
 from plimsoll.metrics import calibration, measure, row_losses
 from plimsoll.model_config import ModelConfig
 from plimsoll.profile import ColumnPlan, Profile, merge, profile_batch
 from plimsoll.row_parts import DATE, Mask, Rows, rows_of
+from plimsoll.unseen_losses import Unseen
 from plimsoll.whole_columns import plan_rows
 
 FOLDS = 5
@@ -84,13 +85,19 @@ def split_rows(rows: Rows, config: ModelConfig) -> tuple[Mask, Mask]:
 
 
 def train_bundle(
-    given: Rows | pd.DataFrame, config: ModelConfig, adopted: Fitted | None = None, booster: Boost = boost
+    given: Rows | pd.DataFrame,
+    config: ModelConfig,
+    adopted: Fitted | None = None,
+    booster: Boost = boost,
+    *,
+    folds: bool = True,
 ) -> Bundle:
     """Return the bundle trained on the earlier of assembled rows with dates and outcomes; a frame is one part.
 
     Its reference describes every date there is; its losses are out of fold, by blocks of days, for
     dates that train, and plain for the later ones. An adopted model is taken as it is; nobody knows what it
-    was trained on, so its losses are those of the later dates alone.
+    was trained on, so its losses are those of the later dates alone. Without folds so are those of a trained one:
+    see `study_days`.
     """
     rows = given if isinstance(given, Rows) else rows_of(given)
     train, test = split_rows(rows, config)
@@ -98,24 +105,48 @@ def train_bundle(
     encoder = table.encoder_of(train)
     fitted = adopted or fit(table.pages(train, encoder), encoder, config.estimator, config.task, booster)
     plan = plan_rows(rows, {f.name: f.kind for f in config.features.columns})
-    losses = {} if adopted else _out_of_fold(rows, table, train, config, booster)
-    losses.update(_daily_losses(rows, test, _scores(fitted, table.pages(test, encoder)), config.task))
+    unseen = Unseen(rows, config.task, config.drift.slices)
+    if folds and not adopted:
+        _out_of_fold(unseen, table, train, config, booster)
+    unseen.add(test, _scores(fitted, table.pages(test, encoder)))
     through = rows.dates(train)[-1] if config.source.kind == "dates" else ""
-    reference = Reference(plan, _profiles(rows, plan), dict(sorted(losses.items())))
+    reference = _reference(plan, _profiles(rows, plan), unseen)
     return Bundle(config.model, config.task, config.estimator.threads, encoder, fitted, reference, through)
+
+
+def study_days(bundle: Bundle, rows: Rows, config: ModelConfig, booster: Boost = boost) -> Reference:
+    """Return the reference with folds of a bundle that `train_bundle` made of the same rows without."""
+    train, test = split_rows(rows, config)
+    table, unseen = EncodedRows(rows, config), Unseen(rows, config.task, config.drift.slices)
+    _out_of_fold(unseen, table, train, config, booster)
+    unseen.add(test, _scores(bundle.fitted, table.pages(test, bundle.encoder)))
+    return _reference(bundle.reference.plan, bundle.reference.days, unseen)
 
 
 def evaluate(bundle: Bundle, rows: Rows, mask: Mask) -> Evaluation:
     """Return how good a bundle is on some rows, all with outcomes."""
+    return evaluate_scores(scores_of(bundle, rows, mask), rows, mask, bundle.task)
+
+
+def scores_of(bundle: Bundle, rows: Rows, mask: Mask) -> Scores:
+    """Return a bundle's scores of some rows, in their order."""
+    return np.concatenate([bundle.score(frame) for frame in rows.frames(mask, bundle.encoder.columns)])
+
+
+def evaluate_scores(score: Scores, rows: Rows, mask: Mask, task: Task) -> Evaluation:
+    """Return how good scores of some rows are, all with outcomes."""
     outcome = rows.outcome[mask]
-    score = np.concatenate([bundle.score(frame) for frame in rows.frames(mask, bundle.encoder.columns)])
     return Evaluation(
         len(outcome),
         rows.dates(mask),
-        measure(outcome, score, bundle.task),
-        _daily_losses(rows, mask, score, bundle.task),
+        measure(outcome, score, task),
+        _daily_losses(rows, mask, score, task),
         calibration(outcome, score),
     )
+
+
+def _reference(plan: tuple[ColumnPlan, ...], days: Mapping[str, Profile], unseen: Unseen) -> Reference:
+    return Reference(plan, days, dict(sorted(unseen.losses.items())), unseen.scores(), unseen.by_slice())
 
 
 def _scores(fitted: Fitted, pages: Pages) -> Scores:
@@ -131,16 +162,14 @@ def _profiles(rows: Rows, plan: tuple[ColumnPlan, ...]) -> dict[str, Profile]:
     return dict(sorted(days.items()))
 
 
-def _out_of_fold(rows: Rows, table: EncodedRows, train: Mask, config: ModelConfig, booster: Boost) -> dict[str, float]:
-    losses: dict[str, float] = {}
-    for inside, outside in _day_blocks(rows, train):
-        if config.task == "classification" and _one_class(rows, inside):
+def _out_of_fold(unseen: Unseen, table: EncodedRows, train: Mask, config: ModelConfig, booster: Boost) -> None:
+    """Add every training day's scores, by a model that was fitted on the other blocks of days."""
+    for inside, outside in _day_blocks(unseen.rows, train):
+        if config.task == "classification" and _one_class(unseen.rows, inside):
             continue
         encoder = table.encoder_of(inside)
         fitted = fit(table.pages(inside, encoder), encoder, config.estimator, config.task, booster)
-        scores = _scores(fitted, table.pages(outside, encoder))
-        losses.update(_daily_losses(rows, outside, scores, config.task))
-    return losses
+        unseen.add(outside, _scores(fitted, table.pages(outside, encoder)))
 
 
 def _one_class(rows: Rows, mask: Mask) -> bool:

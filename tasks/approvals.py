@@ -1,49 +1,36 @@
-"""Approvals: what a person is shown, and how a decision becomes ledger entries and a champion."""
+"""Approvals: how a decision, a person's or the policy's, becomes ledger entries and a champion."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from plimsoll.approval import (
-    GONE,
-    POLICY,
     Request,
-    RequestState,
-    approver_named,
-    champion_of,
+    approvals_so_far,
     check_decision,
+    find_decision,
     find_request,
-    open_requests,
     owed_promotion,
-    refusals_of,
-    request_status,
 )
-from plimsoll.approval_page import evidence_markdown
-from plimsoll.bundle import check_bundle
-from plimsoll.digest import sha256_hex
-from plimsoll.errors import ApprovalError, IntegrityError
-from plimsoll.ledger import Entry, append, read_ledger
-from plimsoll.run_record import read_record
-from plimsoll.store import object_key
+from plimsoll.approvers_config import approver_named
+from plimsoll.automatic import POLICY, check_policy
+from plimsoll.ledger import Entry, Guard, Kind, append, read_ledger
+from plimsoll.people import Refusal
 from tasks.champion import mirror_aliases, promote
-from tasks.records import utc_now
-from tasks.secrecy import without_secrets
+from tasks.identity import RefusedError, UnreadableSecretError, raise_refusal, verify_code
+from tasks.requests import current_evidence, no_request
+from tasks.secrecy import HIDDEN, without_secrets
 from tasks.workspace import Workspace
 
 TERMINAL = "command line"
-PLACEHOLDER = {"decision": "reject", "who": "(decided in the ledger)", "comment": ""}
-
-
-@dataclass(frozen=True)
-class RequestView:
-    """A request as a person sees it."""
-
-    status: RequestState
-    sentence: str
-    evidence: str  # markdown, headed by the last refusal of this Prefect run
-    refusals: int  # of this Prefect run
-    request: Request | None
+AGAIN = "(look again)"  # no person's decision: it ends a form, and the run looks at the ledger
+PLACEHOLDER = {"decision": AGAIN, "who": "(decided in the ledger)", "code": "", "comment": ""}
+BECAME = {
+    "approved": " and is champion now: it scores the next batch.",
+    "rejected": " and will never score.",
+}
 
 
 @dataclass(frozen=True)
@@ -52,44 +39,7 @@ class Outcome:
 
     accepted: bool
     sentence: str
-
-
-class _RefusedError(ApprovalError):
-    """A decision that was refused, with the rule that refused it."""
-
-    def __init__(self, rule: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.rule = rule
-
-
-def read_request(workspace: Workspace, model: str, version: int, run_id: str = "") -> RequestView:
-    """Return a version's request with its evidence checked; run_id is the Prefect run whose refusals count."""
-    entries = read_ledger(workspace.archive, model)
-    request = find_request(entries, version)
-    if request is None:
-        return RequestView("unknown", _no_request(model, version), "", 0, None)
-    status = request_status(entries, request, _now())
-    if status.state == "waiting":
-        status = request_status(entries, request, _now(), current_evidence(workspace, request))
-    refused = refusals_of(entries, request, run_id)
-    page = f"http://127.0.0.1:{workspace.platform.reports_port}/{request.summary.get('page', '')}"
-    last = str(refused[-1].facts["sentence"]) if refused else ""
-    approvers = workspace.approvers().names_for(model)
-    shown = evidence_markdown(request, champion_of(entries), approvers, page, last)
-    return RequestView(status.state, status.sentence, shown, len(refused), request)
-
-
-def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
-    """Return the digests of a request's evidence as it lies now, empty where it is gone.
-
-    bundle: the bytes in the store and their copy in MLflow; snapshot, config, gate_report: the objects in the
-    store; code: what the record of the training run says.
-    """
-    record = read_record(workspace.archive, request.run) if request.run else None
-    found = {name: _object_digest(workspace, digest) for name, digest in request.evidence.items()}
-    found["bundle"] = _bundle_digest(workspace, request)
-    found["code"] = str(record["code"]["tree"]) if record else GONE
-    return found
+    decided: bool = False  # and not one of several approvals that are needed
 
 
 def submit_decision(
@@ -102,37 +52,89 @@ def submit_decision(
     run_id: str = "",
     via: str = TERMINAL,
     as_of: str | None = None,
+    *,
+    code: str = "",
+    entered: datetime | None = None,
+    now: datetime | None = None,
 ) -> Outcome:
-    """Enter a person's decision in the ledger, or the refusal of it; an approval promotes at once."""
+    """Enter a person's decision in the ledger, or the refusal of it; the last approval needed promotes at once.
+
+    The one check for the form and the command line; entered is when the form was filled in. The code is used up after
+    every other rule has been found kept, and before the decision is entered; it is kept nowhere.
+    """
+    now = now or datetime.now(UTC)
     request = find_request(read_ledger(workspace.archive, model), version)
     if request is None:
-        return Outcome(False, _no_request(model, version))
-    decision = decision.strip().casefold()
-    facts = {
-        "version": version,
-        "request": request.n,
-        "evidence": dict(request.evidence),
-        "comment": without_secrets(comment.strip()),
-        "via": via,
-        "identity": "rule" if who == POLICY else "stated",  # nobody has proved to be who they say they are
-        "prefect_run": run_id,
-    }
-    day = as_of or request.as_of
-    approvers = workspace.approvers().names_for(model)
-    name = approver_named(who, approvers) or who.strip()
-    kind: Any = "approved" if decision == "approve" else "rejected"
-    guard = _guard(workspace, request, who, approvers, decision)
+        return Outcome(False, no_request(model, version))
+    decision = _word(decision, code).casefold()
+    approvers = workspace.approvers().names_for(model, "reject" if decision == "reject" else "approve")
+    evidence = current_evidence(workspace, request)
+    facts = _facts(request, _without_code(comment, code), via, run_id)
+    by = approver_named(who, approvers) or _word(who, code)
+
+    def guard(entries: Sequence[Entry]) -> None:
+        raise_refusal(check_decision(entries, request, by, approvers, request.policy, now, evidence, decision))
+
+    def prove() -> Mapping[str, Any]:
+        act = {"act": decision, "model": model, "version": version, "request": request.n}
+        try:
+            verified = verify_code(workspace, by, code, act, now, entered)
+        except UnreadableSecretError as unreadable:  # the run that waits asks again, and somebody else can decide
+            raise RefusedError(Refusal("unreadable_secret", str(unreadable))) from None
+        return {**verified.facts, "warning": verified.warning}
+
+    return _enter(workspace, request, decision, by, facts, as_of or request.as_of, now, guard, prove)
+
+
+def submit_policy(workspace: Workspace, model: str, version: int, run_id: str = "") -> Outcome:
+    """Promote a version by its policy, or enter why a person has to be asked."""
+    now = datetime.now(UTC)
+    request = find_request(read_ledger(workspace.archive, model), version)
+    if request is None:
+        return Outcome(False, no_request(model, version))
+    evidence = current_evidence(workspace, request)
+    facts = {**_facts(request, "approval.policy is automatic", POLICY, run_id), "identity": "rule"}
+
+    def guard(entries: Sequence[Entry]) -> None:
+        raise_refusal(check_policy(entries, request, now, evidence))
+
+    return _enter(workspace, request, "approve", POLICY, facts, request.as_of, now, guard, dict)
+
+
+def _enter(
+    workspace: Workspace,
+    request: Request,
+    decision: str,
+    by: str,
+    facts: dict[str, Any],
+    as_of: str,
+    now: datetime,
+    guard: Guard,
+    prove: Callable[[], Mapping[str, Any]],
+) -> Outcome:
+    """Append a decision that its rules allow and that is proved, or the refusal of it, and do what it owes."""
+    archive, model, clock = workspace.archive, request.model, now.isoformat(timespec="milliseconds")
+    kind: Kind = "approved" if decision == "approve" else "rejected"
+    warning = ""
     try:
-        entry = append(
-            workspace.archive, model, kind, facts=facts, as_of=day, recorded_at=utc_now(), by=name, guard=guard
-        )
-    except _RefusedError as refused:
+        guard(read_ledger(archive, model))  # before the code, so that none is used up in vain
+        proof = dict(prove())
+        warning = str(proof.pop("warning", ""))
+        facts |= proof
+        entry = append(archive, model, kind, facts=facts, as_of=as_of, recorded_at=clock, by=by, guard=guard)
+    except RefusedError as refused:
         facts |= {"decision": decision, "rule": refused.rule, "sentence": str(refused)}
-        append(workspace.archive, model, "approval_refused", facts=facts, as_of=day, recorded_at=utc_now(), by=name)
+        append(archive, model, "approval_refused", facts=facts, as_of=as_of, recorded_at=clock, by=by)
         return Outcome(False, str(refused))
-    settle(workspace, model, version)
-    became = "and is champion now: it scores the next batch" if decision == "approve" else "and will never score"
-    return Outcome(True, f"{model} v{version} was {entry.kind} by {entry.by} {became}.")
+    settle(workspace, model, request.version)
+    return _outcome(read_ledger(archive, model), request, entry, warning)
+
+
+def _outcome(entries: Sequence[Entry], request: Request, entry: Entry, warning: str) -> Outcome:
+    decided = find_decision(entries, request) is not None
+    said = f"{request.name} was {entry.kind} by {entry.by}"
+    became = BECAME[entry.kind] if decided else f".{approvals_so_far(entries, request)}"
+    return Outcome(True, " ".join(part for part in (f"{said}{became}", warning) if part), decided)
 
 
 def settle(workspace: Workspace, model: str, version: int) -> None:
@@ -146,7 +148,7 @@ def settle(workspace: Workspace, model: str, version: int) -> None:
 
 
 def release_waiting(model: str, version: int) -> list[str]:
-    """Resume every Prefect run that waits for this decision and return their ids; each finds it in the ledger."""
+    """Resume every Prefect run that waits for this decision and return their ids; each looks at the ledger again."""
     from tasks.prefect_api import current_api_url, resume_run, server_answers, waiting_runs
 
     if not server_answers(current_api_url()):
@@ -158,67 +160,35 @@ def release_waiting(model: str, version: int) -> list[str]:
 
 
 def decide_from_terminal(
-    workspace: Workspace, model: str, version: int, decision: str, who: str, comment: str
+    workspace: Workspace, model: str, version: int, decision: str, who: str, comment: str, code: str
 ) -> Outcome:
-    """Submit a decision from the command line and let every run that waits for it end."""
-    outcome = submit_decision(workspace, model, version, decision, who, comment)
+    """Submit a decision from the command line; every run that waits for it ends, or shows who has approved by now."""
+    outcome = submit_decision(workspace, model, version, decision, who, comment, code=code)
     if outcome.accepted:
         release_waiting(model, version)
     return outcome
 
 
-def list_pending(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return every request that waits for a person, as JSON; their evidence is checked when one decides."""
-    return [
-        {
-            "model": model,
-            "version": request.version,
-            "requested_by": request.requested_by,
-            "expires_at": request.expires_at.isoformat(timespec="seconds"),
-            "page": str(workspace.reports / str(request.summary.get("page", ""))),
-            "may_decide": list(workspace.approvers().names_for(model)),
-        }
-        for model in workspace.models
-        for request in open_requests(read_ledger(workspace.archive, model), _now())
-    ]
+def _facts(request: Request, comment: str, via: str, run_id: str) -> dict[str, Any]:
+    return {
+        "version": request.version,
+        "request": request.n,
+        "evidence": dict(request.evidence),
+        "comment": without_secrets(comment.strip()),
+        "via": via,
+        "identity": "stated",  # until a code has proved it
+        "prefect_run": run_id,
+    }
 
 
-def _guard(
-    workspace: Workspace, request: Request, who: str, approvers: Sequence[str], decision: str
-) -> Callable[[Sequence[Entry]], None]:
-    evidence = current_evidence(workspace, request)
-
-    def refuse(entries: Sequence[Entry]) -> None:
-        refusal = check_decision(entries, request, who, approvers, request.policy, _now(), evidence, decision)
-        if refusal:
-            raise _RefusedError(refusal.rule, refusal.sentence)
-
-    return refuse
+def _word(text: str, code: str) -> str:
+    """Return a name or a decision as a person wrote it, without the code or any other six digits."""
+    return re.sub(r"[0-9](?: *[0-9]){5,}", HIDDEN, _without_code(text, code))
 
 
-def _object_digest(workspace: Workspace, digest: str) -> str:
-    data = workspace.store.get(object_key(digest))
-    return GONE if data is None else sha256_hex(data)
-
-
-def _bundle_digest(workspace: Workspace, request: Request) -> str:
-    """Return the bundle's digest when it is whole where it is served from, the store, and where people look, MLflow."""
-    from tasks.bundles import read_bundle
-    from tasks.mlflow_registry import check_copy
-
-    model, digest = request.model, request.evidence["bundle"]
-    try:
-        stored = read_bundle(workspace.archive, model, digest, request.name)
-        check_bundle(stored, model, digest, workspace.archive.seal, request.name)
-        check_copy(workspace, model, request.version, digest)
-    except IntegrityError:
-        return GONE
-    return digest
-
-
-def _no_request(model: str, version: int) -> str:
-    return f"{model} v{version} has no promotion request. See what waits: plimsoll pending"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _without_code(text: str, code: str) -> str:
+    """Return what a person wrote without the code, however it is spaced; of six digits and nothing else nothing."""
+    typed, digits = text.strip(), "".join(code.split())
+    if re.fullmatch(r"[0-9 ]{6,}", typed):
+        return HIDDEN
+    return re.sub(r"\s*".join(map(re.escape, digits)), HIDDEN, typed) if len(digits) >= 6 else typed

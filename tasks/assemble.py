@@ -42,12 +42,17 @@ def assemble_batch(
     Many rows are assembled once for all models and runs of a night that need the same.
     """
     function = load_feature_function(workspace.root, config)
-    feature = feature_file(workspace.root, config)
-    source = frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
+    source = source_of(workspace, config, snapshot, date)
     make = partial(assemble_rows, workspace.store, snapshot, config, function, date, scratch)
     rows = shared_rows(workspace, source, scratch, make)
     verdict = judge_rows(workspace.archive, workspace.root, config, rows, source, scratch)
     return rows, verdict.with_infinite(rows.infinite)
+
+
+def source_of(workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str) -> str:
+    """Return the digest of all that a date's rows are made of: files, config, feature function, code."""
+    feature = feature_file(workspace.root, config)
+    return frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
 
 
 def _files(snapshot: Snapshot, date: str) -> list[str]:

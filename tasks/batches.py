@@ -3,8 +3,6 @@
 import datetime as dt
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
@@ -21,6 +19,7 @@ from tasks.data_docs import build_data_docs
 from tasks.engines import score_each
 from tasks.landing import dates_between, landed_dates
 from tasks.records import Run
+from tasks.stage import stage
 
 RETRY_DAYS = 7
 MAY_SCORE = ("champion", "former", "requested")
@@ -47,7 +46,7 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
     return sorted(again | {date for date in landed if date > max(done)})
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def resolve_versions(run: Run, as_of: dt.date | None = None, version: int | None = None) -> list[Served]:
     """Return the versions that score in this run, champion first: resolved once, whatever is promoted meanwhile.
 
@@ -122,7 +121,7 @@ def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
     return fetch_bundle(run.workspace, run.config.model, number, version.bundle)
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def score_dates(run: Run, served: list[Served], dates: list[str]) -> list[BatchResult]:
     """Score a shard of dates, each for itself: a broken one stops itself alone. The results are in their order."""
     results = {}

@@ -1,68 +1,32 @@
 """Candidates: from a snapshot to a version that asks to be champion."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle
-from plimsoll.gates import GateResult, run_gates
+from plimsoll.gate_result import in_short
 from plimsoll.ledger import Kind
-from plimsoll.probe import PROBE_ROWS, make_probe
-from plimsoll.row_parts import Mask, Rows
+from plimsoll.row_parts import Rows
 from plimsoll.run_record import require_record
 from plimsoll.snapshot import Snapshot, load_snapshot
-from plimsoll.standing import Version
 from plimsoll.store import put_json
-from plimsoll.training import Evaluation, evaluate, split_rows, train_bundle
-from tasks.assemble import batch_partition
-from tasks.bundles import fetch_bundle, keep_bundle
+from plimsoll.training import train_bundle
+from tasks.bundles import keep_bundle
 from tasks.champion import mirror_aliases
 from tasks.foreign_model import adopted_model
+from tasks.judging import Report
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
 from tasks.mlflow_registry import FOLDER, log_run, register
 from tasks.records import Run
+from tasks.stage import stage
 from tasks.trainers import booster_of
 from tasks.training_rows import assemble_training_rows
 
 
-@dataclass(eq=False)
-class Report:
-    """What a candidate is judged by; kept as one object, its digest is what an approval is bound to.
-
-    Neither frozen nor compared: it is built once and handed on.
-    """
-
-    evaluation: Evaluation
-    champion: Version | None
-    champion_evaluation: Evaluation | None
-    gates: tuple[GateResult, ...]
-    excluded: dict[str, str]  # dates that validation stopped, with the reason
-
-    @property
-    def passed(self) -> bool:
-        """Whether every gate passed."""
-        return all(gate.passed for gate in self.gates)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON."""
-        champion = self.champion_evaluation
-        return {
-            "passed": self.passed,
-            "gates": [gate.to_json() for gate in self.gates],
-            "candidate": self.evaluation.to_json(),
-            "champion": champion.to_json() if champion else None,
-            "champion_version": self.champion.number if self.champion else None,
-            "excluded_dates": self.excluded,
-        }
-
-
-@task(cache_policy=NO_CACHE)
+@stage
 def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
     """Return the snapshot's rows that passed validation, with outcomes; broken dates are left out and noted.
 
@@ -78,7 +42,7 @@ def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
     return valid.rows
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def fit_candidate(run: Run, rows: Rows) -> Bundle:
     """Train on the earlier days and keep a reference of them all."""
     with booster_of(run) as booster:
@@ -87,35 +51,7 @@ def fit_candidate(run: Run, rows: Rows) -> Bundle:
     return bundle
 
 
-@task(cache_policy=NO_CACHE)
-def judge_candidate(run: Run, bundle: Bundle, rows: Rows) -> Report:
-    """Evaluate candidate and champion on the same later rows and run every gate."""
-    _, later = split_rows(rows, run.config)
-    standing = run.standing()
-    champion = standing.version(standing.champion) if standing.champion else None
-    rival = (
-        evaluate(fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle), rows, later)
-        if champion
-        else None
-    )
-    mine = evaluate(bundle, rows, later)
-    run.outputs["probe"] = _keep_probe(run, bundle, rows, later)
-    name = f"champion v{champion.number}" if champion else ""
-    gates = run_gates(run.config.gates, mine.metrics, rival.metrics if rival else None, name)
-    for gate in gates:
-        get_run_logger().info("Gate %s: %s", "passed" if gate.passed else "FAILED", gate.sentence)
-    return Report(mine, champion, rival, gates, dict(run.outputs.get("excluded_dates", {})))
-
-
-def _keep_probe(run: Run, bundle: Bundle, rows: Rows, later: Mask) -> str:
-    """Store what a candidate says of the last rows that judge it; a rollback to it is proved by them."""
-    last = rows.dates(later)[-1]
-    mask = later & (rows.day == rows.day[later].max()) if run.config.source.kind == "dates" else later
-    first = rows.head(PROBE_ROWS, mask, [KEY, *bundle.encoder.columns])
-    return put_json(run.store, make_probe(bundle, first, batch_partition(run.config, last)).to_json())
-
-
-@task(cache_policy=NO_CACHE)
+@stage
 def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cause_key: str) -> int:
     """Log the candidate in MLflow, register it, and enter it and its gates in the ledger."""
     workspace, config = run.workspace, run.config
@@ -149,7 +85,7 @@ def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cau
     return version
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def request_promotion(run: Run, version: int, report: Report, requested_by: str) -> str:
     """Ask for a person's decision about fixed evidence, or say which gate refused; return the sentence."""
     model, approval = run.config.model, run.config.approval
@@ -175,9 +111,8 @@ def request_promotion(run: Run, version: int, report: Report, requested_by: str)
     }
     run.decide("promotion_requested", facts, by=requested_by)
     mirror_aliases(run.workspace, model)
-    run.sentence = (
-        f"{model} v{version} passed every gate and waits for a decision: plimsoll approve {model} {version} --as NAME"
-    )
+    command = f"plimsoll approve {model} {version} --as NAME"
+    run.sentence = f"{model} v{version} {in_short(report.gates)} and waits for a decision: {command}"
     return run.sentence
 
 
@@ -200,7 +135,7 @@ def _summary(run: Run, version: int, report: Report) -> dict[str, Any]:
         "champion": {"version": report.champion.number, "metrics": body["champion"]["metrics"]}
         if rival and report.champion
         else None,
-        "gates": [gate.sentence for gate in report.gates],
+        "gates": [{"verdict": gate.verdict, "sentence": gate.sentence} for gate in report.gates],
         "excluded_dates": report.excluded,
         "page": f"{run.config.model}/v{version}.html",
     }

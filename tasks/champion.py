@@ -18,9 +18,10 @@ def standing_of(workspace: Workspace, model: str) -> Standing:
 def promote(workspace: Workspace, model: str, version: int, *, by: str, as_of: str) -> Entry:
     """Make an approved version the champion, once, and mirror it to MLflow; refused without its training's record."""
     standing = standing_of(workspace, model)
-    approved = [e for e in standing.of_kind("approved") if e.facts["version"] == version]
+    approved = standing.approvals(version)
     if not approved:
-        raise ApprovalError(f"{model} v{version} was never approved, so it cannot be promoted. See: plimsoll pending")
+        said = "was never approved by as many as its policy asks for"
+        raise ApprovalError(f"{model} v{version} {said}, so it cannot be promoted. See: plimsoll pending")
     if trained := standing.version(version):
         require_record(workspace.archive, str(trained.trained.facts["run"]))
     entry = append(

@@ -4,31 +4,29 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from plimsoll import drift, quality
 from plimsoll.bundle import Bundle
-from plimsoll.drift import InputVerdict, judge_inputs
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
-from plimsoll.outcomes import NightlyQuality
-from plimsoll.profile import from_json
-from plimsoll.quality import QualityVerdict, judge_quality
-from plimsoll.retrain import RetrainFacts, decide
+from plimsoll.night_verdict import NightVerdict, judge_night
+from plimsoll.pooling import waiting_dates
+from plimsoll.retrain import STOPS, RetrainFacts, decide
 from plimsoll.standing import Standing, by_champion
-from plimsoll.store import get_json
+from tasks.announce import announce
 from tasks.bundles import fetch_bundle
 from tasks.evidently_report import draw_report
 from tasks.landing import dates_between
+from tasks.observed import observed_nights
 from tasks.outcomes_feed import late_losses
 from tasks.pages import report_url
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run, utc_now
+from tasks.stage import stage
+from tasks.thresholds import kept_curves
 
+OWED_DAYS = 7  # a retrain that was never started is started no later
 QUIET_NIGHTS = 14  # an alarm after so many quiet nights is news, and gets a report
-PATH_NIGHTS = 14  # of the quality chart kept in an entry; the whole path follows from the predictions
 IN_FLIGHT_HOURS = 24  # a training run that has left no version after a day is dead
 
 
@@ -47,6 +45,17 @@ class Night:
     def retrain(self) -> bool:
         """Whether the decision is to retrain."""
         return bool(self.entry.facts["decision"]["retrain"])
+
+    @property
+    def rule(self) -> str:
+        """The slug of the rule that decided."""
+        return str(self.entry.facts["decision"]["rule"])
+
+    @property
+    def train_from(self) -> str | None:
+        """The first date that a retrain learns from, None for the configured window."""
+        first: str | None = self.entry.facts["decision"].get("train_from")
+        return first
 
     @property
     def sentence(self) -> str:
@@ -71,7 +80,7 @@ def dates_to_check(run: Run, start: dt.date | None, end: dt.date | None) -> list
     return dates
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def decide_nights(run: Run, dates: list[str]) -> list[Night]:
     """Decide about each date in order, and stop after the first retrain: later nights belong to what follows."""
     nights: list[Night] = []
@@ -81,6 +90,18 @@ def decide_nights(run: Run, dates: list[str]) -> list[Night]:
         if nights[-1].retrain:
             break
     return nights
+
+
+def owed_retrain(run: Run, nights: list[Night]) -> Night | None:
+    """Return the night whose retrain nobody has started, because the check that decided on it died.
+
+    None when what was found tonight stops retrains, or when that night is more than a week ago: the world has moved on.
+    """
+    owed = run.standing().owed_retrain()
+    if owed is None or (nights and nights[-1].rule in STOPS):
+        return None
+    days = dt.date.fromisoformat(run.as_of) - dt.date.fromisoformat(str(owed.facts["date"]))
+    return Night(owed) if days.days <= OWED_DAYS else None
 
 
 def decide_night(run: Run, date: str) -> Night:
@@ -100,51 +121,32 @@ def decide_night(run: Run, date: str) -> Night:
         return Night(before)
     facts = _judge(run, standing, batch, date)
     entry = run.decide("drift_decided", facts, key=f"check:{date}:{batch.n}", as_of=date)
+    if entry.facts["run"] == run.id:  # else another run was quicker, and has told
+        announce(run, entry, standing.last("drift_decided"))
     return Night(entry)
 
 
 def _judge(run: Run, standing: Standing, batch: Entry, date: str) -> dict[str, Any]:
     config = run.config
     if batch.kind == "batch_rejected":
-        decision = decide(_facts(run, standing, batch, date, None, None, None), config.retrain)
+        decision = decide(_facts(run, standing, batch, date, None, None), config.retrain)
         return _as_facts(date, batch, decision=vars(decision))
     version = next(int(v) for v, role in batch.facts["versions"].items() if role == "champion")
     bundle = _bundle(run, standing, version)
-    tonight = from_json(get_json(run.store, batch.facts["profiles"][str(version)]))
-    reference = bundle.reference
-    inputs = judge_inputs(reference.plan, list(reference.days.values()), tonight, config.drift.one_in_nights)
-    nights = late_losses(run.workspace, config, standing, version, date, run.outcomes)
-    chart = _quality(run, bundle, nights)
-    decision = decide(_facts(run, standing, batch, date, inputs, chart, bundle), config.retrain)
-    report = _report(run, standing, batch, bundle, inputs, decision.retrain)
-    said = quality.to_json(chart)
-    said["path"] = said["path"][-PATH_NIGHTS:]
-    late = nights[-1].to_json() if nights else None
-    return _as_facts(
-        date,
-        batch,
-        version=version,
-        inputs=drift.to_json(inputs),
-        quality=said,
-        late=late,
-        decision=vars(decision),
-        report=report,
-    )
+    nights = observed_nights(run.store, standing, version, date)
+    late = late_losses(run.workspace, config, standing, version, date, run.outcomes)
+    curves = kept_curves(run.workspace.archive)
+    waiting = waiting_dates([e.facts for e in standing.of_kind("drift_decided")], version)
+    found = judge_night(config.drift, bundle.reference, bundle.trained_through, nights, late, curves, waiting)
+    decision = decide(_facts(run, standing, batch, date, found, bundle), config.retrain)
+    report = _report(run, standing, batch, bundle, found.input_alarm, decision.retrain)
+    last = late[-1].to_json() if late else None
+    told = {"version": version, **found.to_json(), "late": last, "decision": vars(decision), "report": report}
+    return _as_facts(date, batch, **told)
 
 
 def _as_facts(date: str, batch: Entry, **facts: Any) -> dict[str, Any]:
     return {"date": date, "batch": batch.kind, "batch_entry": batch.n, **facts}
-
-
-def _quality(run: Run, bundle: Bundle, nights: list[NightlyQuality]) -> QualityVerdict:
-    late = [(night.date, night.loss) for night in nights if night.loss is not None]
-    policy = run.config.drift
-    return judge_quality(
-        list(bundle.reference.losses.values()),
-        [(date, loss) for date, loss in late if date > bundle.trained_through],
-        policy.quality_false_alarm_share,
-        policy.quality_horizon_nights,
-    )
 
 
 def _facts(
@@ -152,20 +154,23 @@ def _facts(
     standing: Standing,
     batch: Entry,
     date: str,
-    inputs: InputVerdict | None,
-    chart: QualityVerdict | None,
+    found: NightVerdict | None,
     bundle: Bundle | None,
 ) -> RetrainFacts:
     today = dt.date.fromisoformat(date)
     started = [dt.date.fromisoformat(e.as_of) for e in standing.of_kind("retrain_started")]
     trained = next((v.trained for v in standing.versions if bundle and v.bundle == bundle.digest), None)
-    flags = tuple(s > chart.threshold for _, _, s in chart.path) if chart and chart.threshold else ()
+    of = run.config.retrain.persistence_of
     return RetrainFacts(
         date=date,
         batch="rejected" if batch.kind == "batch_rejected" else "committed",
         batch_reason=str(batch.facts.get("reason", "")),
-        input_alarm=bool(inputs and inputs.alarm),
-        quality_alarms=flags[-run.config.retrain.persistence_of :],
+        input_alarm=bool(found and found.input_alarm),
+        quality_alarms=found.quality_alarms[-of:] if found else (),
+        recent_alarm=bool(found and found.recent.alarm),
+        estimate_alarms=found.estimate_alarms[-of:] if found else (),
+        alarmed_slices=found.alarmed_slices if found else (),
+        losses_rose_from=found.losses_rose_from if found else None,
         model_age_days=(today - dt.date.fromisoformat(trained.as_of)).days if trained else 0,
         days_since_last_retrain=(today - started[-1]).days if started else None,
         retrains_last_30_days=sum((today - day).days < 30 for day in started),
@@ -186,8 +191,7 @@ def _awaiting(standing: Standing) -> int | None:
     """Return a version that waits for a person; an expired request waits for nobody."""
     requests = {e.facts["version"]: e.facts["expires_at"] for e in standing.of_kind("promotion_requested")}
     waiting = [v.number for v in standing.versions if v.state == "requested" and requests[v.number] > utc_now()]
-    decided = {int(e.facts["version"]) for e in standing.of_kind("approved")}
-    return next((number for number in waiting if number not in decided), None)
+    return next((number for number in waiting if not standing.approvals(number)), None)
 
 
 def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
@@ -197,10 +201,10 @@ def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
     return fetch_bundle(run.workspace, run.config.model, number, version.bundle)
 
 
-def _report(run: Run, standing: Standing, batch: Entry, bundle: Bundle, inputs: InputVerdict, retrain: bool) -> str:
+def _report(run: Run, standing: Standing, batch: Entry, bundle: Bundle, alarm: bool, retrain: bool) -> str:
     """Draw the Evidently report when the policy asks for it, and return where it is kept."""
     past = [e.facts.get("inputs") or {} for e in standing.of_kind("drift_decided")[-QUIET_NIGHTS:]]
-    news = inputs.alarm and not any(verdict.get("alarm") for verdict in past)
+    news = alarm and not any(verdict.get("alarm") for verdict in past)
     wanted = {"always": True, "never": False, "on_change": retrain or news}[run.config.drift.report]
     return draw_report(run, standing, batch, bundle) if wanted else ""
 
@@ -210,8 +214,18 @@ def close_nights(run: Run, nights: list[Night], started: dict[str, Any] | None) 
     run.outputs |= {"decisions": {night.date: night.sentence for night in nights}, "retrain": started}
     if nights:
         _publish(run, nights)
-    run.sentence = nights[-1].sentence if nights else f"{run.config.model}: every batch has a decision already."
+    run.sentence = nights[-1].sentence if nights else _nothing_to_decide(run)
     return {"run": run.id, "sentence": run.sentence, **run.outputs}
+
+
+def _nothing_to_decide(run: Run) -> str:
+    """Say that every batch has a decision, and whether tonight's batch is missing."""
+    model, last = run.config.model, run.standing().last("drift_decided")
+    said = f"{model}: every batch has a decision already"
+    if last is None or str(last.facts["date"]) >= run.as_of:
+        return f"{said}."
+    score = f"plimsoll score {model} --date {run.as_of}"
+    return f"{said}, the newest that of {last.facts['date']}. No batch of {run.as_of} was scored: {score}"
 
 
 def _publish(run: Run, nights: list[Night]) -> None:

@@ -15,6 +15,7 @@ VIEW = "batch"  # what the suites' queries read
 TABLE, ARROW = "few_rows", "arrow_rows"  # a batch in memory is copied: DuckDB answers from its own tables faster
 ONE_AT_A_TIME = Lock()
 _SPILL: list[Path] = []
+PASS_ROWS = 8_000_000  # whose values are grouped at once to find those that are there twice; more do not fit
 MEMORY = "256MB"  # of DuckDB's own buffers; what does not fit is sorted and counted on disk
 DATABASE = "duckdb:///:memory:plimsoll"  # named, so that all connections of this process see one view
 
@@ -39,7 +40,9 @@ def held_batch(rows: Any, scratch: Path) -> Iterator[Any]:
             yield definition.get_batch()
         finally:
             connection.rollback()  # a table that is dropped within a transaction keeps its memory
-            database.execute(f"DROP TABLE IF EXISTS {TABLE}")
+            for table in (TABLE, *_engine().repeated_tables.values()):
+                database.execute(f"DROP TABLE IF EXISTS {table}")
+            _engine().repeated_tables.clear()
 
 
 @contextmanager
@@ -95,14 +98,17 @@ def _source(spill: Path) -> tuple[Any, Any]:
     return source, source.add_table_asset("batch", table_name=VIEW).add_batch_definition_whole_table("whole")
 
 
+@cache
 def _engine() -> Any:
     from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 
     class DuckEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
         """An engine that keeps its connection."""
 
+        _held: list[Any] = []  # noqa: RUF012 - one in a process, as there is one view
+        repeated_tables: dict[str, str] = {}  # noqa: RUF012
+
         def __init__(self, *given: Any, **named: Any) -> None:
-            self._held: list[Any] = []
             self._seen: Any = None
             super().__init__(*given, **named)
 
@@ -133,6 +139,26 @@ def _engine() -> Any:
                 self._seen.get_columns = cache(self._seen.get_columns)
                 self._seen.get_pk_constraint = cache(self._seen.get_pk_constraint)
             return self._seen
+
+        @classmethod
+        def repeated(cls, column: str) -> str | None:
+            """Return a table of a column's values that are there more than once; None where one query can say so.
+
+            Of a hundred million values a part at a time, by their hash: together they fit into no bounded memory.
+            """
+            database = cls._held[0].connection.dbapi_connection
+            passes = -(-database.execute(f"SELECT count(*) FROM {VIEW}").fetchone()[0] // PASS_ROWS)  # noqa: S608
+            if passes < 2:
+                return None
+            if column not in cls.repeated_tables:
+                table, name = f"repeated_{len(cls.repeated_tables)}", '"' + column.replace('"', '""') + '"'
+                grouped = f"SELECT {name} AS value FROM {VIEW} WHERE hash({name}) % {passes} = ?"  # noqa: S608
+                grouped += f" GROUP BY {name} HAVING count({name}) > 1"
+                database.execute(f"CREATE TABLE {table} AS {grouped}", [0])
+                for part in range(1, passes):
+                    database.execute(f"INSERT INTO {table} {grouped}", [part])
+                cls.repeated_tables[column] = table
+            return cls.repeated_tables[column]
 
         def forget(self) -> None:
             """Forget the columns of the batch before; the next one lies under the same name."""
@@ -171,6 +197,8 @@ def _register_conditions(engine: Any) -> None:
         @column_condition_partial(engine=engine)  # type: ignore[untyped-decorator]
         def _duckdb(cls, column: Any, _table: Any, **_: Any) -> Any:  # noqa: N805
             # Great Expectations' own numbers every row within its value, which takes four times as long
+            if table := engine.repeated(column.name):
+                return column.notin_(sa.select(sa.column("value")).select_from(sa.table(table)))
             return column.notin_(
                 sa.select(column).select_from(_table).group_by(column).having(sa.func.count(column) > 1)
             )

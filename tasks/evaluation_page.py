@@ -1,25 +1,24 @@
 """The page about a candidate."""
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from plimsoll.bundle import Bundle
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_page import render_candidate
 from plimsoll.estimators import Boosted
 from plimsoll.snapshot import load_snapshot
-from tasks.candidates import Report, page_path
+from tasks.candidates import page_path
+from tasks.judging import TOLD, Report
 from tasks.pages import report_url, write_page
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
+from tasks.stage import stage
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def publish_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> str:
     """Write the candidate's page and return its path."""
     html = render_candidate(gather_candidate(run, version, bundle, report))
     path = write_page(page_path(run, version), html)
-    gates = "\n".join(f"- {'passed' if gate.passed else '**FAILED**'}: {gate.sentence}" for gate in report.gates)
+    gates = "\n".join(f"- {TOLD[gate.verdict]}: {gate.sentence}" for gate in report.gates)
     link = f"[The page about v{version}]({report_url(run.workspace, path)}) is served while `make up` runs."
     name = run.config.model.replace("_", "-")
     publish_markdown(f"{name}-candidate", f"# {run.config.model} v{version}\n\n{gates}\n\n{link}", run.config.purpose)

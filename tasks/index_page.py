@@ -5,9 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from plimsoll.model_story import ModelStory
 from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.overview_page import render_overview
@@ -18,10 +15,11 @@ from tasks.champion import standing_of
 from tasks.outcomes_feed import late_losses
 from tasks.pages import write_page, written_pages
 from tasks.records import Run
+from tasks.stage import stage
 from tasks.workspace import Workspace
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def publish_pages(run: Run) -> str:
     """Draw the pages of the run's model anew, and the list of models."""
     return str(publish_index(run.workspace, [run.config.model], run))

@@ -3,8 +3,6 @@
 import datetime as dt
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from plimsoll.errors import DataError
@@ -12,6 +10,7 @@ from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import ALL, FileRef, Snapshot, save_snapshot
 from tasks.records import Run
 from tasks.sources import open_sources
+from tasks.stage import stage
 from tasks.workspace import Workspace
 
 
@@ -60,7 +59,7 @@ def _place(run: Run) -> str:
     return str(run.workspace.data / path) if path and "://" not in path else run.config.source.where
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def take_snapshot(run: Run, dates: list[str]) -> Snapshot:
     """Keep the exact bytes of the asked dates' batches, lookups and outcomes, and record the snapshot's id."""
     snapshot = keep_snapshot(run, dates, outcomes=True)

@@ -1,23 +1,47 @@
-"""Opening an approval: a Prefect run that waits, where a worker can hold one."""
+"""Opening an approval: a Prefect run that waits, where a worker can hold one, and again where it was lost."""
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
+from datetime import UTC, datetime
+
 from prefect.logging import get_run_logger
 
-from tasks.candidates import Report
-from tasks.prefect_api import start_run
+from plimsoll.approval import open_requests
+from plimsoll.ledger import read_ledger
+from tasks.judging import Report
+from tasks.prefect_api import runs_of, start_run
 from tasks.records import Run
+from tasks.stage import stage
+from tasks.workspace import Workspace
+
+FLOW = "promote-model"
 
 
-@task(cache_policy=NO_CACHE)
+@stage
 def open_approval(run: Run, version: int, report: Report) -> str | None:
     """Start the run that waits for a person and return its id; without a deployment the ledger alone waits."""
     if not report.passed:
         return None
     model = run.config.model
-    name = f"APPROVE? {model} v{version}"
-    key = f"promote:{model}:{version}:{run.id}"
-    flow_run = start_run("promote-model", model, {"model": model, "version": version}, key, ["approval"], name)
+    flow_run = _open(model, version, run.id)
     where = f"Prefect run {flow_run}" if flow_run else f"plimsoll approve {model} {version} --as NAME"
     get_run_logger().info("%s v%d waits for a person: %s", model, version, where)
     return flow_run
+
+
+def reopen_approvals(workspace: Workspace) -> list[str]:
+    """Start a run for every request of the ledger that waits while no run of it lives, and return the runs.
+
+    A run is lost when it is cancelled, when it crashes, or with Prefect's database. Two that do this at once start
+    one run.
+    """
+    started = []
+    for model in workspace.models:
+        for request in open_requests(read_ledger(workspace.archive, model), datetime.now(UTC)):
+            runs = runs_of(FLOW, model, {"model": model, "version": request.version})
+            if all(run.ended for run in runs):
+                started.append(_open(model, request.version, f"{request.n}:{len(runs)}"))
+    return [run for run in started if run]
+
+
+def _open(model: str, version: int, cause: str) -> str | None:
+    key, name = f"promote:{model}:{version}:{cause}", f"APPROVE? {model} v{version}"
+    return start_run(FLOW, model, {"model": model, "version": version}, key, ["approval"], name)

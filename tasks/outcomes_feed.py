@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from plimsoll.archive import get_sealed, put_sealed
-from plimsoll.assembly import outcome_values, read_part, read_row
+from plimsoll.assembly import KEY, outcome_values, read_part, read_row
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import NightlyQuality, Remembered, nightly_quality, quality_from_json
-from plimsoll.snapshot import FileRef
+from plimsoll.snapshot import FileRef, load_snapshot
 from plimsoll.standing import Standing
+from tasks.assemble import batch_partition, reassemble
 from tasks.committed_rows import committed_rows
 from tasks.landing import keep_outcomes
 from tasks.workspace import Workspace
@@ -39,7 +40,8 @@ def late_losses(
     for date in (date for date in dates if date in read.files):
         entries = [scored[date], *standing.cleared(scored[date], version)]
         more = f"-cleared{len(entries) - 1}" if len(entries) > 1 else ""  # these rows belong to the night too
-        key = f"quality/{config.model}/v{version}/{date}/{read.files[date].digest}{more}.json"
+        apart = f"-by-{'-'.join(config.drift.slices)}" if config.drift.slices else ""
+        key = f"quality/{config.model}/v{version}/{date}/{read.files[date].digest}{more}{apart}.json"
         if key not in read.nights:
             read.nights[key] = _night(workspace, config, version, entries, read.files[date], key)
         found.append(read.nights[key])
@@ -55,9 +57,20 @@ def _night(
     table = read_part(workspace.store, ref, f"outcomes of {date}")
     values = outcome_values(table, config)
     rows = pd.concat([committed_rows(workspace, entry) for entry in entries], ignore_index=True)
-    night = nightly_quality(rows.loc[rows["version"] == version, ["key", "score"]], values, date, version, config.task)
+    mine = rows.loc[rows["version"] == version, ["key", "score"]]
+    night = nightly_quality(mine, values, date, version, config.task, _slices(workspace, config, entries))
     put_sealed(workspace.archive, key, night.to_json())
     return night
+
+
+def _slices(workspace: Workspace, config: ModelConfig, entries: Sequence[Entry]) -> pd.DataFrame | None:
+    """Return the keys of a batch's rows with the columns that are watched by value, None when there are none."""
+    if not config.drift.slices:
+        return None
+    snapshots = dict.fromkeys(str(entry.facts["snapshot"]) for entry in entries)
+    partition = batch_partition(config, str(entries[0].facts["date"]))
+    frames = [reassemble(workspace, config, load_snapshot(workspace.store, one), partition) for one in snapshots]
+    return pd.concat(frames, ignore_index=True)[[KEY, *config.drift.slices]].drop_duplicates(KEY, keep="last")
 
 
 def outcome_of(workspace: Workspace, config: ModelConfig, key: str, date: str) -> float | None:

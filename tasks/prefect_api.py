@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from plimsoll.errors import ServerError
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-CONNECT_SECONDS = 0.8  # until it is said that nobody is there
+CONNECT_SECONDS = 5.0  # an empty port of this machine refuses at once; a host that does not answer is waited for
 BUSY_SECONDS = 30.0  # a server at work takes the connection at once and answers when it can
 POLL_SECONDS = 0.5
 PAGE = 200  # the most that one answer of the API holds
@@ -24,15 +25,33 @@ class RunState(NamedTuple):
     message: str
 
 
+class RunOf(NamedTuple):
+    """A run of a deployment."""
+
+    id: str
+    ended: bool
+
+
 def server_answers(api_url: str) -> bool:
-    """Return whether a Prefect API answers at an address: at once where nobody is, later where somebody is busy."""
+    """Return whether a Prefect API answers at an address: at once where nobody is, later where somebody is busy.
+
+    A port that refuses is empty. A server that is there, and fails or drops an answer, is asked again for a while.
+    """
     import httpx  # and not Prefect, which takes seconds to import
 
-    patience = httpx.Timeout(BUSY_SECONDS, connect=CONNECT_SECONDS)
-    try:
-        return not httpx.get(f"{api_url}/health", timeout=patience).is_server_error
-    except httpx.HTTPError:
-        return False
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            left = httpx.Timeout(max(end - time.monotonic(), POLL_SECONDS), connect=CONNECT_SECONDS)
+            if not httpx.get(f"{api_url}/health", timeout=left).is_server_error:
+                return True
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol):
+            return False
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL_SECONDS)
 
 
 def require_server(api_url: str) -> None:
@@ -97,21 +116,28 @@ def start_run(
         return str(run.id)
 
 
-def waiting_runs(flow_name: str, deployment_name: str, parameters: Mapping[str, Any]) -> list[str]:
-    """Return the ids of suspended runs of a deployment that were given some parameters, oldest first."""
+def runs_of(
+    flow_name: str, deployment_name: str, parameters: Mapping[str, Any], state: str | None = None
+) -> list[RunOf]:
+    """Return the runs of a deployment that were given some parameters, in a state by name if asked, newest first."""
     from prefect.client.schemas.filters import DeploymentFilter, FlowFilter, FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
-    paused = {"state": {"type": {"any_": ["PAUSED"]}, "name": {"any_": ["Suspended"]}}}
     with connected() as client:
         runs = client.read_flow_runs(
             flow_filter=FlowFilter.model_validate({"name": {"any_": [flow_name]}}),
             deployment_filter=DeploymentFilter.model_validate({"name": {"any_": [deployment_name]}}),
-            flow_run_filter=FlowRunFilter.model_validate(paused),
-            sort=FlowRunSort.START_TIME_ASC,
+            flow_run_filter=FlowRunFilter.model_validate({"state": {"name": {"any_": [state]}}}) if state else None,
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
             limit=PAGE,
         )
-    return [str(run.id) for run in runs if parameters.items() <= run.parameters.items()]
+    mine = [run for run in runs if parameters.items() <= run.parameters.items()]
+    return [RunOf(str(run.id), bool(run.state and run.state.is_final())) for run in mine]
+
+
+def waiting_runs(flow_name: str, deployment_name: str, parameters: Mapping[str, Any]) -> list[str]:
+    """Return the ids of suspended runs of a deployment that were given some parameters, the newest first."""
+    return [run.id for run in runs_of(flow_name, deployment_name, parameters, "Suspended")]
 
 
 def resume_run(run_id: str, run_input: Mapping[str, Any]) -> None:
@@ -121,6 +147,20 @@ def resume_run(run_id: str, run_input: Mapping[str, Any]) -> None:
     if answer.status.value != "ACCEPT":
         reason = getattr(answer.details, "reason", None) or answer.status.value
         raise ServerError(f"Prefect did not resume run {run_id}: {reason}")
+
+
+def take_inputs(run_id: str) -> list[tuple[dict[str, Any], datetime | None]]:
+    """Return what people filled in in the forms of a run, and when, oldest first, and delete it.
+
+    Prefect would keep it in clear.
+    """
+    with connected() as client:
+        found = client.filter_flow_run_input(UUID(run_id), key_prefix="suspended-", limit=PAGE, exclude_keys=set())
+        answers = [one for one in found if one.key.endswith("-response")]
+        for one in answers:
+            client.delete_flow_run_input(UUID(run_id), one.key)
+    taken = [(dict(one.decoded_value), one.created) for one in answers]
+    return sorted(taken, key=lambda one: one[1].timestamp() if one[1] else 0.0)
 
 
 def wait_for_run(run_id: str, seconds: float) -> RunState:

@@ -58,7 +58,7 @@ class Seat:
 
     def __init__(self, end: Connection, threads: int, over: threading.Event) -> None:
         self._given, self._over, self._one = (end, threads), over, threading.Lock()
-        self._pool = ProcessPoolExecutor(1, SPAWN, _sit_down, self._given)
+        self._pool = ProcessPoolExecutor(1, SPAWN, sit_down, self._given)
 
     def score(self, job: Job) -> Part:
         """Score a date, each time in a new process when the one before was killed; a refusal after the last time."""
@@ -70,7 +70,7 @@ class Seat:
                     if self._over.is_set():
                         raise
                     self._pool.shutdown()
-                    self._pool = ProcessPoolExecutor(1, SPAWN, _sit_down, self._given)
+                    self._pool = ProcessPoolExecutor(1, SPAWN, sit_down, self._given)
         return refused(job.date, PlimsollError(killed(job.date, TRIES)))
 
     def leave(self) -> None:
@@ -87,7 +87,7 @@ def killed(date: str, times: int) -> str:
     )
 
 
-def _sit_down(end: Connection, threads: int) -> None:
+def sit_down(end: Connection, threads: int) -> None:
     """Make a new process leave Ctrl-C to its parent, end with it, and use its share of the cores."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(end,), daemon=True).start()

@@ -7,6 +7,7 @@ from typing import Any
 from plimsoll.digest import canonical_json
 from plimsoll.errors import ConfigError, DataError, IntegrityError
 from plimsoll.ledger import mark_head, read_ledger
+from plimsoll.people import PEOPLE
 from plimsoll.predictions import Served
 from plimsoll.run_record import read_record
 from plimsoll.standing import Version
@@ -85,7 +86,7 @@ def _by_model(seen: Verification) -> dict[str, list[Finding]]:
 
 
 def _recorded(workspace: Workspace, model: str) -> Any:
-    if not model:
+    if model in ("", PEOPLE):
         return recording_platform("repair", None, {})
     if model not in workspace.models:
         raise ConfigError(

@@ -1,9 +1,10 @@
 """Rollback: a former champion proves that it scores as it did before it is champion again."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from plimsoll.approval import approver_named, unknown_approver
+from plimsoll.approvers_config import approver_named, not_allowed
 from plimsoll.errors import ApprovalError, IntegrityError, ServerError
 from plimsoll.ledger import Entry, append
 from plimsoll.probe import Probe, Proof, probe_from_json, require_same_scores
@@ -12,6 +13,7 @@ from plimsoll.standing import Standing, Version, stand
 from plimsoll.store import get_json
 from tasks.bundles import open_bundle
 from tasks.champion import mirror_aliases, standing_of
+from tasks.identity import verify_code
 from tasks.records import utc_now
 from tasks.secrecy import refuse_secrets
 from tasks.workspace import Workspace
@@ -87,17 +89,31 @@ def prove(workspace: Workspace, standing: Standing, number: int) -> Proof:
 
 
 def prove_rollback_as(workspace: Workspace, model: str, to: int | None, who: str) -> Proof:
-    """Prove that an approver's rollback would be safe, and change nothing; raises what `roll_back_as` does."""
+    """Prove that an approver's rollback would be safe, and change nothing, so that the name need not be proved.
+
+    Raises what `roll_back_as` does.
+    """
     _approver(workspace, model, who)
     standing = standing_of(workspace, model)
     return prove(workspace, standing, rollback_target(standing, to))
 
 
-def roll_back_as(workspace: Workspace, model: str, to: int | None, who: str, as_of: str, reason: str) -> Rollback:
-    """Make a former champion the champion again on behalf of an approver, once it has proved itself.
+def roll_back_as(
+    workspace: Workspace,
+    model: str,
+    to: int | None,
+    who: str,
+    as_of: str,
+    reason: str,
+    *,
+    code: str = "",
+    now: datetime | None = None,
+) -> Rollback:
+    """Make a former champion the champion again on behalf of a verified approver, once it has proved itself.
 
-    Raises ApprovalError for anyone else, when there is no such champion, or when another decision came first;
-    IntegrityError when it is not what it was.
+    The code is used up before the proof, which can take longer than a code lives. Raises ApprovalError for anyone
+    else, when there is no such champion, or when another decision came first; IntegrityError when it is not what it
+    was.
     """
     by = _approver(workspace, model, who)
     refuse_secrets(reason.encode(), "The reason")
@@ -105,6 +121,8 @@ def roll_back_as(workspace: Workspace, model: str, to: int | None, who: str, as_
     if to is not None and (there := _asked_before(standing, to, by)):
         return Rollback(there, True, _mirror(workspace, model))
     target = rollback_target(standing, to)
+    act = {"act": "roll back", "model": model, "from": standing.champion, "version": target}
+    verified = verify_code(workspace, by, code, act, now or datetime.now(UTC))
     proof = prove(workspace, standing, target)
 
     def unchanged(entries: Sequence[Entry]) -> None:
@@ -116,11 +134,12 @@ def roll_back_as(workspace: Workspace, model: str, to: int | None, who: str, as_
                 f"rolled back from v{standing.champion}. Look first: plimsoll history {model}"
             )
 
+    facts = {"version": target, "from": standing.champion, "reason": reason, "proof": proof.to_json()}
     entry = append(
         workspace.archive,
         model,
         "rolled_back",
-        facts={"version": target, "from": standing.champion, "reason": reason, "proof": proof.to_json()},
+        facts={**facts, **verified.facts},
         as_of=as_of,
         recorded_at=utc_now(),
         by=by,
@@ -130,9 +149,9 @@ def roll_back_as(workspace: Workspace, model: str, to: int | None, who: str, as_
 
 
 def _approver(workspace: Workspace, model: str, who: str) -> str:
-    approvers = workspace.approvers().names_for(model)
+    approvers = workspace.approvers().names_for(model, "roll back")
     if (name := approver_named(who, approvers)) is None:
-        raise ApprovalError(unknown_approver(model, who, approvers))
+        raise ApprovalError(not_allowed(who, "roll back", model, approvers))
     return name
 
 

@@ -49,13 +49,13 @@ def assemble_training_rows(
     dates = quarantined = 0
     for date in snapshot.dates or (UNDIVIDED,):
         with scratch_folder(workspace) as place:
-            found, verdict, stop = _judged(workspace, config, snapshot, date, place)
+            found, verdict, stop = judge_date(workspace, config, snapshot, date, place)
             if found is None or verdict is None:
                 excluded[date or ALL] = stop
                 continue
             dates += 1
             quarantined += verdict.bad_keys
-            for chunk in _with_outcomes(workspace, config, snapshot, map(verdict.keep_good, found.chunks()), date):
+            for chunk in with_outcomes(workspace, config, snapshot, map(verdict.keep_good, found.chunks()), date):
                 digest.update(_digest_of(chunk))
                 rows.add(chunk)
     if not dates:
@@ -64,10 +64,10 @@ def assemble_training_rows(
     return TrainingRows(rows, digest.hexdigest(), memory, dates, excluded, quarantined, _warning(config, *size))
 
 
-def _judged(
+def judge_date(
     workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, place: Path
 ) -> tuple[Assembled | None, Verdict | None, str]:
-    """Return a date's rows and verdict, or none and the reason why validation stopped it."""
+    """Return a date's rows and verdict, or none and the reason why validation stopped it; rows lie in place."""
     try:
         found, verdict = assemble_batch(workspace, config, snapshot, date, place)
         stop = "; ".join(verdict.stops) or too_many_bad_rows(verdict, config.scoring.max_quarantined_share)
@@ -76,7 +76,7 @@ def _judged(
     return (None, None, stop) if stop else (found, verdict, "")
 
 
-def _with_outcomes(
+def with_outcomes(
     workspace: Workspace, config: ModelConfig, snapshot: Snapshot, chunks: Iterable[pd.DataFrame], date: str
 ) -> Iterator[pd.DataFrame]:
     """Yield chunks with outcome and date; of a table without a time axis the parts that stand in for days."""

@@ -23,7 +23,7 @@ from tasks.prediction_files import live_files, runs_there
 from tasks.workspace import Workspace
 
 EXPIRED, EXPIRED_BATCHES = "expired/", "expired_batches/"
-CACHES = ("quality/", "seen/", "verdicts/")
+CACHES = ("backtests/", "quality/", "seen/", "thresholds/", "verdicts/")
 SILENT = ("heads/", "sweeps/", "layout/", EXPIRED, EXPIRED_BATCHES)  # what names no object
 READ_APART = ("ledger/", "records/", "bundles/")  # a bundle is held by the entry that says who trained it
 HOUR, DAY = 3600, 86_400
@@ -95,7 +95,7 @@ def digest_of(key: str) -> str:
 
 def look_again(archive: Archive, found: Survey) -> None:
     """Add what came into the store since, so that an old object which is needed anew is seen to be."""
-    tops = {key.partition("/")[0] for key in found.seen} | {"ledger", "records", "verdicts", "quality", "seen", "types"}
+    tops = {key.partition("/")[0] for key in (*found.seen, *CACHES)} | {"ledger", "records", "types"}
     new = [key for top in sorted(tops) for key in archive.store.keys(f"{top}/") if key not in found.seen]
     found.seen.update(new)
     read_documents(archive, found, new, but=SILENT)

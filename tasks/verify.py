@@ -14,6 +14,8 @@ from plimsoll.archive import Archive
 from plimsoll.bundle import signature_key
 from plimsoll.errors import IntegrityError
 from plimsoll.ledger import Entry
+from plimsoll.people import PEOPLE
+from plimsoll.proved import unproved
 from plimsoll.references import Reference, named_by_entry, named_by_record, named_by_version, runs_named_by
 from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, stand
@@ -76,7 +78,10 @@ def verify(
     without the signing key, ServerError when a server does not answer.
     """
     search = _Search(workspace, Verification(quick=quick), progress)
-    standings = _check_ledgers(search, (model,) if model else _models(workspace))
+    standings = _check_ledgers(search, (model, PEOPLE) if model else _models(workspace))
+    people = standings.pop(PEOPLE, stand(PEOPLE, ()))
+    for finding in (one for name in standings for one in unproved(search.ledgers[name], people.entries)):
+        search.seen.found(finding)
     _check_records(search, None if model else run_ids(workspace.store.keys("records/")))
     signed = _list(search, whole=model is None)
     for key in signed:

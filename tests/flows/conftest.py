@@ -16,7 +16,7 @@ import pytest
 
 from tests.flows import places
 from tests.flows.made_once import Common, common_folder
-from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Grown, Place
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Grown, Place, code_of
 from tests.flows.prefect_for_all import prefect_for_all
 
 os.environ |= {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false"}
@@ -107,7 +107,8 @@ def champion_home(grown: Grown, trained_home: Path) -> Path:
     from tasks.approvals import submit_decision
 
     def live(place: Place) -> None:
-        assert submit_decision(place.workspace, MODEL, 1, "approve", APPROVER, "").accepted
+        code = code_of(APPROVER, place.workspace)
+        assert submit_decision(place.workspace, MODEL, 1, "approve", APPROVER, "", code=code).accepted
 
     return grown("champion", trained_home, live)
 
@@ -181,10 +182,15 @@ def lived(empty: Place, lived_home: Path) -> Place:
 
 @pytest.fixture
 def plimsoll(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
-    """Run a command in this process, as a terminal would, and return what a person sees of it."""
+    """Run a command in this process, as a terminal would, and return what a person sees of it.
+
+    Whoever is named after --as enters an unused code, unless a code or a dry run is named too.
+    """
     from flows.cli import main
 
     def run(*words: object) -> Answer:
+        if "--as" in words and not {"--code", "--dry-run"} & set(words):
+            words = (*words, "--code", code_of(str(words[words.index("--as") + 1])))
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["plimsoll", *map(str, words)])
         code = 0

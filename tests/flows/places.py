@@ -15,6 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from plimsoll.errors import PlimsollError
+from plimsoll.ledger import read_ledger
+from plimsoll.one_time_code import WINDOW, code_at, secret_of, step_at
+from plimsoll.people import PEOPLE, enrolments
+from tasks.enrol import confirm_enrolment, invite, offer_enrolment
 from tasks.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +29,15 @@ SMALL = {  # few days and few trees: what is tested is the way, not the model
     "test_days: 14": "test_days: 5",
     "at_least: 0.62": "at_least: 0.5",
     "window_days: 90": "window_days: 20",
+    "stability: {max_ratio: 1.5}": "stability: {max_ratio: 3, period_days: 2}",
+    "non_inferiority, margin: 0.05": "non_inferiority, margin: 0.5",
 }
 AS_OF = dt.date(2013, 3, 2)  # v1 is trained on twenty days up to the first of March
 DAY = dt.date(2013, 3, 2)  # the first date that nobody trained on
 NEXT = dt.date(2013, 3, 3)
 REQUESTER, APPROVER = "ada", "grace"
+LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)  # when the team enrolled, so that the codes of now are unused
+APPS = {name: secret_of(name.ljust(20).encode()) for name in (REQUESTER, APPROVER)}  # authenticator apps
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,43 @@ class Answer:
 
 
 Grown = Callable[[str, Path | None, Callable[[Place], object]], Path]
+
+
+def enrol_team(workspace: Workspace) -> None:
+    """Enrol ada, and grace by her word, as they would themselves; done again, they have new unused codes."""
+    hour = dt.timedelta(hours=1)
+    known = enrolments(read_ledger(workspace.archive, PEOPLE))
+    _take_secret(workspace, REQUESTER, LONG_AGO, "a test of many approvals" if known else "")
+    code = code_at(APPS[REQUESTER], step_at(LONG_AGO + hour))
+    invite(workspace, APPROVER, REQUESTER, code, LONG_AGO + hour)
+    _take_secret(workspace, APPROVER, LONG_AGO + hour)
+
+
+def code_of(who: str, workspace: Workspace | None = None, now: dt.datetime | None = None) -> str:
+    """Return an unused code of somebody's authenticator app; six zeros for a stranger, or where nothing is readable."""
+    name, workspace = who.strip().casefold(), workspace or open_workspace()
+    if name not in APPS:
+        return "000000"
+    try:
+        if name not in enrolments(read_ledger(workspace.archive, PEOPLE)):
+            enrol_team(workspace)
+        present = step_at(now or dt.datetime.now(dt.UTC))
+        step = max(_last_step(workspace, name) + 1, present - WINDOW)
+        if step > present + WINDOW:
+            enrol_team(workspace)
+            step = present
+    except PlimsollError:
+        return "000000"
+    return code_at(APPS[name], step)
+
+
+def _take_secret(workspace: Workspace, name: str, now: dt.datetime, reason: str = "") -> None:
+    offer = offer_enrolment(workspace, name, name.ljust(20).encode(), now, again=True, reason=reason)
+    confirm_enrolment(workspace, offer, code_at(offer.secret, step_at(now)), "test", now)
+
+
+def _last_step(workspace: Workspace, name: str) -> int:
+    return enrolments(read_ledger(workspace.archive, PEOPLE))[name].last_step
 
 
 def read_delta(folder: Path) -> pd.DataFrame:

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from flows.promote_model import promote_model
-from plimsoll.approval import POLICY
+from plimsoll.automatic import POLICY
 from tasks import approvals
 from tasks.approvals import submit_decision
 from tasks.mlflow_registry import read_alias
-from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, code_of
 
 Cli = Callable[..., Answer]
 
@@ -34,7 +35,7 @@ def test_an_approval_that_was_cut_off_is_finished_by_the_next_run(
     with monkeypatch.context() as patch:
         patch.setattr(approvals, "settle", die)
         with pytest.raises(KeyboardInterrupt):
-            submit_decision(waiting.workspace, MODEL, 1, "approve", APPROVER, "")
+            submit_decision(waiting.workspace, MODEL, 1, "approve", APPROVER, "", code=code_of(APPROVER))
     assert waiting.ledger()[-1]["kind"] == "approved"
     for _ in range(2):
         assert promote_model(MODEL, 1, return_state=True).name == "Approved"
@@ -44,10 +45,11 @@ def test_an_approval_that_was_cut_off_is_finished_by_the_next_run(
 
 
 def test_of_racing_decisions_one_counts(waiting: Place) -> None:
-    workspace = waiting.workspace
+    workspace, code = waiting.workspace, code_of(APPROVER)
     words = ["approve", "reject"] * 4
     with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(lambda word: submit_decision(workspace, MODEL, 1, word, APPROVER, ""), words))
+        decide = partial(submit_decision, workspace, MODEL, 1, who=APPROVER, comment="", code=code)
+        outcomes = list(pool.map(decide, words))
     assert [outcome.accepted for outcome in outcomes].count(True) == 1
     decided = waiting.ledger("approved", "rejected")
     assert len(decided) == 1

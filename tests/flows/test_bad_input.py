@@ -257,10 +257,10 @@ def test_a_trace_of_an_unknown_key(serving: Place, plimsoll: Cli) -> None:
 
 def test_who_may_decide(waiting: Place, plimsoll: Cli) -> None:
     before = len(waiting.ledger())
-    refused(plimsoll("approve", MODEL, 1, "--as", "mallory"), "'mallory' may not decide", "ada, grace")
+    refused(plimsoll("approve", MODEL, 1, "--as", "mallory"), "'mallory' may not approve", "ada, grace, you")
     refused(plimsoll("approve", MODEL, 1, "--as", REQUESTER), "may not approve it alone", "Ask grace")
     refused(plimsoll("approve", MODEL, 9, "--as", APPROVER), "v9 has no promotion request")
-    refused(plimsoll("rollback", MODEL, "--as", "mallory"), "'mallory' may not decide")
+    refused(plimsoll("rollback", MODEL, "--as", "mallory"), "'mallory' may not roll back")
     assert [e["kind"] for e in waiting.ledger()[before:]] == ["approval_refused"] * 2
     assert plimsoll("approve", MODEL, 1, "--as", "Grace").code == 0
     refused(plimsoll("approve", MODEL, 1, "--as", APPROVER), "Already decided", "approved by grace")

@@ -1,6 +1,7 @@
 """Exactly once: scored twice, raced, or killed, a batch has one complete result."""
 
 import datetime as dt
+import inspect
 import os
 import subprocess
 import sys
@@ -192,7 +193,7 @@ def test_a_promotion_in_mid_run_changes_the_next_run_only(
     serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
-    resolve = resolve_versions.fn
+    resolve = inspect.unwrap(resolve_versions)
 
     def promoted_meanwhile(run: Run, *given: Any) -> list[Any]:
         served: list[Any] = resolve(run, *given)

@@ -4,6 +4,8 @@ import datetime as dt
 import json
 from collections.abc import Callable
 
+import pytest
+
 from plimsoll.digest import sha256_file
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Place
 
@@ -110,6 +112,29 @@ def test_a_retrain_is_started_once_however_often_the_night_is_checked(serving: P
     assert plimsoll("check", MODEL, "--as-of", THIRD).code == 0
     assert "still waits for approval" in serving.ledger("drift_decided")[-1]["facts"]["decision"]["sentence"]
     assert len(serving.ledger("trained")) == 2
+
+
+def test_a_retrain_that_was_decided_on_and_never_started_is_started_by_the_next_check(
+    serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.configure("max_age_days: 60", "max_age_days: 1")
+    assert plimsoll("score", MODEL, "--date", NEXT, "--as-of", NEXT).code == 0
+    with monkeypatch.context() as killed:
+        killed.setattr("flows.check_drift.start_retrain", dies)
+        assert plimsoll("check", MODEL, "--as-of", NEXT).code != 0
+    assert serving.ledger("drift_decided")[-1]["facts"]["decision"]["retrain"]
+    assert serving.ledger("retrain_started") == []
+    assert plimsoll("check", MODEL, "--as-of", THIRD).code == 0
+    assert [e["facts"]["date"] for e in serving.ledger("retrain_started")] == [str(NEXT)]
+    assert [e["facts"]["version"] for e in serving.ledger("trained")] == [1, 2]
+    again = plimsoll("check", MODEL, "--as-of", THIRD)
+    assert "No batch of 2013-03-04 was scored: plimsoll score flight_delay --date 2013-03-04" in again.said
+    assert len(serving.ledger("trained")) == 2
+
+
+def dies(*_: object) -> None:
+    """End as a process does that is stopped between a decision and what follows from it."""
+    raise KeyboardInterrupt
 
 
 def test_gates_that_fail_ask_nobody(waiting: Place, plimsoll: Cli) -> None:

@@ -14,7 +14,7 @@ from tasks.bundles import bundle_objects
 from tasks.mlflow_registry import read_alias
 from tasks.rollback import roll_back_as
 from tests.flows import places
-from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Grown, Place, flip_a_byte
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Grown, Place, code_of, flip_a_byte
 
 Cli = Callable[..., Answer]
 
@@ -29,7 +29,7 @@ def second_home(grown: Grown, champion_home: Path) -> Path:
     def live(place: Place) -> None:
         assert score_batch(MODEL, DAY, return_state=True).is_completed()
         train_model(MODEL, as_of=AS_OF, requested_by=places.REQUESTER)
-        assert submit_decision(place.workspace, MODEL, 2, "approve", APPROVER, "").accepted
+        assert submit_decision(place.workspace, MODEL, 2, "approve", APPROVER, "", code=code_of(APPROVER)).accepted
 
     return grown("second", champion_home, live)
 
@@ -82,7 +82,7 @@ def test_a_dry_run_proves_and_changes_nothing(two: Place, plimsoll: Cli) -> None
     assert told.code == 0, told.said
     assert json.loads(told.out)["proof"]["version"] == 1
     assert two.ledger() == before
-    refused(plimsoll("rollback", MODEL, "--as", "mallory", "--dry-run"), 2, "'mallory' may not decide")
+    refused(plimsoll("rollback", MODEL, "--as", "mallory", "--dry-run"), 2, "'mallory' may not roll back")
 
 
 def test_asking_twice_does_not_flip_back(two: Place, plimsoll: Cli) -> None:
@@ -111,7 +111,7 @@ def test_of_two_who_race_one_is_refused(two: Place, monkeypatch: pytest.MonkeyPa
 
     def ask(who: str) -> None:
         try:
-            roll_back_as(two.workspace, MODEL, None, who, str(NEXT), "")
+            roll_back_as(two.workspace, MODEL, None, who, str(NEXT), "", code=code_of(who))
             said[who] = None
         except ApprovalError as error:
             said[who] = error

@@ -109,3 +109,20 @@ def test_rows_that_cannot_be_named_are_an_error_not_a_silence(tmp_path: Path, mo
     monkeypatch.setattr(suite_run, "validate", cut)
     with pytest.raises(DataError, match="named 20 of 250 rows"):
         judge(ROWS, row_level("ExpectColumnValuesToBeBetween", column="miles", min_value=250), scratch=tmp_path)
+
+
+@pytest.mark.parametrize("rows_at_once", [10**9, 40], ids=["at once", "part by part"])
+def test_values_that_are_there_twice_are_found_however_many_rows_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    monkeypatch.setattr("tasks.duck_engine.PASS_ROWS", rows_at_once)
+    twice = ROWS.assign(
+        miles=[float(n % 290) for n in range(299)] + [None], **{'a "word"': [f"w{n}" for n in range(300)]}
+    )
+    asked = [row_level("ExpectColumnValuesToBeUnique", column=name) for name in ("miles", 'a "word"')]
+    for _ in range(2):  # the second batch must not see what the first one left
+        verdict = judge(twice, *asked, scratch=tmp_path, on_disk=True)
+        expected = [f"k{n:03d}" for n in [*range(9), *range(290, 299)]]
+        assert sorted(row.key for row in verdict.bad_rows) == expected
+    verdict = judge(ROWS, asked[0], scratch=tmp_path, on_disk=True)
+    assert not verdict.bad_rows

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 STOP_SECONDS = 90
-FLOWS = ("train-model", "promote-model", "score-batch", "check-drift")
+FLOWS = ("train-model", "promote-model", "score-batch", "check-drift", "backtest-policy")
 READY = "deployments are up"
 pytestmark = pytest.mark.timeout(600)
 

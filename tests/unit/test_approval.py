@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plimsoll.approval import (
-    POLICY,
     Request,
     check_decision,
+    decided_by,
     find_request,
     open_requests,
     owed_promotion,
@@ -20,6 +20,7 @@ from plimsoll.approval import (
 )
 from plimsoll.approval_page import evidence_markdown
 from plimsoll.approvers_config import ApproversConfig
+from plimsoll.automatic import POLICY, check_policy, policy_declined
 from plimsoll.config_loading import parse_config
 from plimsoll.errors import ConfigError
 from plimsoll.ledger import Entry, Kind
@@ -33,7 +34,7 @@ SUMMARY: dict[str, Any] = {
     "judged_on": {"rows": 12_000, "from": "2013-03-18", "to": "2013-03-31"},
     "metrics": {"auc": 0.71234, "log_loss": None},
     "champion": {"version": 2, "metrics": {"auc": 0.7, "log_loss": 0.5}},
-    "gates": ["auc is 0.7123, needs ≥ 0.6200 (asked by the config)"],
+    "gates": [{"verdict": "pass", "sentence": "auc is 0.7123, needs ≥ 0.6200 (asked by the config)"}],
     "excluded_dates": {"2013-03-01": "no rows"},
     "page": "flight_delay/v3.html",
 }
@@ -91,7 +92,7 @@ def test_a_name_is_found_whatever_its_case_and_surrounding_spaces(who: str) -> N
 def test_nobody_else_may_and_is_told_who_may(who: str) -> None:
     rule, sentence = refusal([asked()], who) or ("", "")
     assert rule == "unknown_approver"
-    assert "May decide: ada, grace (configs/approvers.yaml)" in sentence
+    assert "May approve: ada, grace (configs/approvers.yaml)" in sentence
 
 
 @pytest.mark.parametrize("who", ["ada", "ADA", " Ada "])
@@ -107,9 +108,91 @@ def test_requesters_may_approve_their_own_request_where_the_policy_lets_them() -
     assert refusal([asked(by="ada", not_requester=False)]) is None
 
 
+def judged(n: int = 4, kind: Kind = "gates_passed", version: int = 3, **facts: Any) -> Entry:
+    return entry(n, kind, version=version, **facts)
+
+
+def by_policy(n: int, when: str, version: int) -> Entry:
+    return replace(entry(n, "approved", POLICY, version=version, identity="rule"), recorded_at=when)
+
+
+def policy_says(*entries: Entry, now: datetime = NOW, evidence: dict[str, str] | None = None) -> str | None:
+    found = check_policy(entries, request_of(*entries), now, EVIDENCE if evidence is None else evidence)
+    return found.rule if found else None
+
+
 def test_the_policy_decides_only_where_the_config_of_the_request_made_it_automatic() -> None:
-    assert refusal([asked(policy="automatic")], POLICY) is None
-    assert refusal([asked()], POLICY) is not None
+    assert policy_says(judged(), asked(policy="automatic")) is None
+    assert policy_says(judged(), asked()) == "not_automatic"
+    assert refusal([asked(policy="automatic")], POLICY) is not None, "nobody can type its name"
+
+
+def test_the_policy_needs_passed_gates_and_unchanged_evidence() -> None:
+    automatic = asked(policy="automatic")
+    assert policy_says(automatic) == "gates"
+    assert policy_says(judged(), judged(4, "gates_failed"), automatic) == "gates"
+    assert policy_says(judged(version=2), automatic) == "gates"
+    assert policy_says(judged(), automatic, evidence={**EVIDENCE, "code": ""}) == "void"
+
+
+def test_the_policy_leaves_a_version_of_which_a_gate_warned_to_a_person() -> None:
+    automatic, warned = asked(policy="automatic"), {"verdict": "warn", "sentence": "bias is 0.3"}
+    assert policy_says(judged(gates=[*SUMMARY["gates"], warned]), automatic) == "warned"
+    assert policy_says(judged(3, gates=[warned]), judged(gates=SUMMARY["gates"]), automatic) is None, "the last counts"
+    for before in (["auc is 0.7"], [{"passed": True, "sentence": "auc is 0.7"}], []):
+        assert policy_says(judged(gates=before), automatic) is None, "written before a gate could warn"
+
+
+def test_the_policy_promotes_so_many_a_month_and_leaves_the_next_to_a_person() -> None:
+    past = [by_policy(1, "2013-03-10T12:00:00.000+00:00", 1), by_policy(2, "2013-03-20T12:00:00.000+00:00", 2)]
+    entries = [*past, judged(), asked(policy="automatic", automatic_per_month=2)]
+    assert policy_says(*entries) == "automatic_limit"
+    assert policy_says(*entries, now=datetime(2013, 4, 10, tzinfo=UTC)) is None, "the first is a month old"
+    assert policy_says(*past, judged(), asked(policy="automatic", automatic_per_month=3)) is None
+    by_people = [replace(e, facts={**e.facts, "identity": "verified"}) for e in past]
+    assert policy_says(*by_people, *entries[2:]) is None, "people are not counted"
+    declined = entry(6, "approval_refused", POLICY, request=5, identity="rule", rule="automatic_limit")
+    assert not policy_declined(entries, request_of(*entries))
+    assert policy_declined([*entries, declined], request_of(*entries))
+
+
+def test_where_two_have_to_approve_the_second_decides() -> None:
+    two, first = asked(approvals=2), entry(6, "approved", "ada")
+    request = request_of(two)
+    status = request_status([two, first], request, NOW)
+    assert status.state == "waiting"
+    assert status.sentence.endswith("Approved by ada so far; 2 have to.")
+    rule, sentence = refusal([two, first], "Ada") or ("", "")
+    assert rule == "approved_before"
+    assert sentence.endswith("2 different people have to. Ask grace.")
+    assert refusal([two, first], "grace") is None
+    both = [two, first, entry(7, "approved", "grace")]
+    assert request_status(both, request, NOW).sentence.startswith("flight_delay v3 was approved by ada and grace on")
+    assert decided_by(both, request) == ["ada", "grace"]
+    assert owed_promotion([two, first], request) is None
+    assert owed_promotion(both, request) == both[-1]
+
+
+def test_one_rejection_decides_whoever_approved_before() -> None:
+    two, first, no = asked(approvals=2), entry(6, "approved", "ada"), entry(7, "rejected", "ada")
+    assert refusal([two, first], "ada", decision="reject") is None, "a change of mind"
+    assert request_status([two, first, no], request_of(two), NOW).state == "rejected"
+    assert refusal([two, first, no], "grace") is not None
+
+
+@given(names=st.lists(st.sampled_from(["ada", "bob", "cy"]), max_size=6), needed=st.integers(1, 3))
+def test_a_request_is_approved_by_exactly_as_many_different_people_as_it_asks_for(
+    names: list[str], needed: int
+) -> None:
+    entries = [asked(approvals=needed)]
+    request = request_of(*entries)
+    for who in names:
+        found = check_decision(entries, request, who, ("ada", "bob", "cy"), request.policy, NOW, EVIDENCE)
+        if found is None:
+            entries.append(entry(len(entries) + 5, "approved", who))
+    approved = request_status(entries, request, NOW).state == "approved"
+    assert approved == (len(set(names)) >= needed)
+    assert len(entries) - 1 == min(needed, len(set(names)))
 
 
 def test_a_request_expires_at_its_minute_and_not_before() -> None:
@@ -210,10 +293,21 @@ def test_the_page_shows_what_was_measured_and_what_it_is_bound_to() -> None:
     assert "may approve: **ada, grace**" in page
 
 
+def test_the_page_of_a_request_made_before_gates_could_warn_shows_its_sentences() -> None:
+    old = replace(asked(), facts={**asked().facts, "summary": {**SUMMARY, "gates": ["auc is 0.7, needs ≥ 0.62"]}})
+    assert "\n- passed: auc is 0.7, needs ≥ 0.62\n" in evidence_markdown(request_of(old), 2, APPROVERS, "")
+
+
 def test_the_page_opens_with_the_refusal_and_leaves_the_requester_out() -> None:
     page = evidence_markdown(request_of(asked(by="ada")), 2, APPROVERS, "", "'x' may not decide.")
     assert page.startswith("> ### Not accepted\n> 'x' may not decide.")
     assert "may approve: **grace**" in page
+
+
+def test_the_page_says_who_has_approved_and_who_cannot() -> None:
+    page = evidence_markdown(request_of(asked(approvals=2)), 2, APPROVERS, "", given=["ada"], enrolled={"ada"})
+    assert "**1 of 2 approvals**: ada" in page
+    assert "Not enrolled, so without a code: grace" in page
 
 
 def test_the_page_warns_when_the_champion_is_not_the_one_it_was_judged_against() -> None:
@@ -227,11 +321,17 @@ def test_a_page_without_measurements_is_still_a_page() -> None:
     assert "Bound to bundle" in evidence_markdown(request_of(bare), None, APPROVERS, "")
 
 
+PEOPLE = "approvers:\n- {name: ada, models: ['*'], roles: [approver, steward]}\n"
+
+
 def test_approvers_may_decide_about_their_models_only() -> None:
-    text = "approvers:\n- {name: ada, models: ['*']}\n- {name: bob, models: [churn]}\n"
+    text = PEOPLE + "- {name: bob, models: [churn]}\n- {name: rita, models: ['*'], roles: [reviewer]}\n"
     config = parse_config(ApproversConfig, text, "configs/approvers.yaml")
     assert config.names_for("flight_delay") == ("ada",)
     assert config.names_for("churn") == ("ada", "bob")
+    assert config.names_for("churn", "reject") == ("ada", "bob", "rita")
+    assert config.names_for("churn", "roll back") == ("ada", "bob")
+    assert config.stewards == ("ada",)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +339,10 @@ def test_approvers_may_decide_about_their_models_only() -> None:
     [
         ("approvers: []", "approvers"),
         ("approvers:\n- {name: ada, model: ['*']}", "unknown key approvers.0.model. Did you mean models?"),
-        ("approvers:\n- {name: ada, models: ['*']}\n- {name: ada, models: [churn]}", "approvers names ada twice"),
+        (PEOPLE + "- {name: ada, models: [churn]}", "approvers names ada twice"),
+        (PEOPLE + "- {name: bob, models: [churn], roles: [boss]}", "approvers.1.roles"),
+        (PEOPLE + "- {name: policy, models: [churn]}", "approvers names policy, which is no person's name"),
+        ("approvers:\n- {name: ada, models: ['*']}", "approvers needs one with the role steward"),
         ("approvers:\n- {name: 'Ada L', models: ['*']}", "approvers.0.name"),
     ],
 )

@@ -32,7 +32,7 @@ def config_of(**features: str) -> ModelConfig:
         "outcome": {"path": "outcomes.parquet", "column": "late", "above": 0, "no_outcome": "none"},
         "features": {"columns": columns},
         "estimator": {"kind": "logistic"},
-        "gates": [{"metric": "auc", "at_least": 0.5}],
+        "gates": {"limits": [{"metric": "auc", "at_least": 0.5}]},
     }
     return ModelConfig.model_validate(body)
 

@@ -39,8 +39,9 @@ def test_every_model_config_is_valid_and_says_why_each_column_is_allowed(path: P
         ("kind: xgboost", "kind: ridge", "cannot do classification"),
         ("name: carrier,", "name: arrival_delay_minutes,", "is also a feature"),
         ("name: carrier,", "name: origin,", "names origin twice"),
-        ("metric: auc, at_least: 0.62", "metric: auc", "a gate needs"),
-        ("quality_false_alarm_share: 0.1", "quality_false_alarm_share: 0.2", "0.05 and 0.1 only"),
+        ("metric: auc, at_least: 0.62", "metric: auc", "a gate of limits needs"),
+        ("quality_false_alarm_share: 0.1", "quality_false_alarm_share: 0.9", "less than or equal to 0.5"),
+        ("drift:\n", "drift:\n  slices: [distance]\n", "distance, which is no feature of kind category"),
     ],
 )
 def test_a_mistake_is_named(old: str, new: str, expected: str) -> None:
@@ -48,6 +49,13 @@ def test_a_mistake_is_named(old: str, new: str, expected: str) -> None:
     message = refused(FLIGHTS.replace(old, new, 1))
     assert expected in message
     assert message.startswith("configs/models/x.yaml: ")
+
+
+def test_the_old_form_of_gates_is_told_the_new_one() -> None:
+    body = {**yaml.safe_load(FLIGHTS), "gates": [{"metric": "auc", "at_least": 0.62, "champion_margin": 0.01}]}
+    message = refused(yaml.safe_dump(body))
+    assert message.startswith("configs/models/x.yaml: gates: is a mapping of parts now, no list: put at_least")
+    assert "gates.champion as margin; docs/gates.md" in message
 
 
 def test_all_mistakes_are_told_at_once() -> None:

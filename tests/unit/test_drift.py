@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll.drift import judge_inputs, to_json
+from plimsoll.drift_level import alarming_ranks, level_of
+from plimsoll.drift_measures import MAX_CATEGORIES, column_days
 from plimsoll.errors import DataError
 from plimsoll.profile import ColumnPlan, ColumnProfile, Profile, plan_profile, profile_batch
 
@@ -176,3 +178,80 @@ def _seconds(plan: tuple[ColumnPlan, ...], days: list[Profile]) -> float:
     start = time.process_time()
     judge_inputs(plan, days, days[3], 30)
     return time.process_time() - start
+
+
+@pytest.mark.parametrize(("days", "one_in", "sd"), [(60, 20, 0.027), (30, 14, 0.044), (90, 30, 0.018)])
+def test_the_spread_of_the_true_rate_is_that_of_an_order_statistic(days: int, one_in: int, sd: float) -> None:
+    rng = np.random.default_rng(1)
+    ranks = alarming_ranks(days, one_in)
+    thresholds = np.sort(rng.random((20_000, days)), axis=1)[:, days - ranks]
+    rates = 1 - thresholds  # a new night's statistic is as uniform as theirs
+    level = level_of(days, one_in)
+    assert rates.mean() == pytest.approx(level.rate, abs=0.001)
+    assert rates.std() == pytest.approx(sd, abs=0.001)
+    assert level.true_rate == pytest.approx(np.quantile(rates, [0.05, 0.95]), abs=0.003)
+
+
+def test_the_verdict_says_what_one_reference_may_give() -> None:
+    verdict = judge_inputs(PLAN, DAYS, tonight(), 20)
+    assert verdict.rate == pytest.approx(3 / 61)
+    assert "60 reference days: 1.4% to 10.1% of nights)" in verdict.sentence
+
+
+def test_a_constant_column_is_quiet_until_it_changes() -> None:
+    days = [frame.assign(miles=500.0) for frame in REFERENCE[:20]]
+    plan = plan_profile(pd.concat(days), KINDS)
+    bag = [profile_batch(plan, frame) for frame in days]
+    assert not judge_inputs(plan, bag, profile_batch(plan, day(72).assign(miles=500.0)), 10).alarm
+    moved = judge_inputs(plan, bag, profile_batch(plan, day(72).assign(miles=501.0)), 10)
+    assert moved.alarm
+    assert moved.columns[0].name == "miles"
+
+
+def test_a_column_all_null_since_tuesday_alarms_every_night() -> None:
+    for seed in (72, 73, 74):
+        verdict = judge_inputs(PLAN, DAYS, profile_batch(PLAN, day(seed).assign(miles=np.nan)), 30)
+        assert verdict.alarm
+        assert verdict.columns[0].words.startswith("miles: share of nulls 100.0%, usually 2")
+
+
+def test_a_night_without_rows_and_reference_days_without_rows() -> None:
+    empty = profile_batch(PLAN, day(72).head(0))
+    verdict = judge_inputs(PLAN, DAYS, empty, 30)
+    assert (verdict.judged, verdict.sentence) == (False, "Inputs were not judged: the batch has no rows.")
+    assert judge_inputs(PLAN, [*DAYS, empty], tonight(), 30) == judge_inputs(PLAN, DAYS, tonight(), 30)
+
+
+def test_three_reference_days_judge_nothing_and_promise_nothing() -> None:
+    verdict = judge_inputs(PLAN, DAYS[:3], tonight(), 30)
+    assert not verdict.judged
+    assert verdict.true_rate == (0.0, 1.0)
+    assert verdict.sentence == "Inputs were not judged: there are 3 reference days and 10 are needed."
+
+
+def test_a_vanished_category_is_a_shift_like_any_other() -> None:
+    verdict = judge_inputs(PLAN, DAYS, tonight(carrier=day(72).carrier.replace("B6", "DL")), 30)
+    assert verdict.alarm
+    assert verdict.columns[0].name == "carrier"
+
+
+def test_a_column_that_the_plan_does_not_know_is_not_looked_at() -> None:
+    with_more = profile_batch(PLAN, day(72).assign(surprise=1.0))
+    assert judge_inputs(PLAN, DAYS, with_more, 30) == judge_inputs(PLAN, DAYS, tonight(), 30)
+
+
+def many_words(seed: int, **more: int) -> Profile:
+    rng = np.random.default_rng(seed)
+    words = [*rng.zipf(1.3, 400).clip(max=5_000).astype(str), *(w for w, times in more.items() for _ in range(times))]
+    return profile_batch((ColumnPlan("word", "category"),), pd.DataFrame({"word": words}))
+
+
+def test_of_very_many_categories_the_rare_ones_are_one_and_a_new_one_is_still_seen() -> None:
+    plan = (ColumnPlan("word", "category"),)
+    days = [many_words(seed) for seed in range(40)]
+    assert column_days(plan[0], days).counts.shape == (40, len(column_days(plan[0], days).names))
+    assert len(column_days(plan[0], days).names) <= MAX_CATEGORIES + 1
+    assert not judge_inputs(plan, days, many_words(50), 20).alarm
+    found = judge_inputs(plan, days, many_words(50, brand_new=40), 20)
+    assert found.alarm
+    assert found.columns[0].what == "share of brand_new"

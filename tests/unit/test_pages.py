@@ -80,7 +80,14 @@ class Ledger:
         return entry
 
     def train(self, version: int, as_of: str) -> None:
-        gate = {"gate": "auc ≥ limit", "passed": True, "value": 0.7, "threshold": 0.62, "sentence": "auc is 0.7"}
+        gate = {
+            "gate": "auc ≥ limit",
+            "verdict": "pass",
+            "passed": True,
+            "value": 0.7,
+            "threshold": 0.62,
+            "sentence": "auc is 0.7",
+        }
         self.add("trained", as_of, version=version, bundle="b", trained_through=as_of, rows=51062, cause=EVIL)
         self.add("gates_passed", as_of, version=version, gate_report="g", gates=[gate])
         facts = {"requested_by": "grace", "policy": {}, "evidence": {"gate_report": "a" * 64}}
@@ -92,12 +99,18 @@ class Ledger:
 
     def night(self, date: str, version: int, statistic: float, rule: str = "nothing", retrain: bool = False) -> None:
         batch = self.add("batch_committed", date, date=date, versions={str(version): "champion"}, rows=900)
-        inputs = {"statistic": statistic, "threshold": 2.0, "alarm": statistic > 2, "sentence": EVIL}
+        inputs: dict[str, Any] = {"statistic": statistic, "threshold": 2.0, "alarm": statistic > 2, "sentence": EVIL}
+        inputs |= {"judged": True, "columns": [{"words": EVIL}]}
+        guess = {"judged": True, "alarm": False, "estimate": 0.5, "threshold": 0.6, "error_sd": 0.1, "correlation": 0.5}
         quality = {"statistic": statistic, "threshold": 5.0, "alarm": statistic > 5, "path": [[date, 0.5, statistic]]}
         decision = {"retrain": retrain, "rule": rule, "sentence": f"No retrain on {date}: {EVIL}"}
         facts = {
             "inputs": inputs,
             "quality": quality,
+            "scores": None,
+            "slices": {EVIL: {"alarm": True}},
+            "estimate": guess,
+            "diagnosis": EVIL,
             "decision": decision,
             "report": f"flight_delay/drift-{date}-v1.html",
         }
@@ -130,14 +143,39 @@ def months(nights: int) -> ModelStory:
     return told(ledger, quality={1: late}, pages=pages)
 
 
+def shown_by_gates() -> dict[str, Any]:
+    """What every gate leaves for a page, in the words of somebody who means no good."""
+    worst = {"name": EVIL, "rows": 300, "loss": 0.7, "ratio": 1.4, "ratio_low": 1.1, "behind": -0.1, "behind_low": None}
+    rate = {"column": "c", "group": EVIL, "metric": "selection_rate", "rate": 0.3, "low": 0.2, "high": None, "rows": 9}
+    numbers = {"bias": 0.1, "slope": None, "error": 0.03, "error_by_chance": 0.01, "intercept": None}
+    parts = {"reliability": 0.01, "resolution": 0.02, "uncertainty": 0.2}
+    beside = {"metric": "auc", "rule": "superiority", "margin": 0.0, "confidence": 0.95, "tries": 1, "units": "14 days"}
+    return {
+        "champion": [{**beside, "mine": 0.7, "rival": 0.6, "gain": 0.1, "low": -0.01, "high": 0.2}],
+        "calibration": {**numbers, "bias_interval": [0.0, 0.2], "slope_interval": [None, None], "brier": parts},
+        "stability": [{"from": day(0), "to": day(1), "rows": 900, "loss": 0.5, "rival": None}],
+        "slices": {"worst": [worst], "looked_at": 9, "small": [EVIL], "min_rows": 200},
+        "leakage": {EVIL: 0.6, "size": 0.5},
+        "fairness": [{**rate, "judged": False}, {**rate, "low": None, "judged": True}],
+    }
+
+
 def candidate(task: str = "classification") -> Candidate:
     config = parse_config(ModelConfig, CONFIG.read_text(), str(CONFIG))
     bins = [{"score": n / 10, "observed": n / 11, "rows": 90.0} for n in range(10)]
     part = {"rows": 900, "dates": [day(0), day(1)], "metrics": {"auc": 0.7, "log_loss": 0.5, "brier": None}}
     part |= {"loss_by_day": {day(0): 0.5, day(1): 0.6}, "calibration": bins}
-    gate = {"gate": "auc ≥ limit", "passed": False, "value": None, "threshold": 0.62, "sentence": EVIL}
+    gate = {
+        "gate": "auc ≥ limit",
+        "verdict": "fail",
+        "passed": False,
+        "value": None,
+        "threshold": 0.62,
+        "sentence": EVIL,
+    }
     report = {
-        "gates": [gate],
+        "gates": [gate, {**gate, "verdict": "warn", "passed": True, "threshold": None}],
+        "shown": shown_by_gates(),
         "candidate": part,
         "champion": part,
         "champion_version": 1,
@@ -160,6 +198,15 @@ def candidate(task: str = "classification") -> Candidate:
         environment=Environment("f" * 64, "9" * 64, "CPython 3.11", "Linux", "", 2, {}, ()),
         importance={"carrier": 0.6, EVIL: 0.4},
     )
+
+
+def test_a_models_page_shows_guesses_outcomes_and_what_pushed_its_inputs() -> None:
+    story = months(40)
+    page = render_timeline(replace(story, pages=story.pages | {"flight_delay/backtest-2013-04-01-2013-12-31.html"}))
+    assert "Backtest: 1 Apr 2013 to 31 Dec 2013" in page
+    assert "missed the real loss by 0.1 (sd) and explained 25% of how it moved" in page
+    assert page.count("not judged") >= 14, "no scores were kept for these nights"
+    assert "Losses rose in" in page
 
 
 def test_elements_escape_what_is_not_markup() -> None:
@@ -235,6 +282,10 @@ def test_a_candidate_page_is_whole_and_safe(task: str) -> None:
     check(html)
     assert EVIL not in html
     assert ("Reliability" in html) == (task == "classification")
+    for title in ("Beside the champion", "Calibration", "Stability", "Slices", "Single features", "Fairness"):
+        assert f"<h2>{title}</h2>" in html
+    assert "too few rows" in html
+    assert "1 of 2 failed" in html
     assert "in the published timetable, months ahead" in html
 
 

@@ -167,3 +167,11 @@ def test_profiles_of_different_plans_do_not_merge() -> None:
         merge(whole, half)
     with pytest.raises(ValueError, match="column miles has other bins"):
         merge(whole, renamed)
+
+
+@pytest.mark.parametrize(
+    "body", [{"rows": 3, "columns": {"x": {"rows": 3, "nulls": 0}}}, {"columns": {}}, {"format": 2}]
+)
+def test_a_profile_of_another_version_of_the_project_is_refused_in_words(body: dict[str, object]) -> None:
+    with pytest.raises(DataError, match="profile was written by another version of Plimsoll"):
+        from_json(body)

@@ -185,7 +185,12 @@ def test_every_variable_named_is_a_setting(page: Path) -> None:
 
 def _sample(name: str) -> str:
     fixed = {"PLIMSOLL_DISPATCH": "inline", "PLIMSOLL_ENGINE": "local", "PLIMSOLL_SNAPSHOT__PARANOID": "true"}
-    fixed |= {"PLIMSOLL_STORE__SSE": "AES256", "PLIMSOLL_DASK__SCHEDULER": "tcp://host:8786", "PLIMSOLL_PROCESSES": "2"}
+    fixed |= {
+        "PLIMSOLL_NOTIFY__ABOUT": "alarms",
+        "PLIMSOLL_STORE__SSE": "AES256",
+        "PLIMSOLL_DASK__SCHEDULER": "tcp://host:8786",
+        "PLIMSOLL_PROCESSES": "2",
+    }
     numbers = {"PORT": "4300", "RETRIES": "3", "SECONDS": "5", "DAYS": "90", "HOURS": "72", "SCHEDULE": "0 3 * * 0"}
     return fixed.get(name, next((n for end, n in numbers.items() if name.endswith(f"_{end}")), "word"))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plimsoll.model_config import Retrain
-from plimsoll.retrain import RetrainFacts, decide
+from plimsoll.retrain import STOPS, RetrainFacts, decide
 
 POLICY = Retrain(persistence_nights=2, persistence_of=3, cooldown_days=14, max_age_days=45, monthly_budget=2)
 QUIET = RetrainFacts(
@@ -17,6 +17,10 @@ QUIET = RetrainFacts(
     batch_reason="",
     input_alarm=False,
     quality_alarms=(False, False, False),
+    recent_alarm=False,
+    estimate_alarms=(False, False, False),
+    alarmed_slices=(),
+    losses_rose_from=None,
     model_age_days=20,
     days_since_last_retrain=20,
     retrains_last_30_days=1,
@@ -24,6 +28,7 @@ QUIET = RetrainFacts(
     awaiting_approval=None,
 )
 LOSSES: dict[str, Any] = {"quality_alarms": (True, False, True)}
+ESTIMATES: dict[str, Any] = {"estimate_alarms": (True, False, True)}
 BLOCKS: list[tuple[str, dict[str, Any], str]] = [
     ("batch_rejected", {"batch": "rejected", "batch_reason": "seats: 40 % null"}, "(seats: 40 % null)"),
     ("batch_missing", {"batch": "missing"}, "batch is missing"),
@@ -57,6 +62,11 @@ BLOCKS: list[tuple[str, dict[str, Any], str]] = [
         (False, "nothing", {"model_age_days": 44}, "44 of at most 45 days old"),
         (True, "maximum_age", {"model_age_days": 45, "days_since_last_retrain": None}, "45 days old"),
         (True, "late_losses", {**LOSSES, "days_since_last_retrain": 14}, "late losses"),
+        (True, "late_losses", {**LOSSES, "alarmed_slices": ("origin=JFK",)}, "late losses (of origin=JFK) alarmed"),
+        (True, "recent_losses", {"recent_alarm": True}, "the moving average of late losses is high"),
+        (True, "late_losses", {**LOSSES, "recent_alarm": True}, "late losses alarmed"),
+        (True, "estimated_losses", ESTIMATES, "estimated before outcomes were high on 2 of the last 3 nights"),
+        (True, "late_losses", {**LOSSES, **ESTIMATES}, "late losses"),
     ],
 )
 def test_the_rule_that_decides(retrain: bool, rule: str, facts: dict[str, Any], said: str) -> None:
@@ -94,6 +104,10 @@ def test_the_first_of_several_stops_is_the_rule() -> None:
             assert decide(facts, POLICY).rule == rule
 
 
+def test_every_stop_is_known_to_what_would_start_an_owed_retrain() -> None:
+    assert {rule for rule, _, _ in BLOCKS} == set(STOPS)
+
+
 def test_broken_data_is_never_called_drift() -> None:
     facts = replace(QUIET, batch="rejected", batch_reason="units of distance", input_alarm=True)
     assert "broken data is not drift" in decide(facts, POLICY).sentence
@@ -107,6 +121,8 @@ def test_broken_data_is_never_called_drift() -> None:
         batch_reason=st.just(""),
         input_alarm=st.booleans(),
         quality_alarms=st.lists(st.booleans(), max_size=6).map(tuple),
+        recent_alarm=st.booleans(),
+        estimate_alarms=st.lists(st.booleans(), max_size=6).map(tuple),
         model_age_days=st.integers(0, 100),
         days_since_last_retrain=st.none() | st.integers(0, 60),
         retrains_last_30_days=st.integers(0, 4),
@@ -123,3 +139,26 @@ def test_input_drift_alone_never_changes_a_decision(facts: RetrainFacts) -> None
         assert not facts.in_flight
         assert facts.awaiting_approval is None
         assert facts.retrains_last_30_days < POLICY.monthly_budget
+
+
+def test_an_estimate_that_informs_asks_for_nothing() -> None:
+    informs = POLICY.model_copy(update={"on_estimate": "informs"})
+    assert decide(replace(QUIET, **ESTIMATES), informs).rule == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("facts", "first", "said"),
+    [
+        ({**LOSSES, "losses_rose_from": "2013-04-20"}, "2013-04-20", "since 2013-04-20; it learns from the days since"),
+        ({**LOSSES, "losses_rose_from": "2013-05-10"}, None, "13 days; 30 days are asked to learn from those days"),
+        ({**ESTIMATES, "losses_rose_from": "2013-04-20"}, None, "high on 2 of the last 3 nights"),
+        (LOSSES, None, "2 of 3 are asked)."),
+    ],
+)
+def test_a_retrain_for_late_losses_may_learn_from_the_days_since_the_change(
+    facts: dict[str, Any], first: str | None, said: str
+) -> None:
+    decision = decide(replace(QUIET, **facts), POLICY.model_copy(update={"window": "since_change"}))
+    assert (decision.retrain, decision.train_from) == (True, first)
+    assert said in decision.sentence
+    assert decide(replace(QUIET, **facts), POLICY).train_from is None

@@ -27,7 +27,7 @@ from plimsoll.run_record import (
     write_end,
     write_start,
 )
-from plimsoll.seal import public_key, seal_json, seal_of, unseal_json
+from plimsoll.seal import Seal, public_key, seal_json, seal_of, unseal_json
 from tasks.signing import open_seal
 from tests.archives import SECRET, archive_at
 
@@ -202,3 +202,11 @@ def test_a_command_that_looks_leaves_nothing_in_a_new_home(
     found = capsys.readouterr()
     assert found.out + found.err
     assert not (tmp_path / "home").exists()
+
+
+def test_what_is_derived_from_the_key_differs_by_purpose_and_needs_the_key() -> None:
+    seal, other = seal_of(bytes(range(32))), seal_of(bytes(range(1, 33)))
+    assert seal.derive("secrets") == seal_of(bytes(range(32))).derive("secrets")
+    assert len({seal.derive("secrets"), seal.derive("others"), other.derive("secrets"), bytes(range(32))}) == 4
+    with pytest.raises(IntegrityError, match="holds no signing key"):
+        Seal(frozenset({seal.public})).derive("secrets")

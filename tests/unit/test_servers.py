@@ -198,3 +198,17 @@ def test_a_server_that_is_busy_is_waited_for_and_nobody_is_known_at_once() -> No
     began = time.monotonic()
     assert not server_answers(address)
     assert time.monotonic() - began < BUSY_SECONDS / 3
+
+
+def test_a_server_that_drops_an_answer_is_asked_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as beside:
+
+        def drop_one_and_answer() -> None:
+            listening.accept()[0].close()
+            with listening.accept()[0] as taken:
+                taken.recv(1000)
+                taken.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntrue")
+
+        said = beside.submit(drop_one_and_answer)
+        assert server_answers(f"http://127.0.0.1:{listening.getsockname()[1]}/api")
+        said.result(5)

@@ -37,7 +37,7 @@ def config_of(**estimator: Any) -> ModelConfig:
         "features": {"columns": features},
         "estimator": {"kind": "xgboost", "rounds": 4, "threads": 2, **estimator},
         "split": {"test_days": 3},
-        "gates": [{"metric": "auc", "at_least": 0.5}],
+        "gates": {"limits": [{"metric": "auc", "at_least": 0.5}]},
     }
     return ModelConfig.model_validate(body)
 

@@ -1,0 +1,89 @@
+"""The commands by which a person decides: approve, reject, roll back. Each asks for a one-time code."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import typer
+
+from flows.cli_look import Json, Model
+from flows.output import day_of, print_result, working
+
+Who = Annotated[str, typer.Option("--as", help="Your name in configs/approvers.yaml.")]
+Code = Annotated[str, typer.Option(help="The six digits of your authenticator app; asked for if empty.")]
+Version = Annotated[int, typer.Argument(help="The version that asks.")]
+Comment = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the deciding commands to the command line."""
+    for command in (approve, reject, rollback):
+        app.command()(command)
+
+
+def approve(
+    model: Model, version: Version, who: Who, comment: Comment = "", code: Code = "", as_json: Json = False
+) -> None:
+    """Approve a version's promotion: it scores the next batch once as many approved as its policy asks for."""
+    _decide(model, version, "approve", who, comment, code, as_json)
+
+
+def reject(
+    model: Model, version: Version, who: Who, comment: Comment = "", code: Code = "", as_json: Json = False
+) -> None:
+    """Reject a version's promotion: it never scores."""
+    _decide(model, version, "reject", who, comment, code, as_json)
+
+
+def rollback(
+    model: Model,
+    who: Who,
+    to: Annotated[int | None, typer.Option(help="A former champion; the one before this if empty.")] = None,
+    reason: Comment = "",
+    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date; today if empty.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Prove that it would be safe, and change nothing; asks for no code.")
+    ] = False,
+    code: Code = "",
+    as_json: Json = False,
+) -> None:
+    """Make a former champion the champion again, once it scores as it did then; with --to, the same undoes it."""
+    from flows.asking import ask_code
+    from tasks.rollback import prove_rollback_as, roll_back_as
+    from tasks.workspace import open_workspace
+
+    workspace = open_workspace()
+    workspace.model(model)
+    day = (day_of(as_of) or datetime.now(UTC).date()).isoformat()
+    if dry_run:
+        with working(f"proving the rollback of {model}", as_json):
+            proof = prove_rollback_as(workspace, model, to, who)
+        sentence = f"{proof.sentence} Nothing was changed."
+        return print_result({"sentence": sentence, "proof": proof.to_json()}, as_json)
+    code = ask_code(code, who)
+    with working(f"proving the rollback of {model}", as_json):
+        done = roll_back_as(workspace, model, to, who, day, reason, code=code)
+    return print_result(done.to_json(), as_json)
+
+
+def _decide(
+    model: str,
+    version: int,
+    decision: Literal["approve", "reject"],
+    who: str,
+    comment: str,
+    code: str,
+    as_json: bool,
+) -> None:
+    from flows.asking import ask_code
+    from plimsoll.errors import ApprovalError
+    from tasks.approvals import decide_from_terminal
+    from tasks.workspace import open_workspace
+
+    workspace = open_workspace()
+    workspace.model(model)
+    code = ask_code(code, who)
+    with working(f"{decision} {model} v{version}", as_json):
+        outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code)
+    if not outcome.accepted:
+        raise ApprovalError(outcome.sentence)
+    print_result({"sentence": outcome.sentence, "decided": outcome.decided}, as_json)

@@ -1,0 +1,166 @@
+"""The parts of a backtest: nights, models, what they are asked for by, and what a policy would have done."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from plimsoll.gate_result import GateResult
+from plimsoll.model_config import Drift
+
+BLOCK_NIGHTS = 14  # a model is looked at for so many nights at once
+
+
+@dataclass(frozen=True)
+class Night:
+    """A date that has a batch, and why validation stopped it."""
+
+    date: str
+    stopped: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """The nights that are replayed, and how late things come."""
+
+    nights: tuple[Night, ...]
+    delay_days: int  # outcomes come so late
+    approval_days: int = 0  # and a person's yes
+
+    @property
+    def eve(self) -> str:
+        """The day before the first night, on which the first model is trained."""
+        return shifted(self.nights[0].date, -1)
+
+
+@dataclass(frozen=True)
+class NightLoss:
+    """A model's mean loss on one night, None where no outcome ever came."""
+
+    loss: float | None
+    outcomes: int
+    rows: int = 0
+    slices: Mapping[str, float] = field(default_factory=dict)  # mean loss of each, where it has rows enough
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the training of one business date gave."""
+
+    as_of: str
+    trained_through: str = ""
+    through: str = ""  # the last date that it was judged on
+    rows: int = 0
+    reference: tuple[float, ...] = ()  # losses of the reference nights, of a model that was studied
+    losses: Mapping[str, NightLoss] = field(default_factory=dict)  # of every later night of the backtest
+    refused: str = ""  # why there is no model
+
+
+@dataclass(frozen=True)
+class Duel:
+    """The gates' results for a challenger, beside the champion on the same days or alone."""
+
+    gates: tuple[GateResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the challenger becomes champion."""
+        return all(gate.passed for gate in self.gates)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a night showed about the model that served it."""
+
+    input_alarm: bool = False
+    quality_alarms: tuple[bool, ...] = ()  # of the nights whose outcomes had come, newest last
+    recent_alarm: bool = False
+    estimate_alarm: bool = False
+    alarmed_slices: tuple[str, ...] = ()
+    losses_rose_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Train:
+    """Asks for the model of a business date."""
+
+    as_of: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """Asks for the reference losses of a model, which policies that see nothing do without; returns them in order."""
+
+    as_of: str
+
+
+@dataclass(frozen=True)
+class Fight:
+    """Asks for the duel of two models, each named by its business date; the first one has no champion."""
+
+    challenger: str
+    champion: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Asks what a block of nights shows about a model that serves since a night; returns Seen by date."""
+
+    as_of: str
+    since: str
+    drift: Drift
+    block: int
+
+
+Request = Train | Study | Fight | Look
+
+
+@dataclass(frozen=True)
+class Served:
+    """One replayed night under one policy."""
+
+    date: str
+    model: str  # the business date of the model that served
+    loss: float | None
+    outcomes: int
+    rule: str  # that decided
+    retrain: bool
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """One retrain that a policy decided, and what came of it."""
+
+    date: str
+    rule: str
+    sentence: str
+    champion: str
+    promoted: bool
+    because: str  # what the gates said, or why there is no model
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a policy would have done."""
+
+    policy: str
+    nights: tuple[Served, ...]
+    retrains: tuple[Retraining, ...]
+    first: tuple[str, ...] = ()  # what refused the first model, which serves all the same
+
+
+def known_dates(landed: Sequence[str], as_of: str, delay_days: int, window_days: int | None) -> list[str]:
+    """Return the dates that train on a business date: those whose outcomes have come, the last of them if asked."""
+    last = shifted(as_of, -delay_days)
+    first = shifted(last, 1 - window_days) if window_days else ""
+    return [date for date in landed if first <= date <= last]
+
+
+def block_of(history: History, since: str, block: int) -> list[Night]:
+    """Return a block of nights, counted from the night since which a model serves."""
+    start = next(n for n, night in enumerate(history.nights) if night.date == since) + block * BLOCK_NIGHTS
+    return [*history.nights[start : start + BLOCK_NIGHTS]]
+
+
+def shifted(date: str, days: int) -> str:
+    """Return the ISO date so many days later."""
+    return (dt.date.fromisoformat(date) + dt.timedelta(days=days)).isoformat()

@@ -1,0 +1,67 @@
+"""What the separate answers mean together: data drift or concept drift, harm or none, in an analyst's words."""
+
+import math
+from collections.abc import Mapping
+
+from plimsoll.drift import InputVerdict
+from plimsoll.estimate import EstimateVerdict
+from plimsoll.quality import QualityVerdict
+
+MIN_NIGHTS = 3  # with both estimate and loss, before one is held against the other
+GAP_SD = 2.0  # standard errors between them that are no chance
+
+
+def diagnose(
+    inputs: InputVerdict,
+    scores: InputVerdict | None,
+    quality: QualityVerdict,
+    estimate: EstimateVerdict,
+    nights: Mapping[str, tuple[float, float]],
+) -> str:
+    """Return one sentence; nights are the latest dates with the loss that was estimated and the one that came."""
+    moved = inputs.alarm or bool(scores and scores.alarm)
+    if quality.alarm:
+        return _losses_rose(moved, _gap(estimate, nights))
+    if not quality.judged:
+        known = "Whether the model got worse is not known: too few outcomes."
+        return f"{known} {_before_outcomes(moved, estimate)}"
+    if moved:
+        what = "Inputs" if inputs.alarm else "Scores"
+        return (
+            f"{what} moved and losses did not rise: data drift without harm so far. {_before_outcomes(True, estimate)}"
+        )
+    return (
+        "Nothing moved." if not estimate.alarm else f"Inputs and losses as usual. {_before_outcomes(False, estimate)}"
+    )
+
+
+def _losses_rose(moved: bool, gap: float | None) -> str:
+    with_inputs = "Inputs moved and losses rose" if moved else "Losses rose on inputs as usual"
+    if gap is None:
+        kind = "data drift that harms" if moved else "likely concept drift: the same inputs lead to other outcomes"
+        return f"{with_inputs}: {kind}."
+    if gap > GAP_SD:
+        return (
+            f"{with_inputs}, by more than the scores explain: concept drift, rows with the same scores now have other "
+            "outcomes. A model that learns from the new outcomes may help."
+        )
+    return (
+        f"{with_inputs}, as much as the scores explain: harder nights, not another world. A new model would find "
+        "them hard too."
+    )
+
+
+def _before_outcomes(moved: bool, estimate: EstimateVerdict) -> str:
+    if not estimate.judged:
+        return ""
+    if estimate.alarm:
+        return "The scores of tonight have meant high losses before: expect some when outcomes come."
+    return "By the scores of tonight no higher loss is to be expected." if moved else "Estimated loss as usual."
+
+
+def _gap(estimate: EstimateVerdict, nights: Mapping[str, tuple[float, float]]) -> float | None:
+    """Return how far losses were above their estimates, in standard errors of the estimate."""
+    if estimate.error_sd is None or estimate.bias is None or len(nights) < MIN_NIGHTS or not estimate.error_sd:
+        return None
+    above = math.fsum(came - guessed for guessed, came in nights.values()) / len(nights) + estimate.bias
+    return above / (estimate.error_sd / math.sqrt(len(nights)))

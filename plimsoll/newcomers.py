@@ -1,0 +1,76 @@
+"""Newcomers: what a snapshot holds that the champion's did not, beside what both hold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plimsoll.bundle import Bundle
+from plimsoll.encoder import Matrix
+from plimsoll.metrics import Numbers, row_losses
+from plimsoll.row_parts import Mask, Rows
+from plimsoll.snapshot import Snapshot
+
+SAMPLE = 20_000  # rows of each kind, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Newcomers:
+    """Rows and files since the champion's snapshot, and those before; rows are seeded samples."""
+
+    since: str  # last date of the champion's snapshot
+    compared: int  # dated files that both snapshots hold
+    rewritten: tuple[str, ...]  # those of other bytes, as table and date
+    known: Matrix  # encoded rows of dates that the champion's snapshot holds
+    new: Matrix  # encoded rows of later dates, and of dates that it left out
+    held_losses: Numbers  # of known rows that the champion did not train on, by the champion
+    new_losses: Numbers  # of new rows, by the champion
+
+
+def newcomers_of(rows: Rows, bundle: Bundle, champion: Bundle, before: Snapshot, now: Snapshot, seed: int) -> Newcomers:
+    """Return what is new in a candidate's snapshot and rows since the champion's snapshot."""
+    dates = np.isin(rows.days, before.dates)
+    known = dates[rows.day] if len(rows.days) else np.zeros(0, dtype=bool)
+    answered = ~np.isnan(rows.outcome)
+    unseen = (rows.days > champion.trained_through)[rows.day]
+    both = [(table, date) for table, date in _dated(before) if _digest(now, table, date)]
+    changed = [
+        f"{table} of {date}" for table, date in both if _digest(before, table, date) != _digest(now, table, date)
+    ]
+    return Newcomers(
+        before.dates[-1] if before.dates else "",
+        len(both),
+        tuple(changed),
+        _encoded(bundle, rows, _sampled(known, seed)),
+        _encoded(bundle, rows, _sampled(~known, seed)),
+        _losses(champion, rows, _sampled(known & unseen & answered, seed)),
+        _losses(champion, rows, _sampled(~known & answered, seed)),
+    )
+
+
+def _dated(snapshot: Snapshot) -> list[tuple[str, str]]:
+    dates = set(snapshot.dates)
+    return [(table, ref.name) for table, refs in sorted(snapshot.tables.items()) for ref in refs if ref.name in dates]
+
+
+def _digest(snapshot: Snapshot, table: str, date: str) -> str:
+    ref = snapshot.file(table, date)
+    return ref.digest if ref and ref.name == date else ""
+
+
+def _sampled(mask: Mask, seed: int) -> Mask:
+    places = np.flatnonzero(mask)
+    if len(places) <= SAMPLE:
+        return mask
+    chosen = np.zeros(len(mask), dtype=bool)
+    chosen[np.random.default_rng(seed).choice(places, SAMPLE, replace=False)] = True
+    return chosen
+
+
+def _encoded(bundle: Bundle, rows: Rows, mask: Mask) -> Matrix:
+    parts = [bundle.encoder.encode(frame) for frame in rows.frames(mask, bundle.encoder.columns)]
+    return np.concatenate(parts) if parts else np.empty((0, len(bundle.encoder.columns)), dtype=np.float32)
+
+
+def _losses(champion: Bundle, rows: Rows, mask: Mask) -> Numbers:
+    parts = [champion.score(frame) for frame in rows.frames(mask, champion.encoder.columns)]
+    return row_losses(rows.outcome[mask], np.concatenate(parts), champion.task) if parts else np.empty(0)

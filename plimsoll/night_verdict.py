@@ -1,0 +1,160 @@
+"""What one night shows about a model: inputs, scores, the losses whose outcomes have come, and a guess at the others.
+
+Nightly checks and backtests of a policy call the same two functions, so what was tried is what will be done.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plimsoll import drift, quality
+from plimsoll.bundle import Reference
+from plimsoll.diagnosis import diagnose
+from plimsoll.drift import InputVerdict, judge_inputs
+from plimsoll.estimate import EstimateVerdict, judge_estimate
+from plimsoll.model_config import Drift
+from plimsoll.outcomes import NightlyQuality
+from plimsoll.profile import Profile
+from plimsoll.quality import QualityVerdict, judge_quality
+from plimsoll.quality_threshold import Curves, threshold_curve
+from plimsoll.recent_losses import RecentVerdict, judge_recent
+from plimsoll.score_sketch import ScoreSketch
+from plimsoll.trailing import InputsJudged, judge_both
+
+PATH_NIGHTS = 14  # of the quality chart kept in an entry; the whole path follows from the predictions
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is kept of one night's batch by the version that is judged."""
+
+    date: str
+    profile: Profile
+    scores: ScoreSketch | None  # None: committed before they were kept
+
+
+@dataclass(frozen=True)
+class NightVerdict:
+    """The answers: has the input moved, have the scores, has the model got worse, is that to be expected?"""
+
+    inputs: InputsJudged
+    scores: InputVerdict | None  # None where the version or the batch keeps no scores
+    quality: QualityVerdict
+    slices: Mapping[str, QualityVerdict]
+    recent: RecentVerdict
+    estimate: EstimateVerdict
+    estimate_alarms: tuple[bool, ...]  # of the nights that were given, newest last
+    sentence: str  # what it means together
+
+    @property
+    def input_alarm(self) -> bool:
+        """Whether tonight's inputs are strange to the training days."""
+        return self.inputs.training.alarm
+
+    @property
+    def quality_alarms(self) -> tuple[bool, ...]:
+        """Whether late losses were over their threshold, as a whole or in a slice, night by night, newest last."""
+        dates = [date for date, _, _ in self.quality.path]
+        over = {date for chart in (self.quality, *self.slices.values()) for date in chart.alarm_nights}
+        return tuple(date in over for date in dates)
+
+    @property
+    def alarmed_slices(self) -> tuple[str, ...]:
+        """The slices whose late losses are over their threshold now."""
+        return tuple(name for name, chart in self.slices.items() if chart.alarm)
+
+    @property
+    def losses_rose_from(self) -> str | None:
+        """The night after the chart was last at zero (Page's estimate of when it changed); None without an alarm."""
+        rising = None
+        for date, _, s in self.quality.path if self.quality.alarm else ():
+            rising = None if s == 0 else rising or date
+        return rising
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict as it is kept with a decision, its charts cut to the last nights."""
+        return {
+            "inputs": self.inputs.to_json(),
+            "scores": drift.to_json(self.scores) if self.scores else None,
+            "quality": _cut(self.quality),
+            "slices": {name: _cut(chart) for name, chart in self.slices.items()},
+            "recent": self.recent.to_json(),
+            "estimate": self.estimate.to_json(),
+            "diagnosis": self.sentence,
+        }
+
+
+def judge_night(
+    policy: Drift,
+    reference: Reference,
+    trained_through: str,
+    nights: Sequence[Observed],
+    late: Sequence[NightlyQuality],
+    curves: Curves = threshold_curve,
+    waiting: Collection[str] = (),
+) -> NightVerdict:
+    """Return what the last of some nights shows about a version, and its losses so far, both in order of dates.
+
+    waiting names nights with too few rows that wait to be judged with others. Late losses of nights that the version
+    was trained on are not judged, nor of those with too few outcomes. Raises DataError when a night was profiled on
+    another plan.
+    """
+    tonight, before = nights[-1], {night.date: night.profile for night in nights[:-1]}
+    pooled = {date: profile for date, profile in before.items() if date in waiting}
+    given = reference.plan, reference.days, before, tonight.date, tonight.profile
+    inputs = judge_both(*given, policy.one_in_nights, pooled)
+    enough = [n for n in late if n.date > trained_through and n.coverage >= policy.min_coverage]
+    chart, slices = _charts(policy, reference, enough, curves)
+    behind = sum(night.date > chart.path[-1][0] for night in nights) if chart.path else len(nights)
+    recent = judge_recent([*reference.losses.values()], chart, policy.recent_one_in_nights, behind)
+    guesses = _estimates(reference, nights)
+    estimate = judge_estimate(
+        guesses.get(tonight.date), _reference_estimates(reference), reference.losses, policy.estimate_one_in_nights
+    )
+    high = tuple(guesses.get(n.date, 0) > estimate.threshold for n in nights) if estimate.threshold else ()
+    scores = _judge_scores(policy, reference, tonight)
+    came = {n.date: n.loss for n in enough if n.loss is not None}
+    sentence = diagnose(
+        inputs.training, scores, chart, estimate, {d: (g, came[d]) for d, g in guesses.items() if d in came}
+    )
+    return NightVerdict(inputs, scores, chart, slices, recent, estimate, high, sentence)
+
+
+def _charts(
+    policy: Drift, reference: Reference, late: Sequence[NightlyQuality], curves: Curves
+) -> tuple[QualityVerdict, dict[str, QualityVerdict]]:
+    """Return the chart of all rows and of every slice; together they alarm as often as the policy says (Bonferroni)."""
+    share = policy.quality_false_alarm_share / (1 + len(reference.slices))
+
+    def judged(past: Mapping[str, float], losses: Sequence[tuple[str, float]]) -> QualityVerdict:
+        return judge_quality(list(past.values()), losses, share, policy.quality_horizon_nights, curves)
+
+    whole = judged(reference.losses, [(n.date, n.loss) for n in late if n.loss is not None])
+    parts = {name: [(n.date, n.slices[name]) for n in late if name in n.slices] for name in reference.slices}
+    return whole, {name: judged(reference.slices[name], losses) for name, losses in parts.items()}
+
+
+def _judge_scores(policy: Drift, reference: Reference, tonight: Observed) -> InputVerdict | None:
+    if reference.scores is None or tonight.scores is None:
+        return None
+    days = list(reference.scores.days.values())
+    return judge_inputs([reference.scores.plan], days, reference.scores.profile(tonight.scores), policy.one_in_nights)
+
+
+def _estimates(reference: Reference, nights: Sequence[Observed]) -> dict[str, float]:
+    scores = reference.scores
+    if scores is None:
+        return {}
+    guesses = {n.date: scores.estimate(scores.profile(n.scores)) for n in nights if n.scores}
+    return {date: guess for date, guess in guesses.items() if guess is not None}
+
+
+def _reference_estimates(reference: Reference) -> dict[str, float]:
+    scores = reference.scores
+    guesses = {date: scores.estimate(day) for date, day in scores.days.items()} if scores else {}
+    return {date: guess for date, guess in guesses.items() if guess is not None}
+
+
+def _cut(chart: QualityVerdict) -> dict[str, Any]:
+    body = quality.to_json(chart)
+    return {**body, "path": body["path"][-PATH_NIGHTS:]}

@@ -1,0 +1,87 @@
+"""The parts of a model's page about what drift decisions saw: guessed and real losses, outcomes, what pushed inputs."""
+
+from typing import Any
+
+from plimsoll.axes import is_date
+from plimsoll.ledger import Entry
+from plimsoll.model_story import ModelStory
+from plimsoll.page import Child, Html, badge, day, section, table
+from plimsoll.time_chart import Line, Point, TimeChart, time_chart
+
+SHOWN_NIGHTS = 14  # of the table of what pushed inputs, newest first
+SHOWN_COLUMNS = 3
+
+
+def estimate_section(story: ModelStory) -> Html:
+    """Return the section about losses that were estimated before outcomes came, beside those that came."""
+    nights = [(e, e.facts["estimate"]) for e in _judged(story) if (e.facts.get("estimate") or {}).get("judged")]
+    if not nights:
+        return section(
+            "Estimated quality", lead="No version that keeps the scores of its reference days was checked yet."
+        )
+    guessed = tuple((str(e.facts["date"]), float(said["estimate"])) for e, said in nights)
+    came = {(version, night.date): night.loss for version, late in story.quality.items() for night in late}
+    real = tuple(
+        (date, came.get((int(e.facts["version"]), date))) for (e, _), (date, _) in zip(nights, guessed, strict=True)
+    )
+    chart = TimeChart(
+        "Estimated quality",
+        "mean loss of the night",
+        (Line("real", real, 1, marked=False), Line("estimated", guessed, 0, "main")),
+        threshold=tuple((str(e.facts["date"]), float(said["threshold"])) for e, said in nights),
+        alarms=frozenset(str(e.facts["date"]) for e, said in nights if said["alarm"]),
+        named_below=True,
+    )
+    lead = (
+        "What nights with such scores have lost before, guessed before outcomes come. It sees harder nights; it cannot "
+        f"see that the same inputs now lead to other outcomes. {_goodness(nights[-1][1])}"
+    )
+    return section("Estimated quality", time_chart(chart), lead=lead)
+
+
+def coverage_section(story: ModelStory) -> Html:
+    """Return the section about the share of each night's rows whose outcome is known."""
+    version = story.standing.champion
+    nights = [n for n in story.quality.get(version or 0, ()) if is_date(n.date)]
+    points: tuple[Point, ...] = tuple((n.date, n.coverage) for n in nights)
+    chart = TimeChart("Outcomes", "share of rows with an outcome", (Line(f"v{version}", points),), from_zero=True)
+    unknown = sum(n.unknown_keys for n in nights)
+    lead = "A night's loss is judged once enough of its outcomes have come."
+    said = f" {unknown:,} outcomes name no row that was scored; they are not used." if unknown else ""
+    return section("Outcomes", time_chart(chart), lead=lead + said)
+
+
+def pushed_section(story: ModelStory) -> Html:
+    """Return which columns pushed the inputs in the last nights, and what the night's answers mean together."""
+    nights = _judged(story)[-SHOWN_NIGHTS:]
+    rows = [_pushed_row(e) for e in reversed(nights)]
+    shown = table(["Night", "Inputs", "Scores", "Most pushed", "What it means"], rows, empty="No night was judged yet.")
+    return section("Night by night", shown, lead="The last nights, newest first." if rows else "")
+
+
+def _pushed_row(entry: Entry) -> list[Child]:
+    inputs = entry.facts["inputs"]
+    words = [column["words"] for column in inputs.get("columns", ())[:SHOWN_COLUMNS]]
+    slices = [name for name, chart in (entry.facts.get("slices") or {}).items() if chart.get("alarm")]
+    meaning = str(entry.facts.get("diagnosis") or "–")
+    if slices:
+        meaning += f" Losses rose in {', '.join(slices)}."
+    answers = [_alarm(inputs), _alarm(entry.facts.get("scores"))]
+    return [day(entry.facts["date"]), *answers, "; ".join(words) or "–", meaning]
+
+
+def _alarm(verdict: Any) -> Child:
+    if not verdict or not verdict.get("judged"):
+        return "not judged"
+    return badge("note", "moved") if verdict["alarm"] else "as usual"
+
+
+def _goodness(said: dict[str, Any]) -> str:
+    if said.get("error_sd") is None:
+        return ""
+    moved = f" and explained {max(said['correlation'], 0) ** 2:.0%} of how it moved" if said.get("correlation") else ""
+    return f"On the reference nights it missed the real loss by {said['error_sd']:.2g} (sd){moved}."
+
+
+def _judged(story: ModelStory) -> list[Entry]:
+    return [e for e in story.nightly if e.facts.get("inputs") and is_date(str(e.facts["date"]))]

@@ -1,0 +1,122 @@
+"""Judging: a candidate and the champion on the same later rows, and what every gate says of it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from prefect.logging import get_run_logger
+
+from plimsoll.assembly import KEY
+from plimsoll.bundle import Bundle
+from plimsoll.gate_result import GateResult
+from plimsoll.gates import run_gates
+from plimsoll.judged_rows import judged_rows
+from plimsoll.ledger import Entry
+from plimsoll.newcomers import Newcomers, newcomers_of
+from plimsoll.operations_gate import Machine, measure_machine
+from plimsoll.probe import PROBE_ROWS, make_probe
+from plimsoll.row_parts import Mask, Rows
+from plimsoll.snapshot import load_snapshot
+from plimsoll.standing import Version
+from plimsoll.store import get_json, put_json
+from plimsoll.training import Evaluation, evaluate_scores, scores_of, split_rows
+from plimsoll.tries import tries_on
+from tasks.assemble import batch_partition
+from tasks.bundles import fetch_bundle
+from tasks.records import Run
+from tasks.stage import stage
+
+TIMED_ROWS = 20_000  # of those that judge, at most
+TOLD = {"pass": "passed", "warn": "WARNED", "fail": "FAILED"}
+
+
+@dataclass(eq=False)
+class Report:
+    """What a candidate is judged by; kept as one object, its digest is what an approval is bound to.
+
+    Neither frozen nor compared: it is built once and handed on.
+    """
+
+    evaluation: Evaluation
+    champion: Version | None
+    champion_evaluation: Evaluation | None
+    gates: tuple[GateResult, ...]
+    excluded: dict[str, str]  # dates that validation stopped, with the reason
+    shown: Mapping[str, Any]  # what gates were judged by, as JSON by gate
+
+    @property
+    def passed(self) -> bool:
+        """Whether no gate refused it."""
+        return all(gate.passed for gate in self.gates)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON."""
+        champion = self.champion_evaluation
+        return {
+            "passed": self.passed,
+            "gates": [gate.to_json() for gate in self.gates],
+            "shown": dict(self.shown),
+            "candidate": self.evaluation.to_json(),
+            "champion": champion.to_json() if champion else None,
+            "champion_version": self.champion.number if self.champion else None,
+            "excluded_dates": self.excluded,
+        }
+
+
+@stage
+def judge_candidate(run: Run, bundle: Bundle, rows: Rows) -> Report:
+    """Evaluate candidate and champion on the same later rows and run every gate."""
+    _, later = split_rows(rows, run.config)
+    standing = run.standing()
+    champion = standing.version(standing.champion) if standing.champion else None
+    other = fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle) if champion else None
+    name = f"champion v{champion.number}" if champion else ""
+    score, rival = scores_of(bundle, rows, later), scores_of(other, rows, later) if other else None
+    mine = evaluate_scores(score, rows, later, bundle.task)
+    tries = tries_on(standing, bundle.digest, mine.dates, partial(_judged_on, run))
+    judged = judged_rows(rows, later, run.config, score, rival, name, tries)
+    machine = _machine(run, bundle, other, rows, later, name)
+    found = run_gates(judged, mine.metrics, machine, _newcomers(run, bundle, champion, other, rows))
+    for gate in found.results:
+        get_run_logger().info("Gate %s: %s", TOLD[gate.verdict], gate.sentence)
+    run.outputs["probe"] = _keep_probe(run, bundle, rows, later)
+    theirs = evaluate_scores(rival, rows, later, bundle.task) if rival is not None else None
+    excluded = dict(run.outputs.get("excluded_dates", {}))
+    return Report(mine, champion, theirs, found.results, excluded, found.shown)
+
+
+def _judged_on(run: Run, entry: Entry) -> list[str]:
+    """Return the dates that a version was judged on, from its gate report."""
+    return list(get_json(run.store, entry.facts["gate_report"])["candidate"]["dates"])
+
+
+def _machine(run: Run, bundle: Bundle, other: Bundle | None, rows: Rows, later: Mask, name: str) -> Machine | None:
+    """Return what a bundle is on this machine, where the config asks for it."""
+    asked = run.config.gates.operations
+    if asked is None:
+        return None
+    rival = other if asked.max_slowdown is not None else None
+    columns = dict.fromkeys([*bundle.encoder.columns, *(rival.encoder.columns if rival else ())])
+    frame = rows.head(TIMED_ROWS, later, columns)
+    return measure_machine(bundle, rival, frame, run.start.environment.lock, name, time.perf_counter)
+
+
+def _newcomers(
+    run: Run, bundle: Bundle, champion: Version | None, other: Bundle | None, rows: Rows
+) -> Newcomers | None:
+    """Return what came since the champion's snapshot, where the config asks for it and there is a champion."""
+    if run.config.gates.trust is None or champion is None or other is None:
+        return None
+    before = load_snapshot(run.store, str(champion.trained.facts["snapshot"]))
+    now = load_snapshot(run.store, run.snapshots[-1])
+    return newcomers_of(rows, bundle, other, before, now, run.config.estimator.seed)
+
+
+def _keep_probe(run: Run, bundle: Bundle, rows: Rows, later: Mask) -> str:
+    """Store what a candidate says of the last rows that judge it; a rollback to it is proved by them."""
+    last = rows.dates(later)[-1]
+    mask = later & (rows.day == rows.day[later].max()) if run.config.source.kind == "dates" else later
+    first = rows.head(PROBE_ROWS, mask, [KEY, *bundle.encoder.columns])
+    return put_json(run.store, make_probe(bundle, first, batch_partition(run.config, last)).to_json())

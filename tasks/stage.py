@@ -1,0 +1,28 @@
+"""A step of a flow as a Prefect task that is handed its inputs whole."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.utilities.annotations import opaque
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def stage(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function a Prefect task that is never cached and whose inputs Prefect does not look into.
+
+    Prefect walks through every input of a task twice, in search of futures: through a run and all ledger entries that
+    it has read that takes seconds, and more with every night. Steps are called one after another, without futures.
+    """
+    step: Callable[..., T] = task(cache_policy=NO_CACHE)(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        whole = {name: opaque(value) for name, value in kwargs.items()}
+        return step(*(opaque(value) for value in args), **whole)
+
+    return call

@@ -1,0 +1,369 @@
+"""Backtests: a night decides on what was known that night, rivals are real policies, and costs add up."""
+
+import ast
+import datetime as dt
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plimsoll.backtest import INPUTS, foreseen, replay
+from plimsoll.backtest_figures import Prices, freshest, is_false, paired, quantile, sentences, tally
+from plimsoll.backtest_nights import look_at_nights
+from plimsoll.backtest_parts import (
+    BLOCK_NIGHTS,
+    Course,
+    Duel,
+    Fight,
+    History,
+    Look,
+    Model,
+    Night,
+    NightLoss,
+    Request,
+    Retraining,
+    Seen,
+    Served,
+    Study,
+    Train,
+    block_of,
+    known_dates,
+    shifted,
+)
+from plimsoll.backtest_policies import CONFIGURED, MONTHLY, Policy, policies_of, refuse_names, rival_names
+from plimsoll.bundle import Reference
+from plimsoll.config_loading import parse_config
+from plimsoll.errors import ConfigError, DataError
+from plimsoll.gate_result import GateResult
+from plimsoll.model_config import Drift, ModelConfig
+from plimsoll.night_verdict import Observed
+from plimsoll.profile import plan_profile, profile_batch
+from plimsoll.quality_threshold import threshold_curve
+from tasks import backtest_keys, landing
+from tasks.backtests import read_policies
+
+FIRST = "2013-04-01"
+CONFIG = parse_config(ModelConfig, Path("configs/models/flight_delay.yaml").read_text(), "the demo's")
+LOST = GateResult("auc", "fail", 0.5, 0.6, "auc is 0.5")
+WON = GateResult("auc", "pass", 0.7, 0.6, "auc is 0.7")
+
+
+# words, shapes and checks: none of them changes a number that is kept
+NO_RESULT = {
+    "errors",
+    "config_loading",
+    "config_part",
+    "model_config",
+    "backtest_parts",
+    "standing",
+    "diagnosis",
+    "outcomes",
+}
+IN_THE_DATES = {"lookups"}  # how rows were assembled is in the digest of each date
+NOT_REPLAYED = {"newcomers", "operations_gate", "trust_gate"}
+
+
+@pytest.mark.parametrize("group", [backtest_keys.DUELS, backtest_keys.LOOKING], ids=["duels", "looking"])
+def test_a_key_names_all_code_that_its_result_comes_of(group: tuple[ModuleType, ...]) -> None:
+    files = [Path(str(module.__file__)) for module in (*group, *backtest_keys.TRAINING)]  # a model's key is in theirs
+    trees = [ast.parse(file.read_text()) for file in files[: len(group)]]
+    froms = [node.module or "" for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    used = {name.removeprefix("plimsoll.") for name in froms if name.startswith("plimsoll.")}
+    assert used - {file.stem for file in files} <= NO_RESULT | IN_THE_DATES | NOT_REPLAYED
+
+
+def nights(count: int, stopped: frozenset[int] = frozenset()) -> tuple[Night, ...]:
+    return tuple(Night(shifted(FIRST, n), "cut at noon" if n in stopped else "") for n in range(count))
+
+
+def policy(name: str, config: ModelConfig = CONFIG) -> Policy:
+    return next(one for one in policies_of(config, {}) if one.name == name)
+
+
+class World:
+    """Answers a replay, and writes down what it was asked."""
+
+    def __init__(
+        self,
+        history: History,
+        bad: Callable[[str], bool] = lambda _: False,
+        wins: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self.history, self.bad, self.wins, self.asked = history, bad, wins, list[Request]()
+
+    def __call__(self, request: Request) -> Any:
+        self.asked.append(request)
+        if isinstance(request, Train):
+            losses = {night.date: NightLoss(0.5, 10) for night in self.history.nights if night.date > request.as_of}
+            return Model(request.as_of, losses=losses)
+        if isinstance(request, Fight):
+            return Duel((WON if self.wins(request.challenger) else LOST,))
+        if isinstance(request, Study):
+            return (0.5,)
+        block = [n.date for n in block_of(self.history, request.since, request.block) if not n.stopped]
+        return {date: Seen(self.bad(date), tuple(self.bad(shifted(date, -n)) for n in (2, 1, 0))) for date in block}
+
+
+def run(which: Policy, world: World) -> Course:
+    course, answer = replay(which, world.history), None
+    try:
+        while True:
+            answer = world(course.send(answer))
+    except StopIteration as end:
+        return end.value
+
+
+SOME_NIGHTS = st.frozensets(st.integers(0, 79))
+
+
+@settings(max_examples=40, deadline=None)
+@given(SOME_NIGHTS, SOME_NIGHTS, SOME_NIGHTS, st.integers(1, 79), st.integers(0, 5), st.sampled_from(rival_names()))
+def test_nothing_later_than_a_night_decides_it(
+    stopped: frozenset[int], bad: frozenset[int], lost: frozenset[int], cut: int, approval: int, name: str
+) -> None:
+    alarms, losers = ({shifted(FIRST, n) for n in some} for some in (bad, lost))
+    whole = World(History(nights(80, stopped), 1, approval), alarms.__contains__, lambda date: date not in losers)
+    early = {date for date in alarms if date < shifted(FIRST, cut)}
+    short = World(History(nights(cut, stopped), 1, approval), early.__contains__, lambda date: date not in losers)
+    course, beginning = run(policy(name), whole), run(policy(name), short)
+    assert course.nights[:cut] == beginning.nights
+    assert [one for one in course.retrains if one.date < shifted(FIRST, cut)] == [*beginning.retrains]
+    assert course == run(policy(name), whole), "the same facts, the same decisions"
+
+
+@settings(max_examples=40, deadline=None)
+@given(SOME_NIGHTS, SOME_NIGHTS, st.integers(0, 5), st.sampled_from(rival_names()))
+def test_a_retrain_serves_after_its_night_and_its_approval_and_never_stands_on_broken_data(
+    stopped: frozenset[int], bad: frozenset[int], approval: int, name: str
+) -> None:
+    alarms = {shifted(FIRST, n) for n in bad}
+    history = History(nights(80, stopped), 1, approval)
+    world = World(history, alarms.__contains__)
+    course = run(policy(name), world)
+    assert all(night.date > shifted(night.model, approval) for night in course.nights if night.model != history.eve)
+    broken = {night.date for night in history.nights if night.stopped}
+    assert not broken & {one.date for one in course.retrains}
+    assert all(night.loss is None for night in course.nights if night.date in broken)
+    asked = [request.as_of for request in world.asked if isinstance(request, Train)]
+    assert asked == [history.eve, *(one.date for one in course.retrains)]
+    days = [dt.date.fromisoformat(one.date) for one in course.retrains]
+    wait = policy(name).retrain.cooldown_days
+    assert all((b - a).days >= wait for a, b in pairwise(days))
+
+
+@settings(max_examples=30, deadline=None)
+@given(SOME_NIGHTS, SOME_NIGHTS, st.sampled_from(["never", "every 7 days", MONTHLY]))
+def test_what_a_calendar_trains_is_known_beforehand_whoever_wins(
+    stopped: frozenset[int], lost: frozenset[int], name: str
+) -> None:
+    losers = {shifted(FIRST, n) for n in lost}
+    world = World(History(nights(80, stopped), 1), wins=lambda date: date not in losers)
+    run(policy(name), world)
+    asked = [request.as_of for request in world.asked if isinstance(request, Train)]
+    assert asked == foreseen(policy(name), world.history)
+    assert not [request for request in world.asked if isinstance(request, Look | Study)]
+
+
+def test_calendars_keep_to_their_days_and_never_means_never() -> None:
+    world = World(History(nights(62), 1))
+    found = {name: [one.date for one in run(policy(name), world).retrains] for name in ("never", MONTHLY)}
+    assert found == {"never": [], MONTHLY: [shifted(FIRST, 29), shifted(FIRST, 59)]}
+    assert len(run(policy("every 7 days"), world).retrains) == 8
+
+
+def test_each_signal_alone_decides_for_its_rival_and_both_for_the_configured_policy() -> None:
+    def only(inputs: bool, quality: bool) -> World:
+        class Half(World):
+            def __call__(self, request: Request) -> Any:
+                answer = super().__call__(request)
+                if not isinstance(request, Look):
+                    return answer
+                return {date: Seen(inputs, (quality,) * 3) for date in answer}
+
+        return Half(History(nights(20), 1))
+
+    def rules(name: str, world: World) -> list[str]:
+        return [one.rule for one in run(policy(name), world).retrains]
+
+    inputs, quality = only(True, False), only(False, True)
+    assert rules("drift alone", inputs) == [INPUTS, INPUTS]
+    assert rules("drift alone", quality) == rules("quality alone", inputs) == rules(CONFIGURED, inputs) == []
+    assert rules("quality alone", quality) == rules(CONFIGURED, quality) == ["late_losses", "late_losses"]
+    assert {night.rule for night in run(policy(CONFIGURED), inputs).nights} == {"input_drift_informs"}
+
+
+def test_a_challenger_that_loses_or_that_cannot_be_trained_never_serves() -> None:
+    lost = run(policy("every 7 days"), World(History(nights(20), 1), wins=lambda _: False))
+    assert {night.model for night in lost.nights} == {shifted(FIRST, -1)}
+    assert [one.promoted for one in lost.retrains] == [False, False]
+    assert lost.first == (LOST.sentence,), "the first model serves, and what refused it is told"
+
+    class Hopeless(World):
+        def __call__(self, request: Request) -> Any:
+            answer = super().__call__(request)
+            later = isinstance(request, Train) and request.as_of >= FIRST
+            return Model(request.as_of, refused="too few rows") if later else answer
+
+    failed = run(policy("every 7 days"), Hopeless(History(nights(20), 1)))
+    assert [one.because for one in failed.retrains] == ["too few rows", "too few rows"]
+
+
+def test_without_a_first_model_there_is_nothing_to_replay() -> None:
+    course = replay(policy("never"), History(nights(3), 1))
+    assert isinstance(course.send(None), Train)
+    with pytest.raises(DataError, match=r"No first model could be trained as of 2013-03-31: too few rows"):
+        course.send(Model("2013-03-31", refused="too few rows"))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 60), st.integers(0, 9), st.one_of(st.none(), st.integers(1, 30)))
+def test_what_trains_is_what_train_model_would_take(day: int, delay: int, window: int | None) -> None:
+    landed = [shifted(FIRST, n) for n in range(60) if n % 9]
+    as_of = shifted(FIRST, day)
+    found = known_dates(landed, as_of, delay, window)
+    assert all(date <= shifted(as_of, -delay) for date in found)
+    outcome, split = SimpleNamespace(delay_days=delay), SimpleNamespace(window_days=window)
+    source = SimpleNamespace(kind="dates", path="", where="")
+    config = SimpleNamespace(model="m", source=source, outcome=outcome, split=split)
+    asked = SimpleNamespace(config=config, as_of=as_of, workspace=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(landing, "landed_dates", lambda *_: landed)
+        try:
+            real = landing.training_dates(asked, None, None)  # type: ignore[arg-type]
+        except DataError:
+            real = []
+    assert found == real
+
+
+def days_of(count: int, seed: int) -> dict[str, pd.DataFrame]:
+    chance = np.random.default_rng(seed)
+    return {shifted(FIRST, n): pd.DataFrame({"x": chance.normal(size=50)}) for n in range(count)}
+
+
+def test_a_loss_is_not_looked_at_before_its_outcome_came() -> None:
+    past = {shifted(date, -100): frame for date, frame in days_of(30, 1).items()}
+    plan = plan_profile(pd.concat(past.values()), {"x": "number"})
+    chance = np.random.default_rng(2)
+    losses = {date: float(chance.normal(0.5, 0.02)) for date in past}
+    reference = Reference(plan, {date: profile_batch(plan, frame) for date, frame in past.items()}, losses)
+    nights = [Observed(date, profile_batch(plan, frame), None) for date, frame in days_of(14, 3).items()]
+    tonight = [night.date for night in nights]
+    quiet = {date: NightLoss(0.5, 50, 50) for date in tonight}
+    for delay, at in ((0, 3), (1, 3), (5, 2)):
+        loud = quiet | {date: NightLoss(9.0, 50, 50) for date in tonight[at:]}
+        told = (Drift(), reference, "2013-03-01", tonight, nights)
+        before, after = (look_at_nights(*told, known, delay, threshold_curve) for known in (quiet, loud))
+        known_by = at + delay
+        assert [*before.values()][:known_by] == [*after.values()][:known_by]
+        assert all(one.quality_alarms[-1] for one in [*after.values()][known_by + 4 :]), "and once it came, it is"
+
+
+def test_a_block_is_counted_from_the_night_since_which_a_model_serves() -> None:
+    history = History(nights(30), 1)
+    assert block_of(history, shifted(FIRST, 10), 0)[0].date == shifted(FIRST, 10)
+    assert len(block_of(history, shifted(FIRST, 10), 1)) == 30 - 10 - BLOCK_NIGHTS
+
+
+# what it gave and cost
+
+
+def model(as_of: str, losses: list[float], start: str = FIRST) -> Model:
+    nightly = {shifted(start, n): NightLoss(loss, 10) for n, loss in enumerate(losses)}
+    return Model(as_of, reference=tuple(n / 100 for n in range(100)), losses=nightly)
+
+
+def course(name: str, losses: list[float | None], retrains: int = 0, rule: str = "maximum_age") -> Course:
+    served = tuple(
+        Served(shifted(FIRST, n), "2013-03-31", loss, 0 if loss is None else n + 1, "nothing", False)
+        for n, loss in enumerate(losses)
+    )
+    made = tuple(Retraining(FIRST, rule, "", "2013-03-31", True, "") for _ in range(retrains))
+    return Course(name, served, made)
+
+
+def test_costs_add_up() -> None:
+    first = {"2013-03-31": model("2013-03-31", [0.5] * 10)}
+    courses = [course(CONFIGURED, [0.5, None, 0.7], 3), course(MONTHLY, [0.5, None, 0.5], 1)]
+    own, monthly = tally(courses, first, Prices(retrain=7, quality=2))
+    assert (own.mean_loss, own.nights, own.retrain_cost) == (pytest.approx(0.6), 2, 21)
+    assert own.row_loss == pytest.approx((0.5 * 1 + 0.7 * 3) / 4)
+    assert own.quality_cost == pytest.approx(2 * 20 * 2), "20 % on each of two nights, at 2 a point"
+    assert (own.cost, monthly.cost) == (pytest.approx(101), 7)
+    assert (own.against_monthly, own.worse_nights) == (pytest.approx(0.1), 1)
+    assert "with as many retrains or more (3 against 1)" in sentences([own, monthly])[1]
+    assert "every 30 days costs least: 7" in sentences([own, monthly])[2]
+
+
+def test_an_alarm_is_false_unless_two_of_the_next_seven_nights_were_bad() -> None:
+    limit = quantile([n / 100 for n in range(100)], 0.95)
+    assert limit == 0.94
+    for bad, false in ((0, True), (1, True), (2, False), (7, False)):
+        after = [0.99] * bad + [limit] * (7 - bad)
+        assert is_false(model("2013-03-31", [0.99, *after, 0.99, 0.99]), FIRST) == false
+    assert not is_false(Model("2013-03-31"), FIRST), "without a reference nothing is called false"
+    alarmed, aged = (course(CONFIGURED, [0.5] * 9, 1, rule) for rule in ("late_losses", "maximum_age"))
+    models = {"2013-03-31": model("2013-03-31", [0.5] * 9)}
+    monthly = course(MONTHLY, [0.5] * 9)
+    told = [tally([one, monthly], models, Prices())[0] for one in (alarmed, aged)]
+    assert [(one.alarms, one.false_alarms) for one in told] == [(1, 1), (0, 0)]
+
+
+def test_the_freshest_model_is_one_that_was_trained_before_the_night() -> None:
+    models = {date: model(date, [0.1] * 9) for date in ("2013-03-31", "2013-04-02")}
+    models["2013-04-01"] = Model("2013-04-01", refused="too few rows")
+    assert freshest(models, "2013-04-02").as_of == "2013-03-31"  # type: ignore[union-attr]
+    assert freshest(models, "2013-04-03").as_of == "2013-04-02"  # type: ignore[union-attr]
+    assert freshest(models, "2013-03-31") is None
+
+
+def test_a_difference_is_uncertain_by_its_weeks() -> None:
+    losses = {shifted(FIRST, n): 0.5 + (0.1 if n // 7 == 1 else 0.0) for n in range(28)}
+    mean, error = paired(losses, dict.fromkeys(losses, 0.5))
+    assert mean == pytest.approx(0.025)
+    assert error == pytest.approx(2 * 0.05 / math.sqrt(4))
+    assert paired({FIRST: 1.0}, {FIRST: 0.5}) == (0.5, None)
+
+
+# policies of files
+
+
+def test_a_policy_file_says_only_what_differs() -> None:
+    found = policies_of(CONFIG, {"bold": {"retrain": {"max_age_days": 5}}})
+    bold = next(one for one in found if one.name == "bold")
+    assert bold.retrain == CONFIG.retrain.model_copy(update={"max_age_days": 5})
+    assert bold.drift == CONFIG.drift
+    assert [one.name for one in found] == [CONFIGURED, "bold", *rival_names()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("retrain: {max_age: 5}", r"bold.yaml: unknown key retrain.max_age. Did you mean max_age_days?"),
+        ("retrian: {}", r"unknown key retrian. Did you mean retrain?"),
+        ("drift: {one_in_nights: 1}", r"drift.one_in_nights: "),
+        ("[1, 2]", r"expected a mapping of keys to values, found list"),
+    ],
+)
+def test_a_wrong_policy_file_is_named_with_its_mistake(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "bold.yaml").write_text(text)
+    with pytest.raises(ConfigError) as found:
+        read_policies([tmp_path / "bold.yaml"])
+    assert said in str(found.value)
+
+
+def test_a_policy_file_that_is_missing_or_has_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone.yaml: expected a YAML with drift: and retrain:, found none"):
+        read_policies([tmp_path / "gone.yaml"])
+    with pytest.raises(ConfigError, match=r"another --policy"):
+        refuse_names(["bold", "bold"], rival_names())
+    for name in ("never", "every_7_days", "Drift-alone", "configured"):
+        with pytest.raises(ConfigError, match=r"that every backtest has. A policy is called as its file: rename it"):
+            refuse_names([name], rival_names())
