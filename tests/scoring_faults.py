@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.scoring_kills import MODEL, make_champion
+from tests.scoring_kills import MODEL, ask, make_champion
 
 DATES = ("2013-03-01", "2013-03-02", "2013-03-03")
 CHAMPION, ALL = 1, (1, 2, 3)
@@ -73,7 +73,7 @@ def prepare(folder: Path) -> Scene:
         facts = {name: value for name, value in known.items() if name not in ("run", "record")}
         run.decide("trained", {**facts, "version": 3})
         evidence = {"bundle": facts["bundle"], "snapshot": facts["snapshot"]}
-        run.decide("promotion_requested", {"version": 3, "evidence": evidence, "requested_by": "ada"})
+        ask(run, 3, evidence)
     config = scene.root / f"configs/models/{MODEL}.yaml"
     for old, new in DATED.items():
         assert old in config.read_text(), old

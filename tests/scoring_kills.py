@@ -98,9 +98,17 @@ def make_champion(home: Path) -> None:
                 "trained_through": "",
             }
             run.decide("trained", {"version": number, **facts})
-            run.decide("promotion_requested", {"version": number, "evidence": evidence, "requested_by": "ada"})
+            ask(run, number, evidence)
         run.decide("approved", {"version": 1, "evidence": evidence, "comment": ""}, by="grace")
         run.decide("promoted", {"version": 1, "approval": 4}, by="grace")
+
+
+def ask(run: Any, version: int, evidence: dict[str, str]) -> None:
+    """Enter a request for promotion that a person could answer, as train_model would."""
+    from plimsoll.model_config import Approval
+
+    terms = {"policy": Approval().model_dump(mode="json"), "expires_at": "2100-01-01T00:00:00+00:00"}
+    run.decide("promotion_requested", {"version": version, "evidence": evidence, "requested_by": "ada", **terms})
 
 
 def score(home: Path, date: str, die_at: str | int = -1, steps: list[str] | None = None) -> None:
