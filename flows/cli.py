@@ -15,6 +15,7 @@ from flows import (
     cli_keys,
     cli_maintain,
     cli_reproduce,
+    cli_segments,
     cli_selftest,
     cli_verify,
 )
@@ -123,6 +124,7 @@ cli_keys.add_commands(app)
 cli_reproduce.add_commands(app)
 cli_maintain.add_commands(app)
 cli_verify.add_commands(app)
+cli_segments.add_commands(app)
 cli_selftest.add_commands(app)
 
 
@@ -143,13 +145,13 @@ def main() -> None:
 
 
 def _run(flow: str, model: str, given: dict[str, Any], as_json: bool) -> None:
-    from flows.running import run_flow
+    from flows.running import family_parameters, run_flow
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
-    workspace.model(model)
+    asked = family_parameters(workspace, flow, model, given)
     with working(f"{flow} {model}", as_json):
-        result = run_flow(workspace, flow, {"model": model, **given})
+        result = run_flow(workspace, "run_family" if "family" in asked else flow, asked)
     print_result(result, as_json)
 
 

@@ -212,7 +212,7 @@ def approve(workspace: Workspace, story: Story, version: int, phone: Phone, day:
     outcome = submit_decision(
         workspace, MODEL, version, "approve", phone.owner, comment, as_of=day.isoformat(), code=phone.code()
     )
-    release_waiting(MODEL, version)
+    release_waiting(workspace, MODEL, version)
     story.tell(day, outcome.sentence, f"“{comment}”")
 
 

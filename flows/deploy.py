@@ -3,10 +3,10 @@
 import importlib
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from flows.running import PLATFORM
+from flows.running import PLATFORM, family_deployment
 from plimsoll.model_config import ModelConfig
 from tasks.prefect_api import connected, ui_url
 from tasks.secrecy import is_secret
@@ -27,6 +27,8 @@ FLOWS: tuple[tuple[str, Kind], ...] = (
     ("flows.check_drift.check_drift", "check"),
     ("flows.backtest_policy.backtest_policy", "backtest"),
 )
+SCHEDULED = ("train", "score", "check")
+FAMILY = "flows.run_family.run_family"
 UPKEEP = "flows.maintain_store.maintain_store"
 
 
@@ -58,12 +60,29 @@ def deploy(workspace: Workspace, flows: Sequence[tuple[str, Kind]] = FLOWS) -> l
     api_url = workspace.platform.api_url
     with connected(api_url) as client:
         ensure_pool(client, workspace.platform.prefect.work_pool)
-        models = [
-            _apply(client, workspace, _about_model(workspace.model(model), kind), path)
-            for model in workspace.models
-            for path, kind in flows
-        ]
-        return [*models, _apply(client, workspace, _about_platform(workspace), UPKEEP)]
+        wanted = [*_of_models(workspace, flows), *_of_families(workspace, flows), (_about_platform(workspace), UPKEEP)]
+        return [_apply(client, workspace, about, path) for about, path in wanted]
+
+
+def _of_models(workspace: Workspace, flows: Sequence[tuple[str, Kind]]) -> Iterator[tuple[Subject, str]]:
+    """Yield what is deployed for each model by itself, and the flow."""
+    for config in (workspace.model(name) for name in workspace.models):
+        if config.deployment == config.model:
+            yield from ((_about_model(config, kind), path) for path, kind in flows)
+
+
+def _of_families(workspace: Workspace, flows: Sequence[tuple[str, Kind]]) -> Iterator[tuple[Subject, str]]:
+    """Yield one deployment a flow for each family, which is told which model, and one a step for all its models."""
+    for family, members in ((name, workspace.members(name)) for name in workspace.families):
+        first = workspace.model(members[0])
+        about = f"**{family}**: {len(members)} models, one for each {first.segment and first.segment.column}."
+        tags = [family, first.owner]
+        for path, kind in flows:
+            yield Subject(family, f"{about} Name one of them.", tags, {}, None, False), path
+            if kind in SCHEDULED:
+                given = {"family": family, "step": path.rpartition(".")[2]}
+                name = family_deployment(family, given["step"])
+                yield Subject(name, f"{about} All of them.", tags, given, _cron(first, kind), True), FAMILY
 
 
 def ensure_pool(client: "SyncPrefectClient", name: str) -> None:

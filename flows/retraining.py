@@ -33,7 +33,7 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
     if run.workspace.platform.dispatch == "inline":
         enter_start(run, night, key)
         return _in_process(given)
-    started = _by_deployment(given, key)
+    started = _by_deployment(run.config.deployment, given, key)
     enter_start(run, night, key)
     return started
 
@@ -55,14 +55,14 @@ def _dates(given: dict[str, Any]) -> dict[str, dt.date | None]:
     return {name: given[name] and dt.date.fromisoformat(given[name]) for name in ("as_of", "start")}
 
 
-def _by_deployment(given: dict[str, Any], key: str) -> dict[str, Any]:
+def _by_deployment(name: str, given: dict[str, Any], key: str) -> dict[str, Any]:
     from tasks.prefect_api import start_run
 
     model = given["model"]
-    flow_run = start_run("train-model", model, given, key, ["retrain"], f"retrain {model} {given['as_of']}")
+    flow_run = start_run("train-model", name, given, key, ["retrain"], f"retrain {model} {given['as_of']}")
     if flow_run is None:
         raise ServerError(
-            f"The retrain of {given['as_of']} was not started: Prefect has no deployment train-model/{model}. Make it: "
+            f"The retrain of {given['as_of']} was not started: Prefect has no deployment train-model/{name}. Make it: "
             f"plimsoll deploy. Then: plimsoll check {model} --date {given['as_of']}"
         )
     return {"key": key, "flow_run": flow_run, "sentence": f"Training run {flow_run} was started."}

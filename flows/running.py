@@ -1,12 +1,31 @@
 """How a command runs a flow: in this process or through a deployment, always against a real server."""
 
 import os
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plimsoll.errors import DataError, PlimsollError, ServerError
+from plimsoll.errors import DataError, PlimsollError, ServerError, UserError
 from tasks.workspace import Workspace
 
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
 PLATFORM = "plimsoll"  # the name and tag of a deployment that is about no single model
+TRAIN = "train_model"
+SHOWN = 3  # members that failed which a sentence tells of
+
+
+class Member(NamedTuple):
+    """What became of one model's run in a family's."""
+
+    model: str
+    state: str
+    sentence: str
+
+    @property
+    def done(self) -> bool:
+        """Whether its run ended as it should."""
+        return self.state == "Completed"
 
 
 def run_flow(workspace: Workspace, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -16,7 +35,7 @@ def run_flow(workspace: Workspace, name: str, parameters: dict[str, Any]) -> dic
     """
     use_server(workspace)
     if workspace.platform.dispatch == "deployment":
-        return _run_deployment(name, parameters)
+        return _run_deployment(workspace, name, parameters)
     return _run_here(name, parameters)
 
 
@@ -39,7 +58,7 @@ def run_here(name: str, parameters: dict[str, Any]) -> tuple[Any, Any]:
 
     flow = getattr(importlib.import_module(f"flows.{name}"), name)
     quick = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # joining its thread costs 0.9 s a flow
-    with temporary_settings(quick), tags(parameters.get("model", PLATFORM)):
+    with temporary_settings(quick), tags(parameters.get("model") or parameters.get("family", PLATFORM)):
         state = flow(**parameters, return_state=True)
     return state, None if state.name == "Rejected" else state.result(raise_on_failure=False)
 
@@ -55,10 +74,48 @@ def _run_here(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"sentence": state.message, **(result or {})}
 
 
-def _run_deployment(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def family_parameters(workspace: Workspace, step: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a flow is given for a model, or what run_family is given where the name is a family's.
+
+    Raises ConfigError when the name is neither, UserError for what makes sense for one model alone.
+    """
+    if not workspace.members(name):
+        workspace.model(name)
+        return {"model": name, **given}
+    if given.get("version") is not None:
+        raise UserError(f"{name} is a family, and a version is one model's. Name the model: plimsoll models")
+    asked = {key: given[key] for key in ("start", "end", "as_of", "requested_by") if key in given}
+    return {"family": name, "step": step, **asked}
+
+
+def run_member(step: str, model: str, given: Mapping[str, Any]) -> Member:
+    """Run a flow for one model of a family within the family's run, and return what became of it."""
+    asked = {"model": model, **{key: value for key, value in given.items() if step == TRAIN or key != "requested_by"}}
+    state, result = run_here(step, asked)
+    if isinstance(result, BaseException):
+        return Member(model, state.name, str(result) or type(result).__name__)
+    return Member(model, state.name, str((result or {}).get("sentence") or state.message or ""))
+
+
+def close_family(family: str, step: str, members: Sequence[Member]) -> "State[Any]":
+    """Return the state of a family's run: failed by name when a member's run did not end as it should."""
+    from prefect.states import Completed, Failed
+
+    done, failed = [one for one in members if one.done], [one for one in members if not one.done]
+    sentence = f"{step} of {family}: {len(done)} of {len(members)} models done."
+    data = {"members": [one._asdict() for one in members]}
+    if members and not failed:
+        return Completed(message=sentence, data={**data, "sentence": sentence})
+    told = "; ".join(f"{one.model} {one.state}: {one.sentence}" for one in failed[:SHOWN])
+    more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
+    said = f"{sentence} {told}{more}" if members else f"{family} is no family: no config of that name has for_each."
+    return Failed(name="Rejected", message=said, data=data)
+
+
+def _run_deployment(workspace: Workspace, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     from tasks.prefect_api import flow_run_url, start_run, wait_for_run
 
-    flow, model = name.replace("_", "-"), parameters.get("model", PLATFORM)
+    flow, model = name.replace("_", "-"), _deployment_of(workspace, parameters)
     given = {key: value for key, value in parameters.items() if value is not None}
     run_id = start_run(flow, model, given, None, ["command line"], None)
     if run_id is None:
@@ -67,3 +124,15 @@ def _run_deployment(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     if state not in {"Completed", "Approved"}:
         raise DataError(f"{flow}/{model} ended as {state}: {message} See {flow_run_url(run_id)}")
     return {"flow_run": run_id, "state": state, "sentence": message, "url": flow_run_url(run_id)}
+
+
+def _deployment_of(workspace: Workspace, parameters: Mapping[str, Any]) -> str:
+    """Return the name of the deployment that runs a flow with some parameters."""
+    if "family" in parameters:
+        return family_deployment(str(parameters["family"]), str(parameters["step"]))
+    return workspace.model(parameters["model"]).deployment if "model" in parameters else PLATFORM
+
+
+def family_deployment(family: str, step: str) -> str:
+    """Return the name of the deployment that does a step for all models of a family."""
+    return f"{family}-{step.partition('_')[0]}"

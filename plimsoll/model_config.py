@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from plimsoll.config_part import Name, Part
 from plimsoll.estimator_config import Estimator
+from plimsoll.families import Segment
 from plimsoll.feed_config import ColumnType, Feed
 from plimsoll.gates_config import Gates
 
@@ -144,7 +145,9 @@ class ModelConfig(Part):
     model: Name
     owner: str
     purpose: str
+    segment: Segment | None = None  # only these rows; for_each makes one for each member of a family
     source: Source
+    suite: Name | None = None  # of great_expectations/expectations; null: the one with the model's or family's name
     outcome: Outcome
     features: Features
     estimator: Estimator
@@ -165,6 +168,16 @@ class ModelConfig(Part):
     def feeds(self) -> dict[str, Feed]:
         """Where every table comes from: batch, outcome, and each lookup by its name."""
         return {"batch": self.source, **{one.name: one for one in self.source.lookups}, "outcome": self.outcome}
+
+    @property
+    def suite_name(self) -> str:
+        """The name of the suite that judges its batches: the one it asks for, its own, or its family's."""
+        return self.suite or self.deployment
+
+    @property
+    def deployment(self) -> str:
+        """The name of the deployments that run its flows: its own, or its family's."""
+        return (self.segment.family if self.segment else None) or self.model
 
     def row_names(self, table: str) -> list[str]:
         """Return the columns that name a row of a table: the key, or what a lookup is joined by."""

@@ -147,13 +147,13 @@ def settle(workspace: Workspace, model: str, version: int) -> None:
         mirror_aliases(workspace, model)
 
 
-def release_waiting(model: str, version: int) -> list[str]:
+def release_waiting(workspace: Workspace, model: str, version: int) -> list[str]:
     """Resume every Prefect run that waits for this decision and return their ids; each looks at the ledger again."""
     from tasks.prefect_api import current_api_url, resume_run, server_answers, waiting_runs
 
     if not server_answers(current_api_url()):
         return []
-    runs = waiting_runs("promote-model", model, {"model": model, "version": version})
+    runs = waiting_runs("promote-model", workspace.model(model).deployment, {"model": model, "version": version})
     for run_id in runs:
         resume_run(run_id, PLACEHOLDER)
     return runs
@@ -165,7 +165,7 @@ def decide_from_terminal(
     """Submit a decision from the command line; every run that waits for it ends, or shows who has approved by now."""
     outcome = submit_decision(workspace, model, version, decision, who, comment, code=code)
     if outcome.accepted:
-        release_waiting(model, version)
+        release_waiting(workspace, model, version)
     return outcome
 
 

@@ -9,6 +9,7 @@ from plimsoll import assembled, assembly, batch_checks, column_kinds, keys, look
 from plimsoll.assembled import Assembled
 from plimsoll.assembly import assemble_rows, read_assembled
 from plimsoll.model_config import ModelConfig
+from plimsoll.segment_rows import segment_batch, segment_frame
 from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.validation import Verdict
 from tasks.expectations import frame_source, judge_rows
@@ -31,7 +32,7 @@ def reassemble(
 ) -> pd.DataFrame:
     """Return a date's assembled rows from a snapshot; with a key that row among a few, which is quick."""
     function = load_feature_function(workspace.root, config)
-    return read_assembled(workspace.store, snapshot, config, function, date, key)
+    return segment_frame(read_assembled(workspace.store, snapshot, config, function, date, key), config)
 
 
 def assemble_batch(
@@ -39,14 +40,15 @@ def assemble_batch(
 ) -> tuple[Assembled, Verdict]:
     """Return a date's assembled rows from a snapshot and the suite's verdict on them; many rows lie in scratch.
 
-    Many rows are assembled once for all models and runs of a night that need the same.
+    Many rows are assembled once for all models and runs of a night that need the same. A batch is assembled and
+    judged as a whole, once for a family; a segment's rows are taken from it then.
     """
     function = load_feature_function(workspace.root, config)
     source = source_of(workspace, config, snapshot, date)
     make = partial(assemble_rows, workspace.store, snapshot, config, function, date, scratch)
     rows = shared_rows(workspace, source, scratch, make)
     verdict = judge_rows(workspace.archive, workspace.root, config, rows, source, scratch)
-    return rows, verdict.with_infinite(rows.infinite)
+    return segment_batch(rows, verdict.with_infinite(rows.infinite), config, scratch)
 
 
 def source_of(workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str) -> str:

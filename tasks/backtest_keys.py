@@ -117,7 +117,7 @@ class Made:
     @cached_property
     def dates(self) -> dict[str, str]:
         """The digest of what each date's valid rows and outcomes are made of."""
-        suite = sha256_file(suite_path(self.workspace.root, self.config.model))
+        suite = sha256_file(suite_path(self.workspace.root, self.config.suite_name))
         found = {}
         for date in self.snapshot.dates:
             source = source_of(self.workspace, self.config, self.snapshot, date)

@@ -39,12 +39,12 @@ def judge_rows(
     where DuckDB puts what its memory does not hold. Raises IntegrityError when the verdict that was kept is not as it
     was written.
     """
-    suite = sha256_file(suite_path(root, config.model))
+    suite = sha256_file(suite_path(root, config.suite_name))
     key = f"verdicts/{suite[:16]}/{source}.json"
     if known := get_sealed(archive, key):
         return verdict_from_json(known)
     with held_batch(rows.checkable(), scratch) as batch:
-        result = run_suite(_suite(str(root), config.model, suite, tuple(config.source.key)), batch)
+        result = run_suite(_suite(str(root), config.suite_name, suite, tuple(config.source.key)), batch)
     report = put_object(archive.store, canonical_json(result))
     verdict = _read_result(result, rows.rows, suite, report)
     if not any(_exception(one.get("exception_info") or {}) for one in result["results"]):  # a full disk passes

@@ -10,10 +10,11 @@ import pandas as pd
 from plimsoll.config_loading import check_config
 from plimsoll.config_part import Part
 from plimsoll.errors import ConfigError, UserError
+from plimsoll.families import Segment
 from plimsoll.model_config import Features, ModelConfig, Outcome, Scoring, Source
 from plimsoll.row_parts import DATE, Rows
 from plimsoll.run_record import read_record
-from plimsoll.snapshot import load_snapshot
+from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.standing import Version
 from plimsoll.store import get_json
 from tasks.champion import standing_of
@@ -42,19 +43,28 @@ def read_training_days(workspace: Workspace, model: str, seed: int) -> TrainingD
     nobody here can read, IntegrityError where its snapshot is no longer whole.
     """
     champion = _champion(workspace, model)
-    record = read_record(workspace.archive, str(champion.trained.facts["run"]))
-    snapshot = load_snapshot(workspace.store, str(champion.trained.facts["snapshot"]))
-    config = workspace.model(model)
-    if record is not None:
-        config = as_recorded(
-            config, get_json(workspace.store, record["config"]), f"config of {model} v{champion.number}"
-        )
+    config, snapshot = trained_on(workspace, champion, model)
     kinds = {feature.name: str(feature.kind) for feature in config.features.columns}
     with scratch_folder(workspace) as scratch:
         rows = assemble_training_rows(workspace, config, snapshot, scratch).rows
         sizes = np.bincount(rows.day, minlength=len(rows.days))
         days = _days(rows, list(kinds), dict(zip(rows.days, sizes.tolist(), strict=True)), seed)
     return TrainingDays(champion.number, days, kinds, int(np.sum(sizes > MAX_ROWS)))
+
+
+def trained_on(workspace: Workspace, version: Version, model: str) -> tuple[ModelConfig, Snapshot]:
+    """Return the config and the snapshot that a version's training rows are made from again.
+
+    Raises ConfigError where its config has parts that nobody here can read, IntegrityError where its snapshot is no
+    longer whole.
+    """
+    record = read_record(workspace.archive, str(version.trained.facts["run"]))
+    snapshot = load_snapshot(workspace.store, str(version.trained.facts["snapshot"]))
+    config = workspace.model(model)
+    if record is None:
+        return config, snapshot
+    recorded = get_json(workspace.store, record["config"])
+    return as_recorded(config, recorded, f"config of {model} v{version.number}"), snapshot
 
 
 def as_recorded(today: ModelConfig, recorded: Mapping[str, Any], where: str) -> ModelConfig:
@@ -71,7 +81,8 @@ def as_recorded(today: ModelConfig, recorded: Mapping[str, Any], where: str) -> 
             f"{error}\nIts rows were made as this version does not make them. Train a new one and approve it: "
             f"plimsoll train {today.model}"
         ) from None
-    return today.model_copy(update=made)
+    segment = recorded.get("segment")
+    return today.model_copy(update={**made, "segment": Segment.model_validate(segment) if segment else None})
 
 
 def _champion(workspace: Workspace, model: str) -> Version:

@@ -2,8 +2,9 @@
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from plimsoll.archive import Archive
 from plimsoll.config_loading import check_config, nearest, overlay, parse_config, parse_yaml
 from plimsoll.digest import sha256_hex
 from plimsoll.errors import ConfigError
+from plimsoll.families import members_of
 from plimsoll.model_config import ModelConfig
 from plimsoll.platform_config import PlatformConfig
 from plimsoll.store import Store
@@ -22,6 +24,8 @@ PREFIX = "PLIMSOLL_"
 # which project folder, who sits at the terminal, and the one secret
 NOT_CONFIG = frozenset({f"{PREFIX}ROOT", f"{PREFIX}USER", VARIABLE})
 PROJECT = Path(__file__).parents[1]
+FILE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+FEW = 5  # names that a sentence lists
 
 
 @dataclass(frozen=True)
@@ -64,23 +68,76 @@ class Workspace:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of all model configs."""
-        return tuple(sorted(path.stem for path in (self.root / "configs/models").glob("*.yaml")))
+        """The names of all models: of every config, and of every member of a family."""
+        return tuple(sorted(one for name, _ in self._configs() for one in (self.members(name) or (name,))))
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The names of all configs that make one model for each value of a column."""
+        return tuple(name for name, _ in self._configs() if self.members(name))
+
+    def members(self, family: str) -> tuple[str, ...]:
+        """Return the models of a family in the order of its values, none when it is no family."""
+        return tuple(self._family(family))
 
     def model(self, name: str) -> ModelConfig:
-        """Return a model's config; ConfigError names the nearest model when there is none."""
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name not in self.models:
-            raise ConfigError(f"No model named {name!r} in configs/models.{nearest(name, list(self.models))}")
-        where = f"configs/models/{name}.yaml"
-        config = parse_config(ModelConfig, (self.root / where).read_text(), where)
-        if config.model != name:
-            raise ConfigError(f"{where}: model must be {name!r} like the file, found {config.model!r}.")
-        return config
+        """Return a model's config; ConfigError names the nearest model when there is none, and a family's members."""
+        if members := self.members(name):
+            raise ConfigError(
+                f"{name} is a family of {len(members)} models: {few_of(members)}. This needs one of them."
+            )
+        for config, where in self._configs():
+            if config == name:
+                return _checked(parse_yaml(where.read_text(), self._shown(where)), name, self._shown(where))
+            if name.startswith(f"{config}_") and (body := self._family(config).get(name)):
+                return check_config(ModelConfig, body, f"{self._shown(where)} ({name})")
+        raise ConfigError(f"No model named {name!r} in configs/models.{nearest(name, list(self.models))}")
+
+    def _configs(self) -> list[tuple[str, Path]]:
+        return sorted((path.stem, path) for path in (self.root / "configs/models").glob("*.yaml"))
+
+    def _family(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return the configs of a family's members by their names; none when it is no family."""
+        path = self.root / "configs/models" / f"{name}.yaml"
+        if not FILE_NAME.fullmatch(name) or not path.is_file():
+            return {}
+        members = _members(path.read_text(), name, where := self._shown(path))
+        if taken := sorted(set(members) & {stem for stem, _ in self._configs()}):
+            raise ConfigError(f"{where}: for_each makes {taken[0]}, which has a config of its own. Rename one of them.")
+        return members
+
+    def _shown(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
     def approvers(self) -> ApproversConfig:
         """Return who may approve."""
         where = "configs/approvers.yaml"
         return parse_config(ApproversConfig, (self.root / where).read_text(), where)
+
+
+def few_of(names: Sequence[str]) -> str:
+    """Return the first few names as a list for people."""
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+
+
+@lru_cache(maxsize=64)
+def _members(text: str, name: str, where: str) -> dict[str, dict[str, Any]]:
+    """Return the configs of a family's members, none when the text is no template; not to be changed."""
+    if "for_each:" not in text or "for_each" not in (body := parse_yaml(text, where)):
+        return {}
+    _require_name(body, name, where)
+    return members_of(body, where)
+
+
+def _checked(body: dict[str, Any], name: str, where: str) -> ModelConfig:
+    config = check_config(ModelConfig, body, where)
+    _require_name(body, name, where)
+    return config
+
+
+def _require_name(body: Mapping[str, Any], name: str, where: str) -> None:
+    if body.get("model") != name:
+        raise ConfigError(f"{where}: model must be {name!r} like the file, found {body.get('model')!r}.")
 
 
 def open_workspace() -> Workspace:

@@ -1,0 +1,98 @@
+"""A family: one template, a model for each airport, trained, approved, scored and checked as one."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place
+
+Cli = Callable[..., Answer]
+FAMILY = "late_from"
+MEMBERS = ("late_from_ewr", "late_from_jfk", "late_from_lga")
+EACH = "for_each:\n  column: origin\n  values: [EWR, JFK, LGA]\nsuite: flight_delay\n"
+EASY = {"at_least: 0.5": "at_least: 0.2", "at_most: 0.75": "at_most: 2"}  # a third of few rows
+
+
+def add_family(place: Place, each: str = EACH) -> None:
+    path = place.root / "configs/models" / f"{MODEL}.yaml"
+    text = path.read_text().replace(f"model: {MODEL}\n", f"model: {FAMILY}\n{each}")
+    for old, new in EASY.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.with_stem(FAMILY).write_text(text)
+
+
+def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
+    add_family(serving)
+    trained = plimsoll("train", FAMILY, "--as-of", AS_OF, "--json")
+    assert trained.code == 0, trained.said
+    assert [one["model"] for one in json.loads(trained.out)["members"]] == [*MEMBERS]
+    for model in MEMBERS[:2]:
+        assert plimsoll("approve", model, 1, "--as", APPROVER).code == 0
+
+    scored = plimsoll("score", FAMILY, "--date", DAY, "--as-of", DAY)
+    assert scored.code == 2
+    assert "2 of 3 models done. late_from_lga Failed: late_from_lga has no champion yet" in scored.said
+    rows = serving.predictions(DAY)
+    assert set(rows["model"]) == {*MEMBERS[:2]}
+    whole = serving.flights(DAY)
+    import pyarrow.parquet as pq
+
+    flights = pq.read_table(whole).to_pandas()
+    for model, origin in zip(MEMBERS[:2], ("EWR", "JFK"), strict=True):
+        mine = serving.ledger("batch_committed", model=model)[0]["facts"]
+        bad = mine["quarantined_rows"]
+        assert mine["rows"] + bad == (flights["origin"] == origin).sum() == (rows["model"] == model).sum() + bad
+    assert len(list((serving.home / "store/verdicts").rglob(f"*{'.json'}"))) > 0
+
+    assert plimsoll("check", "late_from_ewr", "--as-of", DAY).code == 0
+    assert "late_from_ewr" in plimsoll("trace", rows["key"][0], "--date", DAY).out + plimsoll("models").out
+    again = plimsoll("score", "late_from_ewr", "--date", DAY, "--as-of", DAY)
+    assert (again.code, "1 committed before" in again.out) == (0, True)
+
+
+def test_what_a_family_is_not_is_said_in_words(serving: Place, plimsoll: Cli) -> None:
+    add_family(serving)
+    assert "is a family of 3 models" in plimsoll("history", FAMILY).err
+    assert "a version is one model's" in plimsoll("score", FAMILY, "--with", 1).err
+    other = serving.root / "configs/models/late_from_ewr.yaml"
+    other.write_text((serving.root / f"configs/models/{MODEL}.yaml").read_text())
+    assert "late_from_ewr, which has a config of its own" in plimsoll("models").err
+    other.unlink()
+    add_family(serving, "for_each: origin\n")
+    refused = plimsoll("models")
+    assert (refused.code, "plimsoll segments MODEL --by COLUMN" in refused.err) == (2, True)
+    helped = plimsoll("segments", MODEL, "--by", "origin")
+    assert (helped.code, "for_each" in helped.out) == (0, True), "the command that it names works meanwhile"
+
+
+def test_segments_are_counted_and_their_for_each_is_written(serving: Place, plimsoll: Cli) -> None:
+    found = plimsoll("segments", MODEL, "--by", "origin")
+    assert "column: origin" in found.out
+    assert '"EWR"' in found.out
+    told = json.loads(plimsoll("segments", MODEL, "--by", "carrier", "--min-rows", 300, "--json").out)
+    rows = [one["rows"] for one in told["segments"]]
+    assert rows == sorted(rows, reverse=True)
+    assert any(not one["enough"] for one in told["segments"])
+    assert "no column carier. Did you mean carrier?" in plimsoll("segments", MODEL, "--by", "carier").err
+
+
+def test_a_family_is_deployed_once_with_one_schedule(serving: Place, plimsoll: Cli) -> None:
+    add_family(serving)
+    deployed = plimsoll("deploy", "--json")
+    assert deployed.code == 0, deployed.said
+    names = {name: cron for name, cron, *_ in json.loads(deployed.out)}
+    assert not [name for name in names if any(model in name for model in MEMBERS)]
+    assert names[f"run-family/{FAMILY}-score"] == "0 5 * * *"
+    assert names[f"promote-model/{FAMILY}"] == ""
+    again = {name: cron for name, cron, *_ in json.loads(plimsoll("deploy", "--json").out)}
+    assert again == names
+
+
+@pytest.mark.parametrize("step", ["train_model", "score_batch"])
+def test_a_name_that_is_no_family_fails_by_name(serving: Place, step: str) -> None:
+    from flows.run_family import run_family
+
+    state = run_family(MODEL, step, return_state=True)
+    assert (state.name, "no config of that name has for_each" in state.message) == ("Rejected", True)
