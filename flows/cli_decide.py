@@ -1,16 +1,22 @@
 """The commands by which a person decides: approve, reject, roll back. Each asks for a one-time code."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from flows.cli_look import Json, Model
-from flows.output import day_of, print_result, working
+from flows.output import day_of, print_json, print_result, print_table, working
+
+if TYPE_CHECKING:
+    from plimsoll.approval import Request
+    from tasks.workspace import Workspace
 
 Who = Annotated[str, typer.Option("--as", help="Your name in configs/approvers.yaml.")]
 Code = Annotated[str, typer.Option(help="The six digits of your authenticator app; asked for if empty.")]
-Version = Annotated[int, typer.Argument(help="The version that asks.")]
+Version = Annotated[
+    int | None, typer.Argument(help="The version that asks; of a family empty, for all that wait.", min=1)
+]
 Comment = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
 
 
@@ -21,14 +27,14 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def approve(
-    model: Model, version: Version, who: Who, comment: Comment = "", code: Code = "", as_json: Json = False
+    model: Model, who: Who, version: Version = None, comment: Comment = "", code: Code = "", as_json: Json = False
 ) -> None:
     """Approve a version's promotion: it scores the next batch once as many approved as its policy asks for."""
     _decide(model, version, "approve", who, comment, code, as_json)
 
 
 def reject(
-    model: Model, version: Version, who: Who, comment: Comment = "", code: Code = "", as_json: Json = False
+    model: Model, who: Who, version: Version = None, comment: Comment = "", code: Code = "", as_json: Json = False
 ) -> None:
     """Reject a version's promotion: it never scores."""
     _decide(model, version, "reject", who, comment, code, as_json)
@@ -67,7 +73,7 @@ def rollback(
 
 def _decide(
     model: str,
-    version: int,
+    version: int | None,
     decision: Literal["approve", "reject"],
     who: str,
     comment: str,
@@ -75,15 +81,54 @@ def _decide(
     as_json: bool,
 ) -> None:
     from flows.asking import ask_code
-    from plimsoll.errors import ApprovalError
+    from plimsoll.errors import ApprovalError, UserError
     from tasks.approvals import decide_from_terminal
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
+    if workspace.members(model):
+        return _decide_all(workspace, model, version, decision, who, comment, code, as_json)
     workspace.model(model)
+    if version is None:
+        raise UserError(f"Name the version of {model} too. What waits: plimsoll pending")
     code = ask_code(code, who)
     with working(f"{decision} {model} v{version}", as_json):
         outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code)
     if not outcome.accepted:
         raise ApprovalError(outcome.sentence)
-    print_result({"sentence": outcome.sentence, "decided": outcome.decided}, as_json)
+    return print_result({"sentence": outcome.sentence, "decided": outcome.decided}, as_json)
+
+
+def _decide_all(
+    workspace: "Workspace",
+    family: str,
+    version: int | None,
+    decision: Literal["approve", "reject"],
+    who: str,
+    comment: str,
+    code: str,
+    as_json: bool,
+) -> None:
+    """Show what waits in a family, ask for one code, and decide about all of it."""
+    from flows.asking import ask_code
+    from plimsoll.errors import ApprovalError, UserError
+    from tasks.family_decisions import decide_family, family_requests
+
+    if version is not None:
+        raise UserError(f"{family} is a family, and v{version} is one model's. Leave it out, or name the model.")
+    if not (requests := family_requests(workspace, family)):
+        raise ApprovalError(f"No model of {family} waits for a decision.")
+    if not as_json:
+        rows = [[one.model, f"v{one.version}", one.requested_by, _page(workspace, one)] for one in requests]
+        print_table(f"To {decision}", ["model", "version", "asked by", "evidence"], rows)
+    code = ask_code(code, who)
+    with working(f"{decision} {family}", as_json):
+        done = decide_family(workspace, family, requests, decision, who, comment, code)
+    if as_json:
+        return print_json([vars(one) for one in done])
+    said = [[one.model, f"v{one.version}", "yes" if one.accepted else "no", one.sentence] for one in done]
+    return print_table("Decided", ["model", "version", "accepted", ""], said)
+
+
+def _page(workspace: "Workspace", request: "Request") -> str:
+    return str(workspace.reports / str(request.summary.get("page", "")))

@@ -1,13 +1,13 @@
 """The approvers: who may do what about which models."""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from plimsoll.config_part import Part
 
-ALL = "*"
 FILE = "configs/approvers.yaml"
 RESERVED = frozenset({"policy"})  # decides where approval.policy is automatic, and is nobody
 Role = Literal["approver", "reviewer", "steward"]
@@ -22,7 +22,7 @@ class Approver(Part):
     """One person, the models they may decide about, and what they may do."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]{0,62}$")]
-    models: Annotated[list[str], Field(min_length=1)]
+    models: Annotated[list[str], Field(min_length=1)]  # names, or patterns such as late_from_*; * is all of them
     roles: Annotated[list[Role], Field(min_length=1)] = ["approver"]
 
     def may(self, act: str) -> bool:
@@ -59,7 +59,7 @@ class ApproversConfig(Part):
 
     def names_for(self, model: str, act: str = "approve") -> tuple[str, ...]:
         """Return who may do something about a model, sorted."""
-        mine = (a for a in self.approvers if ALL in a.models or model in a.models)
+        mine = (a for a in self.approvers if any(fnmatchcase(model, one) for one in a.models))
         return tuple(sorted(a.name for a in mine if a.may(act)))
 
 

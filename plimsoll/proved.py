@@ -15,24 +15,25 @@ FORGED = "Whoever wrote it held the signing key and no code."
 def unproved(entries: Sequence[Entry], people: Sequence[Entry]) -> Iterator[Finding]:
     """Yield a finding for each decision of a model's ledger that neither a code nor an automatic policy stands behind.
 
-    A code has to be of the same person, for the same act about the same model and version, and for one decision. Where
+    A code has to be of the same person, for the same act about the same model and version, and for one decision about
+    it; a code for the members of a family names every version that it is for. Where
     an entry claims none, that was allowed until the first person had enrolled; one that follows an entry of a later
     time was written later, whatever its own time says.
     """
     codes = {entry.n: entry for entry in people if entry.kind == "code_accepted"}
     enrolled = min((entry.recorded_at for entry in people if entry.kind == "approver_enrolled"), default=None)
-    spent: set[int | None] = set()
+    spent: set[tuple[int | None, object]] = set()
     latest = ""
     for at, entry in enumerate(entries):
         latest, wrong = max(latest, entry.recorded_at), ""
         if entry.kind not in ACTS:
             continue
         if entry.facts.get("identity") == "verified":
-            n = _proof(entry)
-            if n is None or n in spent or not _fits(entry, codes.get(n)):
+            n, about = _proof(entry), entry.facts.get("version")
+            if n is None or (n, about) in spent or not _fits(entry, codes.get(n)):
                 proof = "the entry that it names" if n is None else entry_key(PEOPLE, n)
                 wrong = f"{entry.by} proved to be {entry.by}, but {proof} is no such proof"
-            spent.add(n)
+            spent.add((n, about))
         elif by_policy(entry):
             wrong = (
                 "" if _automatic(entries[:at], entry) else "the policy decided, but that of its request asks a person"
@@ -52,8 +53,13 @@ def _proof(entry: Entry) -> int | None:
 
 
 def _fits(entry: Entry, code: Entry | None) -> bool:
-    about = {"act": ACTS[entry.kind], "model": entry.model, "version": entry.facts.get("version")}
-    return code is not None and code.by == entry.by and about.items() <= code.facts.get("for", {}).items()
+    asked = code.facts.get("for", {}) if code and code.by == entry.by else {}
+    version, act = entry.facts.get("version"), ACTS[entry.kind]
+    one = {"act": act, "model": entry.model, "version": version}
+    several = asked.get("act") == act and [entry.model, version, entry.facts.get("request")] in asked.get(
+        "requests", []
+    )
+    return one.items() <= asked.items() or several
 
 
 def _automatic(before: Sequence[Entry], entry: Entry) -> bool:

@@ -19,7 +19,7 @@ from plimsoll.automatic import POLICY, check_policy
 from plimsoll.ledger import Entry, Guard, Kind, append, read_ledger
 from plimsoll.people import Refusal
 from tasks.champion import mirror_aliases, promote
-from tasks.identity import RefusedError, UnreadableSecretError, raise_refusal, verify_code
+from tasks.identity import RefusedError, UnreadableSecretError, Verified, raise_refusal, verify_code
 from tasks.requests import current_evidence, no_request
 from tasks.secrecy import HIDDEN, without_secrets
 from tasks.workspace import Workspace
@@ -56,11 +56,13 @@ def submit_decision(
     code: str = "",
     entered: datetime | None = None,
     now: datetime | None = None,
+    verified: Verified | None = None,
 ) -> Outcome:
     """Enter a person's decision in the ledger, or the refusal of it; the last approval needed promotes at once.
 
     The one check for the form and the command line; entered is when the form was filled in. The code is used up after
-    every other rule has been found kept, and before the decision is entered; it is kept nowhere.
+    every other rule has been found kept, and before the decision is entered; it is kept nowhere. verified: whoever used
+    up a code for several requests at once, this one among them.
     """
     now = now or datetime.now(UTC)
     request = find_request(read_ledger(workspace.archive, model), version)
@@ -76,12 +78,14 @@ def submit_decision(
         raise_refusal(check_decision(entries, request, by, approvers, request.policy, now, evidence, decision))
 
     def prove() -> Mapping[str, Any]:
+        if verified and verified.name == by:
+            return {**verified.facts, "warning": ""}
         act = {"act": decision, "model": model, "version": version, "request": request.n}
         try:
-            verified = verify_code(workspace, by, code, act, now, entered)
+            person = verify_code(workspace, by, code, act, now, entered)
         except UnreadableSecretError as unreadable:  # the run that waits asks again, and somebody else can decide
             raise RefusedError(Refusal("unreadable_secret", str(unreadable))) from None
-        return {**verified.facts, "warning": verified.warning}
+        return {**person.facts, "warning": person.warning}
 
     return _enter(workspace, request, decision, by, facts, as_of or request.as_of, now, guard, prove)
 

@@ -28,8 +28,15 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     trained = plimsoll("train", FAMILY, "--as-of", AS_OF, "--json")
     assert trained.code == 0, trained.said
     assert [one["model"] for one in json.loads(trained.out)["members"]] == [*MEMBERS]
-    for model in MEMBERS[:2]:
-        assert plimsoll("approve", model, 1, "--as", APPROVER).code == 0
+    assert plimsoll("reject", "late_from_lga", 1, "--as", APPROVER, "--comment", "too few flights").code == 0
+    again = plimsoll("approve", FAMILY, "--as", APPROVER, "--code", "123")
+    assert (again.code, "Expected the six digits" in again.err) == (2, True)
+    approved = json.loads(plimsoll("approve", FAMILY, "--as", APPROVER, "--json").out)
+    assert [(one["model"], one["accepted"]) for one in approved] == [(model, True) for model in MEMBERS[:2]]
+    codes = [e for e in serving.ledger("code_accepted", model="_approvers") if "requests" in e["facts"]["for"]]
+    assert len(codes) == 1, "one code for all of them"
+    assert "No model of late_from waits" in plimsoll("approve", FAMILY, "--as", APPROVER).err
+    assert plimsoll("verify").code == 0, "each decision is proved by it"
 
     scored = plimsoll("score", FAMILY, "--date", DAY, "--as-of", DAY)
     assert scored.code == 2

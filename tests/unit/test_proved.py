@@ -40,6 +40,23 @@ def test_a_decision_with_its_own_code_is_proved_and_a_second_one_with_it_is_not(
     assert said.startswith("ledger/m/00000003.json says that ada proved to be ada")
 
 
+def test_a_code_for_a_family_proves_each_version_that_it_names_once() -> None:
+    family = {"act": "approve", "family": "f", "requests": [["m", 3, 1], ["other", 1, 1]]}
+    people = [TEAM[0], entry(1, "code_accepted", model=PEOPLE, name="ada", **{"for": family})]
+    true = entry(2, "approved", identity="verified", verified=PROOF, request=1)
+    assert found(asked(), true, people=people) == []
+    for forged in (
+        replace(true, n=3),
+        replace(true, kind="rejected"),
+        replace(true, by="grace"),
+        replace(true, facts={**true.facts, "version": 4}),
+        replace(true, facts={**true.facts, "request": 2}),
+        replace(true, model="stranger"),
+    ):
+        before = [true] if forged.n == 3 else []
+        assert len(found(asked(), *before, forged, people=people)) == 1, forged
+
+
 @pytest.mark.parametrize("facts", [{}, {"verified": None}, {"verified": {}}, {"verified": {"entry": "1"}}])
 def test_a_verified_decision_that_names_no_proof_is_found(facts: dict[str, Any]) -> None:
     (said,) = found(asked(), entry(2, "approved", identity="verified", **facts))
