@@ -22,7 +22,11 @@ def evidently(reference: pd.DataFrame, tonight: pd.DataFrame, kinds: Kinds) -> b
 
 
 def evidently_share(reference: pd.DataFrame, tonight: pd.DataFrame, kinds: Kinds) -> float:
-    """Return the share of columns that Evidently's DataDriftPreset, as it comes, calls drifted."""
+    """Return the share of columns that Evidently's DataDriftPreset, as it comes, calls drifted.
+
+    It refuses a column without a value tonight, so those are left out.
+    """
+    kinds = {name: kind for name, kind in kinds.items() if tonight[name].notna().any()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from evidently import DataDefinition, Dataset, Report

@@ -84,9 +84,17 @@ def plant_some(days: Mapping[str, pd.DataFrame], table: Table, nights: int) -> l
     found = []
     for fault in (fault for fault in FAULTS if fault.name in BROKEN):
         for turn, day in enumerate(some):
-            struck = fault.choose(field, turn, chance) or []
-            found.append((fault, day, fault.plant(days[day], struck, field, chance)))
+            found.append((fault, day, planted(fault, days[day], turn, field, chance)))
     return found
+
+
+def planted(fault: Fault, rows: pd.DataFrame, turn: int, field: Field, chance: Chance) -> pd.DataFrame:
+    """Return rows with a fault in the next column that it changes anything of: rain has no unit on a dry day."""
+    for other in range(len(rows.columns)):
+        broken = fault.plant(rows, fault.choose(field, turn + other, chance) or [], field, chance)
+        if not broken.equals(rows):
+            return broken
+    raise ValueError(f"{fault.name} {fault.strength} changes nothing of this day.")
 
 
 def generated(days: int, seed: int, together: float = 0.5) -> Table:

@@ -116,6 +116,9 @@ def _stop_sentence(found: dict[str, Any], says: str) -> str:
     where = f" in {column}" if column else ""
     limits = {k: v for k, v in config["kwargs"].items() if k in {"min_value", "max_value"} and v is not None}
     asked = "".join(f", asked {name.removesuffix('_value')} {limit}" for name, limit in limits.items())
+    if rows := (result.get("details") or {}).get("unexpected_rows"):
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in dict(rows[0]).items())
+        return f"{says or config['type']}: found {told}"
     if "observed_value" in result:
         return f"{says or config['type']}: found {result['observed_value']}{where}{asked}"
     allowed = f", at most {100 * (1 - config['kwargs'].get('mostly', 1)):.1f} % may"

@@ -12,6 +12,9 @@ from plimsoll.errors import DataError
 LEVEL_ROW = "row"
 MOST_KEYS = 1_000_000  # a rule that more rows break stops the batch, and nobody lists them
 EXAMPLES = 20  # of bad values, in the report
+EXAMPLES_OF = {"result_format": "BASIC", "partial_unexpected_count": EXAMPLES}
+ROWS_OF = {"result_format": "COMPLETE"}
+QUERY = "unexpected_rows_expectation"
 MOST_PARTS = 64
 _PARTS: dict[tuple[int, frozenset[str]], tuple[Any, Any]] = {}  # suite and part, by the suite's id and the names
 
@@ -20,14 +23,16 @@ def run_suite(suite: Any, batch: Any) -> dict[str, Any]:
     """Return the suite's full result over a batch, in the order of the suite.
 
     Great Expectations looks for examples of bad values of each expectation, one query each. So it is first asked to
-    count without them, which is one query for most of a suite; examples, and the keys of bad rows, are looked for
-    where there are bad values.
+    count without them, which is one query for most of a suite; examples, the keys of bad rows, and what a query of the
+    suite's own found are looked for where there are bad values.
     """
     body = validate(suite, batch, {"result_format": "BASIC", "partial_unexpected_count": 0})
     found = {_name(one["expectation_config"]): one for one in body["results"]}
     marked = {name for name, one in found.items() if _is_listed(one)}
     shown = {name for name, one in found.items() if _has_examples(one)} - marked
-    for name, told in (_bad_keys(suite, batch, found, marked) | _examples(suite, batch, shown)).items():
+    asked = {name for name, one in found.items() if _is_query(one)}
+    more = _bad_keys(suite, batch, found, marked) | _again(suite, batch, shown, EXAMPLES_OF)
+    for name, told in (more | _again(suite, batch, asked, ROWS_OF)).items():
         found[name] = {**found[name], "result": {**found[name]["result"], **told}}
     for passing in ("run_id", "batch_markers"):  # when, not what: the same rows are to give the same report
         body.get("meta", {}).pop(passing, None)
@@ -69,11 +74,15 @@ def _bad_keys(suite: Any, batch: Any, found: dict[str, Any], names: Collection[s
     }
 
 
-def _examples(suite: Any, batch: Any, names: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return a few of the values that break some expectations, by the expectation's name."""
+def _is_query(found: dict[str, Any]) -> bool:
+    """Return whether an expectation is a query of the suite's own that returned rows, which say what is wrong."""
+    return found["expectation_config"]["type"] == QUERY and bool(found["result"].get("observed_value"))
+
+
+def _again(suite: Any, batch: Any, names: Collection[str], form: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return more of the results of some expectations, by the expectation's name."""
     if not names:
         return {}
-    form = {"result_format": "BASIC", "partial_unexpected_count": EXAMPLES}
     again = validate(_part_of(suite, names), batch, form)["results"]
     return {_name(one["expectation_config"]): one["result"] for one in again}
 

@@ -126,3 +126,20 @@ def test_values_that_are_there_twice_are_found_however_many_rows_there_are(
         assert sorted(row.key for row in verdict.bad_rows) == expected
     verdict = judge(ROWS, asked[0], scratch=tmp_path, on_disk=True)
     assert not verdict.bad_rows
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["in memory", "in a file"])
+def test_a_query_of_the_suites_own_stops_the_batch_and_says_what_it_found(tmp_path: Path, on_disk: bool) -> None:
+    off = "round(100.0 * count(*) FILTER (miles / 7 != round(miles / 7)) / count(*), 1) AS percent_of_rows_off"
+    query = f"SELECT {off} FROM {{batch}} WHERE miles IS NOT NULL HAVING percent_of_rows_off > {{most}}"  # noqa: S608
+    held, broken = (
+        expectation(
+            "UnexpectedRowsExpectation",
+            unexpected_rows_query=query.replace("{most}", most),
+            meta={"level": "batch", "says": "Miles come in sevens"},
+        )
+        for most in ("90", "5")
+    )
+    assert judge(ROWS, held, scratch=tmp_path, on_disk=on_disk).passed
+    (said,) = judge(ROWS, broken, scratch=tmp_path, on_disk=on_disk).stops
+    assert said == "Miles come in sevens: found percent of rows off 85.6"
