@@ -31,6 +31,7 @@ NAMES = (
     "engines",
     "nightly",
     "many_models",
+    "families",
     "backtest",
     "demo",
 )
