@@ -134,7 +134,7 @@ def _count(kind: str, kwargs: dict[str, Any]) -> str:
         "b": kwargs.get("column_B", ""),
         "set": ", ".join(f"'{word}'" for word in kwargs.get("value_set", [])),
         "regex": kwargs.get("regex", ""),
-        "filter": kwargs.get("unexpected_rows_query", "").partition("FILTER ")[2].partition(" / count(*)")[0],
+        "filter": kwargs.get("unexpected_rows_query", "").partition("FILTER ")[2].partition(" / nullif")[0],
         "low": kwargs.get("min_value", "-1e300"),
         "high": kwargs.get("max_value", "1e300"),
     }

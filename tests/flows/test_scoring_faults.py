@@ -94,6 +94,12 @@ def test_the_night_the_clocks_are_changed_is_one_batch_and_sees_what_was_publish
     assert rows["temp"].tolist() == pytest.approx([float("nan") if t is None else t for t in expected], nan_ok=True)
     assert sum(t is not None for t in expected) > 700
 
+    for _ in range(2):
+        assert plimsoll("check", MODEL, "--as-of", date).code == 0
+    (decided,) = serving.ledger("drift_decided")
+    assert decided["facts"]["date"] == date, "a night of 23 or 25 hours is one night, decided about once"
+    assert decided["facts"]["inputs"]["sentence"]
+
 
 def frame_of(place: Place, snapshot: str, date: str) -> pd.DataFrame:
     """Return the rows of a date as they were scored."""
