@@ -1,10 +1,14 @@
 """The page about a candidate."""
 
+from typing import Any
+
 from plimsoll.bundle import Bundle
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_page import render_candidate
 from plimsoll.estimators import Boosted
+from plimsoll.references import OF_A_SEARCH
 from plimsoll.snapshot import load_snapshot
+from plimsoll.store import get_json
 from tasks.candidates import page_path
 from tasks.judging import TOLD, Report
 from tasks.pages import report_url, write_page
@@ -50,7 +54,17 @@ def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> 
         mlflow_run=str(outputs.get("mlflow_run", "")),
         champion_trained_through=str(champion.trained.facts.get("trained_through", "")) if champion else "",
         importance=_importance(bundle),
+        tuning=_tuning(run),
     )
+
+
+def _tuning(run: Run) -> dict[str, Any]:
+    """Return how the run's settings came to be, with all trials and all sizes that were looked at."""
+    told: dict[str, Any] = {name: dict(run.outputs[name]) for name in ("settings", *OF_A_SEARCH) if name in run.outputs}
+    for name, part in OF_A_SEARCH.items():
+        if name in told:
+            told[name][part] = get_json(run.store, told[name][part])
+    return told
 
 
 def _importance(bundle: Bundle) -> dict[str, float]:
