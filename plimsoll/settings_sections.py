@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from plimsoll.page import Html, badge, code, join, more, section, table
+from plimsoll.page import Html, badge, facts, join, more, section, table
 from plimsoll.search_config import Value
 from plimsoll.xy_chart import Series, XyChart, xy_chart
 
@@ -28,10 +28,10 @@ def settings_sections(told: Mapping[str, Any]) -> Iterable[Html]:
 
 
 def _settings(settings: Mapping[str, Any], search: Mapping[str, Any]) -> Html:
-    rows = [(code(name), shown(value)) for name, value in sorted(settings["values"].items())]
+    rows = [(name, shown(value)) for name, value in sorted(settings["values"].items())]
     lead = f"{settings['sentence']}. The days that judge this version were no part of it."
     lead = lead if search or settings["origin"] != "written" else f"{settings['sentence']}."
-    return section("Settings", table(["Setting", "Value"], rows, numbers=(1,), empty="As in the config."), lead=lead)
+    return section("Settings", facts(rows) if rows else None, lead=lead)
 
 
 def _search(search: Mapping[str, Any]) -> Html:
@@ -53,14 +53,16 @@ def _search(search: Mapping[str, Any]) -> Html:
 def _chart(trials: Sequence[Mapping[str, Any]], name: str) -> Html:
     complete, pruned = (_points(trials, state) for state in ("complete", "pruned"))
     best = tuple(zip((x for x, _ in complete), accumulate((y for _, y in complete), min), strict=True))
-    series = [
-        Series("best so far", best, 2, "steps"),
-        Series("complete", complete, 0, "dots"),
-        Series("given up early, loss until then", pruned, 1, "rings"),
-    ]
+    best += ((float(len(trials) - 1), best[-1][1]),) if best else ()
     losses = [y for _, y in complete]
     clip = min(losses) + FAR * (statistics.median(losses) - min(losses)) if len(losses) > 2 else None
     clip = clip if clip and clip > min(losses) else None
+    edge = min(max(losses, default=0.0), clip or float("inf"))  # a loss over fewer folds is no height beside the others
+    series = [
+        Series("best so far", best, 2, "steps"),
+        Series("complete", complete, 0, "dots"),
+        Series("given up early (its height says nothing)", tuple((x, edge) for x, _ in pruned), 1, "rings"),
+    ]
     return xy_chart(XyChart("Loss by trial", "trial", f"{name} within the training days", tuple(series), clip=clip))
 
 

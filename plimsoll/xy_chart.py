@@ -58,7 +58,7 @@ def xy_chart(chart: XyChart) -> Html:
 def _draw(chart: XyChart, form: _Form) -> Html:
     xs, ys = _ranges(chart)
     ticks, steps = round_ticks(*ys), round_ticks(*xs, form.ticks)
-    bottom = form.height - form.font * 2.6
+    bottom = form.height - form.font * 3
     x = Scale(min(xs[0], steps[0]), steps[-1], form.left, form.width - 16)
     y = Scale(ticks[0], ticks[-1], bottom, form.font)
     parts = [*_axes(chart, form, x, y, steps, ticks, bottom)]
@@ -88,7 +88,7 @@ def _axes(
     if chart.level:
         name, value = chart.level
         yield el("line", x1=x.start, x2=x.end, y1=y(value), y2=y(value), class_="diagonal")
-        yield el("text", name, x=x.end, y=y(value) - 5, text_anchor="end", class_="name")
+        yield el("text", name, x=x.start + 6, y=y(value) - 5, class_="name")
 
 
 def _series(series: Series, x: Scale, y: Scale) -> Iterable[Html]:
