@@ -54,7 +54,6 @@ OF_KIND: dict[str, dict[str, Setting]] = {
         "tol": Setting(above_low=True),
         "max_iter": COUNT,
         "fit_intercept": Setting(yes_or_no=True),
-        "class_weight": Setting(words=("balanced",)),
     },
     "ridge": {"alpha": AMOUNT, "tol": Setting(above_low=True), "fit_intercept": Setting(yes_or_no=True)},
 }
@@ -110,8 +109,8 @@ def _span_faults(span: Span, setting: Setting) -> Iterator[str]:
     for value in dict.fromkeys(values):
         if not is_number(value):
             yield f"needs numbers, found {value!r}"
-        elif setting.whole and float(value or 0) != int(value or 0):
-            yield f"needs whole numbers, found {value:g}"
+        elif setting.whole and (float(value or 0) != int(value or 0) or (span.choices and isinstance(value, float))):
+            yield f"needs whole numbers, found {value}"
         elif not _allowed(float(value or 0), setting):
             yield f"has to be {_limits(setting)}, found {value:g}"
 

@@ -168,4 +168,5 @@ class Made:
 
 @cache
 def code_of(modules: tuple[Any, ...]) -> list[str]:
+    """Return the digest of each module's file."""
     return [sha256_file(Path(str(module.__file__))) for module in modules]

@@ -143,5 +143,6 @@ def _summary(run: Run, version: int, report: Report) -> dict[str, Any]:
         else None,
         "gates": [{"verdict": gate.verdict, "sentence": gate.sentence} for gate in report.gates],
         "excluded_dates": report.excluded,
+        **({"settings": run.outputs["settings"]["sentence"]} if "settings" in run.outputs else {}),
         "page": f"{run.config.model}/v{version}.html",
     }

@@ -30,10 +30,18 @@ def propose(search: Search, kind: str, before: Sequence[Trial]) -> dict[str, Val
     seed = int(np.random.SeedSequence([search.seed, len(before)]).generate_state(1)[0])
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed))
     study.add_trials([_told(one, space) for one in before])
-    starts = {name: span.start for name, span in search.space.items() if span.start is not None}
-    if starts and not before:
+    if not before and (starts := _starts(search, kind)):
         study.enqueue_trial(starts)
     return {name: _tidy(value, search.space[name]) for name, value in study.ask(space).params.items()}
+
+
+def _starts(search: Search, kind: str) -> dict[str, Value]:
+    """Return the values to begin with; a whole number may be written with a point."""
+    given = {name: (span.start, span.choices) for name, span in search.space.items() if span.start is not None}
+    return {
+        name: int(start) if is_whole(kind, name) and choices is None else start
+        for name, (start, choices) in given.items()
+    }
 
 
 def _distribution(span: Span, whole: bool) -> Any:

@@ -1,21 +1,23 @@
 """A search: seeded, gone on with after a kill, blind to the days that judge, bounded, asked for in words that fit."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plimsoll.assembly import KEY, OUTCOME
-from plimsoll.config_loading import check_config
+from plimsoll.assembly import OUTCOME
 from plimsoll.errors import ConfigError, DataError, IntegrityError
 from plimsoll.inner_folds import Folds, inner_folds
 from plimsoll.model_config import ModelConfig
+from plimsoll.references import named_by_record
 from plimsoll.row_parts import DATE, Rows
+from plimsoll.search_space import OF_KIND
 from plimsoll.settings import question_of, reused, searches_anew, settle
 from plimsoll.training import split_rows, train_bundle
 from plimsoll.trials import Trial, best_of, is_hopeless, rounded
@@ -23,41 +25,7 @@ from tasks import searching
 from tasks.proposals import propose
 from tasks.searching import Place, key_of, run_trials
 from tests.archives import archive_at
-
-SPACE = {
-    "max_depth": {"low": 1, "high": 4},
-    "learning_rate": {"low": 0.01, "high": 0.5, "log": True, "start": 0.3},
-    "subsample": {"choices": [0.5, 1.0]},
-}
-
-
-def config_of(**parts: Any) -> ModelConfig:
-    """A config of two numbers that asks for a search; parts lie over it."""
-    body: dict[str, Any] = {
-        "model": "made_up",
-        "owner": "tests",
-        "purpose": "tests",
-        "source": {"kind": "dates", "path": "rows", "key": ["id"], "event_time": "at"},
-        "outcome": {"path": "outcomes", "column": "late", "above": 0, "no_outcome": "none"},
-        "features": {
-            "columns": [{"name": n, "kind": "number", "because": "known at the time"} for n in ("size", "noise")]
-        },
-        "estimator": {"kind": "xgboost", "rounds": 10, "threads": 1},
-        "search": {"space": SPACE, "trials": 8},
-        "split": {"test_days": 3},
-        "gates": {"limits": [{"metric": "auc", "at_least": 0.5}]},
-    }
-    return check_config(ModelConfig, body | parts, "made_up.yaml")
-
-
-def days_of_rows(days: int = 14, size: int = 60, seed: int = 7) -> Rows:
-    """Rows of which size says a part and noise nothing."""
-    chance, rows = np.random.default_rng(seed), Rows()
-    for day in range(days):
-        frame = pd.DataFrame({"size": chance.normal(size=size), "noise": chance.normal(size=size)})
-        frame[OUTCOME] = (chance.random(size) < 1 / (1 + np.exp(-2 * frame["size"]))).astype(float)
-        rows.add(frame.assign(**{DATE: f"2026-01-{day + 1:02d}", KEY: [f"{day}/{n}" for n in range(size)]}))
-    return rows
+from tests.searched import SPACE, config_of, days_of_rows
 
 
 def trials_of(config: ModelConfig, rows: Rows, place: Place) -> list[Trial]:
@@ -284,6 +252,7 @@ MISTAKES = {
     "log needs a low above 0, found 0": {"space": {"gamma": {"low": 0, "high": 3, "log": True}}},
     "needs whole numbers, found 2.5": {"space": {"max_depth": {"low": 2.5, "high": 3}}},
     "has to be above 0 and at most 1, found 1.5": {"space": {"subsample": {"low": 0.5, "high": 1.5}}},
+    "needs whole numbers, found 3.0": {"space": {"max_depth": {"choices": [2, 3.0]}}},
     "needs both low and high": {"space": {"max_depth": {"low": 3}}},
     "either low and high, or choices": {"space": {"max_depth": {"low": 3, "high": 4, "choices": [3, 4]}}},
     "choices needs two or more values": {"space": {"max_depth": {"choices": [3]}}},
@@ -320,3 +289,50 @@ def test_a_linear_model_is_searched_too(places: Iterator[Place]) -> None:
     assert best
     assert best.loss is not None
     assert searching.FORMAT == 1
+
+
+def test_rows_in_files_are_searched_to_the_same_trials(places: Iterator[Place], tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    ways = days_of_rows(), days_of_rows(scratch=tmp_path / "scratch")
+    mine, theirs = (timeless(trials_of(config_of(), rows, next(places))) for rows in ways)
+    assert mine == theirs
+
+
+def test_two_runs_of_one_search_agree_on_who_was_first(places: Iterator[Place]) -> None:
+    place, trial = next(places), Trial(0, {"max_depth": 2}, "complete", (0.5,), 1.0)
+    assert place.keep(trial) == trial
+    assert place.keep(Trial(0, {"max_depth": 2}, "complete", (0.5,), 9.0)) == trial, "its seconds count"
+
+
+def test_whole_numbers_may_be_written_with_a_point(places: Iterator[Place]) -> None:
+    search = config_of(search={"space": {"max_depth": {"low": 2.0, "high": 4.0, "start": 3.0}}}).search
+    assert search
+    assert propose(search, "xgboost", []) == {"max_depth": 3}
+    assert isinstance(propose(search, "xgboost", [])["max_depth"], int)
+
+
+def test_a_record_needs_what_its_search_named() -> None:
+    machine = {"lock": "", "packages": ""}
+    record = {"run_id": "r", "config": "c" * 64, "code": {"tree": "d" * 64, "kept": False, "diff": ""}}
+    outputs = {"settled_config": "1" * 64, "search": {"trials": "2" * 64}, "shrink": {"sizes": "3" * 64}}
+    named = {one.digest for one in named_by_record({**record, "environment": machine, "end": {"outputs": outputs}})}
+    assert {"1" * 64, "2" * 64, "3" * 64} <= named
+    plain = {one.digest for one in named_by_record({**record, "environment": machine, "end": None})}
+    assert named - plain == {"1" * 64, "2" * 64, "3" * 64}
+
+
+def test_the_example_in_the_docs_is_a_config() -> None:
+    text = (Path(__file__).parents[2] / "docs/tuning.md").read_text()
+    body = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    config = config_of(**body)
+    assert config.search
+    assert config.shrink
+    assert set(propose(config.search, "xgboost", [])) == set(config.search.space)
+
+
+def test_every_setting_that_can_be_searched_is_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs/models.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("What can be searched"))
+    for kind, known in OF_KIND.items():
+        told = line.split(f"of `{kind}`")[1].split(";")[0].split(". ")[0]
+        assert set(re.findall(r"`(\w+)`", told)) == set(known)

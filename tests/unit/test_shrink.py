@@ -10,7 +10,7 @@ from plimsoll.inner_folds import Folds, inner_folds
 from plimsoll.search_config import Shrink
 from plimsoll.shrink import depths_to_try, describe_shrunk, rounds_to_try, shrink_model
 from plimsoll.trials import with_settings
-from tests.unit.test_search import config_of, days_of_rows
+from tests.searched import config_of, days_of_rows
 
 GREEDY = {"kind": "xgboost", "rounds": 60, "threads": 1, "params": {"max_depth": 5}}
 
