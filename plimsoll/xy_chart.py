@@ -73,7 +73,13 @@ def _ranges(chart: XyChart) -> tuple[Point, Point]:
     xs, ys = [x for x, _ in points], [y for _, y in points]
     ys += [chart.level[1]] if chart.level else []
     top = max(ys) if chart.clip is None else max(min(max(ys), chart.clip), min(ys))
-    return (min(xs), max(xs)), (min(ys), top)
+    return _apart(min(xs), max(xs)), _apart(min(ys), top)
+
+
+def _apart(low: float, high: float) -> Point:
+    """Return a range that ticks can tell apart: one of equal values is widened."""
+    size = max(abs(low), abs(high), 1e-3)
+    return (low, high) if high - low > 1e-6 * size else (low, low + size / 1000)
 
 
 def _axes(

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tasks.records import recording
+from tasks.settling import take_known_settings
 from tests.flows.places import APPROVER, AS_OF, MODEL, ROOT, Answer, Place, damage
 
 Cli = Callable[..., Answer]
@@ -97,6 +99,11 @@ def taken_over_and_asked_for_anew(place: Place, plimsoll: Cli, told: dict[str, A
     said = plimsoll("train", MODEL, "--as-of", AS_OF, "--search")
     assert "Best of 8 trials" in said.out
     assert outputs(place)["search"]["trials_kept"] == 8, "the same rows and space: all of it is known"
+    with recording("backtest_policy", MODEL, None, {}) as run:  # a replay begins so, and costs half a minute
+        take_known_settings(run)
+    replayed = outputs(place)["settings"]
+    assert (replayed["origin"], replayed["values"]) == ("champion", told["settings"]["values"])
+    assert run.config.search is None
 
 
 def test_a_search_without_a_space_is_a_sentence(empty: Place, plimsoll: Cli) -> None:
