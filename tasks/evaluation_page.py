@@ -6,6 +6,7 @@ from plimsoll.bundle import Bundle
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_page import render_candidate
 from plimsoll.estimators import Boosted
+from plimsoll.model_config import ModelConfig
 from plimsoll.references import OF_A_SEARCH
 from plimsoll.snapshot import load_snapshot
 from plimsoll.store import get_json
@@ -33,7 +34,7 @@ def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> 
     """Return what the page about a version shows, from its run."""
     start, outputs, snapshot, champion = run.start, run.outputs, run.snapshots[-1], report.champion
     return Candidate(
-        config=run.config,
+        config=_as_asked(run),
         version=version,
         report=report.to_json(),
         run=run.id,
@@ -56,6 +57,13 @@ def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> 
         importance=_importance(bundle),
         tuning=_tuning(run),
     )
+
+
+def _as_asked(run: Run) -> ModelConfig:
+    """Return the config as it was written; what a search made of it has a section of its own."""
+    if "settings" not in run.outputs:
+        return run.config
+    return ModelConfig.model_validate(get_json(run.store, run.start.config))
 
 
 def _tuning(run: Run) -> dict[str, Any]:
