@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import flow
 
 from tasks.records import recording
 from tasks.settling import take_known_settings
@@ -87,6 +88,14 @@ def test_a_search_goes_the_whole_way(empty: Place, plimsoll: Cli) -> None:
     assert not damage(empty)
 
 
+@flow
+def begin_a_replay() -> bool:
+    """Begin as a backtest does, whose replay would take half a minute; return whether its models would search."""
+    with recording("backtest_policy", MODEL, None, {}) as run:
+        take_known_settings(run)
+    return run.config.search is not None
+
+
 def taken_over_and_asked_for_anew(place: Place, plimsoll: Cli, told: dict[str, Any]) -> None:
     """Assert that a later training takes the champion's settings, and that --search does not."""
     assert plimsoll("approve", MODEL, 1, "--as", APPROVER).code == 0
@@ -99,11 +108,29 @@ def taken_over_and_asked_for_anew(place: Place, plimsoll: Cli, told: dict[str, A
     said = plimsoll("train", MODEL, "--as-of", AS_OF, "--search")
     assert "Best of 8 trials" in said.out
     assert outputs(place)["search"]["trials_kept"] == 8, "the same rows and space: all of it is known"
-    with recording("backtest_policy", MODEL, None, {}) as run:  # a replay begins so, and costs half a minute
-        take_known_settings(run)
+    searched = begin_a_replay()
     replayed = outputs(place)["settings"]
     assert (replayed["origin"], replayed["values"]) == ("champion", told["settings"]["values"])
-    assert run.config.search is None
+    assert not searched
+
+
+def test_a_retrain_for_drift_takes_over_what_the_champion_was_found_with(empty: Place, plimsoll: Cli) -> None:
+    model = "breast_cancer"
+    empty.configure("params: {C: 0.5}", "params: {}", model)
+    parts = "search: {trials: 4, space: {C: {low: 0.01, high: 5, log: true, start: 0.5}}}\nretrain: {max_age_days: 1}"
+    empty.configure("schedule:", f"{parts}\ndrift: {{report: never}}\nschedule:", model)
+    said = plimsoll("train", model, "--as-of", AS_OF)
+    assert "Best of 4 trials" in said.out, said.said
+    assert plimsoll("approve", model, 1, "--as", APPROVER).code == 0
+    assert plimsoll("score", model, "--as-of", "2013-03-03").code == 0
+    said = plimsoll("check", model, "--as-of", "2013-03-03")
+    assert said.code == 0, said.said
+    first, second = (e["facts"]["run"] for e in empty.ledger("trained", model=model))
+    told = {record["run_id"]: (record["end"] or {}).get("outputs", {}) for record in empty.records()}
+    assert told[second]["settings"]["origin"] == "champion"
+    assert told[second]["settings"]["found_by"] == first
+    assert told[second]["settings"]["values"] == told[first]["settings"]["values"]
+    assert told[second]["bundle"] == told[first]["bundle"], "the same rows, the same settings, the same bytes"
 
 
 def test_a_search_without_a_space_is_a_sentence(empty: Place, plimsoll: Cli) -> None:
