@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from plimsoll import encoder, estimators, inner_folds, matrices, metrics, row_parts, trials
 from plimsoll.archive import Archive, get_sealed, put_sealed
 from plimsoll.digest import sha256_json
-from plimsoll.errors import DataError, IntegrityError
+from plimsoll.errors import ConfigError, DataError, IntegrityError
 from plimsoll.inner_folds import Folds
 from plimsoll.matrices import Boost, boost
 from plimsoll.model_config import ModelConfig
@@ -82,7 +82,7 @@ def _try(folds: Folds, config: ModelConfig, search: Search, before: list[Trial],
             losses.append(loss)
             if len(losses) < len(folds.folds) and hopeless():
                 return Trial(number, settings, "pruned", tuple(losses), _since(begun))
-    except (DataError, ValueError) as error:  # XGBoost's and scikit-learn's own errors are ValueErrors
+    except (ConfigError, DataError, ValueError) as error:  # of XGBoost and scikit-learn they are ValueErrors
         said = str(error).splitlines()[0][:500]
         return Trial(number, settings, "failed", tuple(losses), _since(begun), said)
     return Trial(number, settings, "complete", tuple(losses), _since(begun))
