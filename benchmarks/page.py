@@ -23,6 +23,7 @@ NAMES = (
     "trace",
     "verify",
     "training",
+    "search",
     "scoring",
     "memory",
     "four_models",

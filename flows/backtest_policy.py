@@ -17,6 +17,7 @@ from tasks.backtests import (
 from tasks.landing import take_snapshot
 from tasks.records import recording
 from tasks.scratch import scratch_folder
+from tasks.settling import take_known_settings
 
 
 @flow(name="backtest-policy", flow_run_name=dated("backtest"))
@@ -44,6 +45,7 @@ def backtest_policy(
     priced = {"retrain_price": retrain_price, "quality_price": quality_price}
     given = {"start": start, "end": end, "policies": policies or {}, "approval_days": approval_days, **priced}
     with recording("backtest_policy", model, None, given) as run, scratch_folder(run.workspace) as scratch:
+        take_known_settings(run)
         rivals = policies_to_compare(run, policies or {})
         snapshot = take_snapshot(run, dates_to_replay(run, start, end))
         replayed = replay_policies(run, rivals, snapshot, start, approval_days, scratch)

@@ -73,6 +73,7 @@ def train(
     start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First batch date.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last batch date.")] = None,
     as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date; today if empty.")] = None,
+    search: Annotated[bool, typer.Option("--search", help="Search settings anew, whatever search.when says.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a challenger and, when every gate passes, request its promotion."""
@@ -82,6 +83,7 @@ def train(
         "as_of": day_of(as_of),
         "requested_by": _me(),
         "cause": "asked for",
+        "search": search,
     }
     _run("train_model", model, given, as_json)
 

@@ -14,6 +14,7 @@ from tasks.landing import take_snapshot, training_dates
 from tasks.open_approval import open_approval
 from tasks.records import recording
 from tasks.scratch import scratch_folder
+from tasks.settling import require_question, settle_settings
 
 
 @flow(name="train-model", flow_run_name=dated("train"))
@@ -25,6 +26,7 @@ def train_model(
     requested_by: str = "schedule",
     cause: str = "asked for",
     cause_key: str = "",
+    search: bool = False,
 ) -> dict[str, Any]:
     """Train a challenger on the asked days and, when every gate passes, request its promotion.
 
@@ -36,11 +38,15 @@ def train_model(
         requested_by: Who asks. A person may not approve what they asked for where the config says so.
         cause: Why, in words; it is kept in the ledger.
         cause_key: The drift decision that asked, when one did; one decision trains once.
+        search: Search settings anew, whatever the config's search.when says.
     """
-    given = {"start": start, "end": end, "requested_by": requested_by, "cause": cause, "cause_key": cause_key}
+    asked = {"requested_by": requested_by, "cause": cause, "cause_key": cause_key, "search": search}
+    given = {"start": start, "end": end, **asked}
     with recording("train_model", model, as_of, given) as run, scratch_folder(run.workspace) as scratch:
+        require_question(run, search)
         snapshot = take_snapshot(run, training_dates(run, start, end))
         rows = read_valid_rows(run, snapshot, scratch)
+        settle_settings(run, rows, search)
         bundle = fit_candidate(run, rows)
         report = judge_candidate(run, bundle, rows)
         version = register_candidate(run, bundle, report, cause, cause_key)

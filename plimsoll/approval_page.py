@@ -32,6 +32,7 @@ def evidence_markdown(
         _not_enrolled(approvers, enrolled),
         _gates(request.summary),
         _metrics(request),
+        _settings(request.summary),
         _left_out(request.summary),
         _digests(request),
         f"[Full page]({page})",
@@ -89,6 +90,10 @@ def _metrics(request: Request) -> str:
     where = f"On {judged['rows']:,} rows from {judged['from']} to {judged['to']}, " if judged else ""
     head = f"{where}of {summary['rows']:,} valid rows in all:" if summary.get("rows") else where
     return "\n".join([head, "", f"| | {request.name} | {rival_name} |", "|---|---|---|", *rows])
+
+
+def _settings(summary: Mapping[str, Any]) -> str:
+    return f"{summary['settings']}." if summary.get("settings") else ""
 
 
 def _left_out(summary: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ class Candidate:
     mlflow_run: str = ""
     champion_trained_through: str = ""
     importance: Mapping[str, float] = field(default_factory=dict)  # share of gain by feature
+    tuning: Mapping[str, Any] = field(default_factory=dict)  # settings, and the search and shrinking that found them
 
     @property
     def champion(self) -> str:

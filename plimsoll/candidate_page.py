@@ -23,6 +23,7 @@ from plimsoll.page import (
     table,
     tiles,
 )
+from plimsoll.settings_sections import settings_sections
 from plimsoll.time_chart import Line, TimeChart, time_chart
 
 NAMES = {"auc": "AUC", "log_loss": "Log loss", "brier": "Brier score", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
@@ -42,6 +43,7 @@ def render_candidate(candidate: Candidate) -> str:
             *_reliability(candidate),
             *gate_sections(candidate.report.get("shown") or {}, candidate.champion or "Champion"),
             *_importance(candidate),
+            *settings_sections(candidate.tuning),
             data_section(candidate),
             features_section(config),
             origin_section(candidate),

@@ -9,6 +9,8 @@ from plimsoll.estimator_config import Estimator
 from plimsoll.families import Segment
 from plimsoll.feed_config import ColumnType, Feed
 from plimsoll.gates_config import Gates
+from plimsoll.search_config import Search, Shrink
+from plimsoll.search_space import tuning_faults
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -151,6 +153,8 @@ class ModelConfig(Part):
     outcome: Outcome
     features: Features
     estimator: Estimator
+    search: Search | None = None  # null: the estimator's settings are taken as they are
+    shrink: Shrink | None = None
     split: Split = Split()
     gates: Gates
     approval: Approval = Approval()
@@ -217,6 +221,8 @@ class ModelConfig(Part):
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"features.columns names {', '.join(sorted(twice))} twice")
         if faults := self.gates.faults(self.task, self.source.kind == "dates", self.outcome.column):
+            raise ValueError("; ".join(faults))
+        if faults := tuning_faults(self.estimator, self.search, self.shrink):
             raise ValueError("; ".join(faults))
         allowed = {"classification": {"logistic"}, "regression": {"ridge"}}[self.task] | {"xgboost", "external"}
         if self.estimator.kind not in allowed:

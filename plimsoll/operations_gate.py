@@ -75,11 +75,16 @@ def _limits(gate: Operations, machine: Machine) -> list[GateResult]:
 
 
 def _slowdown(bundle: Bundle, champion: Bundle, frame: pd.DataFrame, clock: Callable[[], float]) -> float:
-    turns = [(_seconds(bundle, frame, clock), _seconds(champion, frame, clock)) for _ in range(TURNS)]
-    return statistics.median(mine / max(theirs, 1e-9) for mine, theirs in turns[1:])
+    return time_ratio(lambda: bundle.score(frame), lambda: champion.score(frame), clock)
 
 
-def _seconds(bundle: Bundle, frame: pd.DataFrame, clock: Callable[[], float]) -> float:
+def time_ratio(mine: Callable[[], object], theirs: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Return how many times as long one thing takes as another: a median of turns, so that both meet the same load."""
+    turns = [(_seconds(mine, clock), _seconds(theirs, clock)) for _ in range(TURNS)]
+    return statistics.median(one / max(other, 1e-9) for one, other in turns[1:])
+
+
+def _seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
     begun = clock()
-    bundle.score(frame)
+    work()
     return clock() - begun

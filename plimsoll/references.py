@@ -11,6 +11,7 @@ OF_A_FACT: dict[str, Kind] = {
     "snapshot": "snapshot",
     **dict.fromkeys(("gate_report", "validation", "probe", "secret"), "object"),
 }
+OF_A_SEARCH = {"search": "trials", "shrink": "sizes"}  # what every part of a run's outputs names
 OF_EVIDENCE: dict[str, Kind] = {"snapshot": "snapshot", "code": "object", "config": "object", "gate_report": "object"}
 
 
@@ -44,6 +45,9 @@ def named_by_record(record: Mapping[str, Any]) -> Iterator[Reference]:
     yield Reference(record["config"], "object", by)
     yield Reference(code["tree"], "tree" if code["kept"] else "object", by)
     yield from _of({"diff": code["diff"], **environment}, dict.fromkeys(("diff", "lock", "packages"), "object"), by)
+    outputs = (record["end"] or {}).get("outputs", {})
+    searched = {**outputs, **{f"all {name}": outputs.get(part, {}).get(name) for part, name in OF_A_SEARCH.items()}}
+    yield from _of(searched, dict.fromkeys(("settled_config", "all trials", "all sizes"), "object"), by)
     for digest in (record["end"] or {}).get("snapshots", ()):
         yield Reference(digest, "snapshot", by)
 

@@ -11,6 +11,11 @@ SHOWN = 12  # digits of a digest
 NAMED = 20  # files or packages listed before the rest are counted
 LABELS = ("name", "metric", "column")  # what tells the members of a list apart
 NUMBERING = frozenset({"version", "mlflow_run", "ledger"})  # outputs that name a run's result and say nothing about it
+OF_SETTINGS = {  # the parts of these outputs that are compared; others are times, or follow from them
+    "settings": ("origin", "values"),
+    "search": ("trials_done", "best", "loss"),
+    "shrink": ("taken",),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +33,9 @@ class RunView:
     def outputs(self) -> Mapping[str, Any]:
         """What the run made; nothing for one that was cut off."""
         end = self.record["end"] or {}
-        return {name: value for name, value in end.get("outputs", {}).items() if name not in NUMBERING}
+        made = {name: value for name, value in end.get("outputs", {}).items() if name not in NUMBERING}
+        parts = {name: kept for name, kept in OF_SETTINGS.items() if name in made}
+        return {**made, **{name: {part: made[name].get(part) for part in kept} for name, kept in parts.items()}}
 
     @property
     def result(self) -> str:

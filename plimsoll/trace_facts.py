@@ -90,6 +90,7 @@ def run_facts(run_id: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
         "seed": record.get("seed"),
         "threads": record.get("threads"),
         "config": record["config"],
+        "settings": end.get("outputs", {}).get("settings", {}).get("sentence", ""),
         "prefect_run": record["prefect_run_id"],
         "snapshots": list(end.get("snapshots", [])),
     }

@@ -52,6 +52,7 @@ def run_section(title: str, run: Mapping[str, Any]) -> Html:
         ("Uncommitted", _changes(run)),
         ("Source tree", digest(run["source_tree"], WHOLE)),
         ("Config", digest(run["config"], WHOLE)),
+        *([("Settings", run["settings"])] if run.get("settings") else []),
         ("Lock file", digest(run["lock"], WHOLE)),
         *([("Packages", digest(run["packages"], WHOLE))] if run["packages"] else []),
         ("Python", run["python"]),

@@ -142,7 +142,7 @@ class Made:
         """Return the key of the model that dates train."""
         how = self.config.model_dump(mode="json", include={"model", "estimator", "split", "features"})
         how["slices"] = self.config.drift.slices
-        return sha256_json(["model", how, self._of(dates), _code(TRAINING)])
+        return sha256_json(["model", how, self._of(dates), code_of(TRAINING)])
 
     def losses(self, model: str, nights: list[str]) -> str:
         """Return the key of a model's losses on nights."""
@@ -151,7 +151,7 @@ class Made:
     def duel(self, challenger: str, champion: str) -> str:
         """Return the key of a duel of two models; the days are those that judge the challenger."""
         asked = self.config.gates.model_dump(mode="json", exclude={"operations", "trust"})
-        return sha256_json(["duel", challenger, champion, asked, _code(DUELS)])
+        return sha256_json(["duel", challenger, champion, asked, code_of(DUELS)])
 
     def profiles(self, model: str, nights: list[str]) -> str:
         """Return the key of nights' profiles on a model's plan."""
@@ -160,12 +160,13 @@ class Made:
     def seen(self, model: str, drift_policy: Drift, served: list[str], nights: list[str]) -> str:
         """Return the key of what nights showed about a model that had served some nights until their end."""
         rule, delay = drift_policy.model_dump(mode="json", exclude={"report"}), self.config.outcome.delay_days
-        return sha256_json(["seen", model, rule, delay, self._of(served), nights, _code(LOOKING)])
+        return sha256_json(["seen", model, rule, delay, self._of(served), nights, code_of(LOOKING)])
 
     def _of(self, dates: list[str]) -> list[list[str]]:
         return [[date, self.dates[date]] for date in dates]
 
 
 @cache
-def _code(modules: tuple[Any, ...]) -> list[str]:
+def code_of(modules: tuple[Any, ...]) -> list[str]:
+    """Return the digest of each module's file."""
     return [sha256_file(Path(str(module.__file__))) for module in modules]

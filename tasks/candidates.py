@@ -20,7 +20,9 @@ from tasks.foreign_model import adopted_model
 from tasks.judging import Report
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
 from tasks.mlflow_registry import FOLDER, log_run, register
+from tasks.mlflow_trials import log_trials
 from tasks.records import Run
+from tasks.settling import said_of_settings
 from tasks.stage import stage
 from tasks.trainers import booster_of
 from tasks.training_rows import assemble_training_rows
@@ -64,6 +66,7 @@ def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cau
     name, metrics = f"{config.model} as of {run.as_of}", report.evaluation.metrics
     data = data_seen(run, load_snapshot(run.store, run.snapshots[-1]))
     mlflow_run = log_run(workspace, config.model, name, files, params=params, metrics=metrics, tags=tags, data=data)
+    log_trials(run, mlflow_run)
     version = register(workspace, config.model, mlflow_run, tags, config.purpose)
     facts = {
         "version": version,
@@ -91,7 +94,9 @@ def request_promotion(run: Run, version: int, report: Report, requested_by: str)
     model, approval = run.config.model, run.config.approval
     if not report.passed:
         failed = "; ".join(gate.sentence for gate in report.gates if not gate.passed)
-        run.sentence = f"Gates refused {model} v{version}: {failed}. Page: {page_path(run, version)}"
+        run.sentence = (
+            f"Gates refused {model} v{version}: {failed}.{said_of_settings(run)} Page: {page_path(run, version)}"
+        )
         return run.sentence
     evidence = {
         "bundle": run.outputs["bundle"],
@@ -113,6 +118,7 @@ def request_promotion(run: Run, version: int, report: Report, requested_by: str)
     mirror_aliases(run.workspace, model)
     command = f"plimsoll approve {model} {version} --as NAME"
     run.sentence = f"{model} v{version} {in_short(report.gates)} and waits for a decision: {command}"
+    run.sentence += f".{said_of_settings(run)}" if "settings" in run.outputs else ""
     return run.sentence
 
 
@@ -137,5 +143,6 @@ def _summary(run: Run, version: int, report: Report) -> dict[str, Any]:
         else None,
         "gates": [{"verdict": gate.verdict, "sentence": gate.sentence} for gate in report.gates],
         "excluded_dates": report.excluded,
+        **({"settings": run.outputs["settings"]["sentence"]} if "settings" in run.outputs else {}),
         "page": f"{run.config.model}/v{version}.html",
     }

@@ -1,10 +1,15 @@
 """The page about a candidate."""
 
+from typing import Any
+
 from plimsoll.bundle import Bundle
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_page import render_candidate
 from plimsoll.estimators import Boosted
+from plimsoll.model_config import ModelConfig
+from plimsoll.references import OF_A_SEARCH
 from plimsoll.snapshot import load_snapshot
+from plimsoll.store import get_json
 from tasks.candidates import page_path
 from tasks.judging import TOLD, Report
 from tasks.pages import report_url, write_page
@@ -29,7 +34,7 @@ def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> 
     """Return what the page about a version shows, from its run."""
     start, outputs, snapshot, champion = run.start, run.outputs, run.snapshots[-1], report.champion
     return Candidate(
-        config=run.config,
+        config=_as_asked(run),
         version=version,
         report=report.to_json(),
         run=run.id,
@@ -50,7 +55,24 @@ def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> 
         mlflow_run=str(outputs.get("mlflow_run", "")),
         champion_trained_through=str(champion.trained.facts.get("trained_through", "")) if champion else "",
         importance=_importance(bundle),
+        tuning=_tuning(run),
     )
+
+
+def _as_asked(run: Run) -> ModelConfig:
+    """Return the config as it was written; what a search made of it has a section of its own."""
+    if "settings" not in run.outputs:
+        return run.config
+    return ModelConfig.model_validate(get_json(run.store, run.start.config))
+
+
+def _tuning(run: Run) -> dict[str, Any]:
+    """Return how the run's settings came to be, with all trials and all sizes that were looked at."""
+    told: dict[str, Any] = {name: dict(run.outputs[name]) for name in ("settings", *OF_A_SEARCH) if name in run.outputs}
+    for name, part in OF_A_SEARCH.items():
+        if name in told:
+            told[name][part] = get_json(run.store, told[name][part])
+    return told
 
 
 def _importance(bundle: Bundle) -> dict[str, float]:

@@ -79,7 +79,7 @@ def _facts(
     known = store.get(object_key(trained["bundle"])) is not None
     return TrainingFacts(
         data=trained["snapshot"],
-        config=record["config"],
+        config=outputs.get("settled_config") or record["config"],  # with what a search found: it is not repeated
         suite=f"great_expectations/expectations/{record['model']}.json",
         tree=recorded_tree(store, record["code"]),
         packages=recorded_packages(store, machine),

@@ -23,7 +23,7 @@ from tasks.prediction_files import live_files, runs_there
 from tasks.workspace import Workspace
 
 EXPIRED, EXPIRED_BATCHES = "expired/", "expired_batches/"
-CACHES = ("backtests/", "quality/", "seen/", "thresholds/", "verdicts/")
+CACHES = ("backtests/", "quality/", "searches/", "seen/", "thresholds/", "verdicts/")
 SILENT = ("heads/", "sweeps/", "layout/", EXPIRED, EXPIRED_BATCHES)  # what names no object
 READ_APART = ("ledger/", "records/", "bundles/")  # a bundle is held by the entry that says who trained it
 HOUR, DAY = 3600, 86_400

@@ -91,6 +91,18 @@ def test_each_difference_is_said_under_its_subject(now: RunView, subject: str, s
     assert [name for name, said in found.items() if said and name not in (subject, "outputs")] == []
 
 
+def test_of_a_search_what_it_found_is_compared_and_not_how_long_it_took() -> None:
+    def found(depth: int, seconds: float) -> RunView:
+        settings = {"origin": "found", "values": {"max_depth": depth}, "found_by": f"run-{seconds}"}
+        search = {"trials_done": 3, "best": 1, "loss": 0.5, "seconds": seconds, "trials": f"{seconds}"}
+        shrink = {"taken": True, "speed": {"ratio": seconds}}
+        end = {**RUN.record["end"], "outputs": {"settings": settings, "search": search, "shrink": shrink}}
+        return with_record(end=end)
+
+    assert not compare_runs(found(3, 1.0), found(3, 2.0))["outputs"]
+    assert compare_runs(found(3, 1.0), found(4, 1.0))["outputs"] == ["settings.values.max_depth: 3 before, 4 now"]
+
+
 def test_members_of_a_list_are_known_by_their_name_wherever_they_stand() -> None:
     old = {"columns": [{"name": "a", "kind": "number"}, {"name": "b", "kind": "number"}]}
     new = {"columns": [{"name": "b", "kind": "category"}, {"name": "a", "kind": "number"}]}
