@@ -27,6 +27,7 @@ def run_family(
     end: dt.date | None = None,
     as_of: dt.date | None = None,
     requested_by: str = "schedule",
+    search: bool = False,
 ) -> State[Any]:
     """Run a flow for every model of a family, one after the other; one that fails harms no other.
 
@@ -37,7 +38,8 @@ def run_family(
         end: Last batch date.
         as_of: Business date of the runs; empty is today.
         requested_by: Who asks for the training.
+        search: Let each training look for settings anew.
     """
-    given = {"start": start, "end": end, "as_of": as_of, "requested_by": requested_by}
+    given = {"start": start, "end": end, "as_of": as_of, "requested_by": requested_by, "search": search}
     members: list[Member] = [run_member(step, name, given) for name in open_workspace().members(family)]
     return close_family(family, step, members)

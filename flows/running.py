@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PLATFORM = "plimsoll"  # the name and tag of a deployment that is about no single model
 TRAIN = "train_model"
+OF_TRAINING = ("requested_by", "search")  # what only a training is told
 SHOWN = 3  # members that failed which a sentence tells of
 
 
@@ -84,13 +85,13 @@ def family_parameters(workspace: Workspace, step: str, name: str, given: Mapping
         return {"model": name, **given}
     if given.get("version") is not None:
         raise UserError(f"{name} is a family, and a version is one model's. Name the model: plimsoll models")
-    asked = {key: given[key] for key in ("start", "end", "as_of", "requested_by") if key in given}
+    asked = {key: given[key] for key in ("start", "end", "as_of", *OF_TRAINING) if key in given}
     return {"family": name, "step": step, **asked}
 
 
 def run_member(step: str, model: str, given: Mapping[str, Any]) -> Member:
     """Run a flow for one model of a family within the family's run, and return what became of it."""
-    asked = {"model": model, **{key: value for key, value in given.items() if step == TRAIN or key != "requested_by"}}
+    asked = {"model": model, **{key: value for key, value in given.items() if step == TRAIN or key not in OF_TRAINING}}
     state, result = run_here(step, asked)
     if isinstance(result, BaseException):
         return Member(model, state.name, str(result) or type(result).__name__)

@@ -25,6 +25,8 @@ def add_family(place: Place, each: str = EACH) -> None:
 
 def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     add_family(serving)
+    refused = plimsoll("train", FAMILY, "--as-of", AS_OF, "--search")
+    assert (refused.code, refused.said.count("search")) >= (2, 3), "each of them says that its config has no search"
     trained = plimsoll("train", FAMILY, "--as-of", AS_OF, "--json")
     assert trained.code == 0, trained.said
     assert [one["model"] for one in json.loads(trained.out)["members"]] == [*MEMBERS]
