@@ -9,6 +9,7 @@ from prefect.logging import get_run_logger
 from plimsoll.bundle import Bundle
 from plimsoll.gate_result import in_short
 from plimsoll.ledger import Kind
+from plimsoll.retirement import retired_entry
 from plimsoll.row_parts import Rows
 from plimsoll.run_record import require_record
 from plimsoll.snapshot import Snapshot, load_snapshot
@@ -109,6 +110,9 @@ def request_promotion(run: Run, version: int, report: Report, requested_by: str)
         "policy": approval.model_dump(mode="json"),
         "summary": _summary(run, version, report),
     }
+    if retired := retired_entry(run.standing().entries, version):
+        run.sentence = f"{model} v{version} was retired by {retired.by} before it could ask to be champion."
+        return run.sentence
     run.decide("promotion_requested", facts, by=requested_by)
     mirror_aliases(run.workspace, model)
     command = f"plimsoll approve {model} {version} --as NAME"

@@ -1,8 +1,11 @@
 """The champion: the ledger says which version it is, MLflow's aliases repeat it."""
 
+from collections.abc import Sequence
+
 from plimsoll.archive import Head
 from plimsoll.errors import ApprovalError
 from plimsoll.ledger import Entry, append, read_ledger
+from plimsoll.retirement import retired_entry
 from plimsoll.run_record import require_record
 from plimsoll.standing import Standing, stand
 from tasks.mlflow_registry import mirror_alias, mirror_head, read_alias
@@ -24,6 +27,11 @@ def promote(workspace: Workspace, model: str, version: int, *, by: str, as_of: s
         raise ApprovalError(f"{model} v{version} {said}, so it cannot be promoted. See: plimsoll pending")
     if trained := standing.version(version):
         require_record(workspace.archive, str(trained.trained.facts["run"]))
+
+    def not_retired(entries: Sequence[Entry]) -> None:
+        if retired := retired_entry(entries, version):
+            raise ApprovalError(f"{model} v{version} was retired by {retired.by}, so it cannot be promoted.")
+
     entry = append(
         workspace.archive,
         model,
@@ -33,6 +41,7 @@ def promote(workspace: Workspace, model: str, version: int, *, by: str, as_of: s
         recorded_at=utc_now(),
         by=by,
         key=f"promoted:{approved[-1].n}",
+        guard=not_retired,
     )
     mirror_aliases(workspace, model)
     return entry

@@ -66,8 +66,8 @@ def _was_used(workspace: Workspace) -> bool:
 
 
 def is_kept(version: Version, seen: Verification) -> bool:
-    """Say whether a version's bundle must be there: it is not retired, and the run that made it was not expired."""
-    return version.state != "retired" and version.trained.facts.get("run") not in seen.expired
+    """Say whether a version's bundle must be there: the run that made it was not expired."""
+    return version.trained.facts.get("run") not in seen.expired
 
 
 def expected_tags(standing: Standing, version: Version) -> dict[str, str]:
