@@ -16,11 +16,12 @@ from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.store import put_json
 from plimsoll.training import train_bundle
 from tasks.bundles import keep_bundle
-from tasks.champion import mirror_aliases
+from tasks.champion import mirror_challenger
 from tasks.foreign_model import adopted_model
 from tasks.judging import Report
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
-from tasks.mlflow_registry import FOLDER, log_run, register
+from tasks.mlflow_registry import FOLDER, log_run
+from tasks.mlflow_roles import register, require_numbers
 from tasks.records import Run
 from tasks.stage import stage
 from tasks.trainers import booster_of
@@ -57,6 +58,7 @@ def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cau
     """Log the candidate in MLflow, register it, and enter it and its gates in the ledger."""
     workspace, config = run.workspace, run.config
     require_record(run.workspace.archive, run.id)
+    require_numbers(workspace, config.model, max((v.number for v in run.standing().versions), default=None))
     run.parents += [str(e.facts["run"]) for e in run.standing().of_kind("retrain_started") if cause_key == e.key]
     gate_report = put_json(run.store, report.to_json())
     tags = run_tags(run, bundle, gate_report)
@@ -114,7 +116,7 @@ def request_promotion(run: Run, version: int, report: Report, requested_by: str)
         run.sentence = f"{model} v{version} was retired by {retired.by} before it could ask to be champion."
         return run.sentence
     run.decide("promotion_requested", facts, by=requested_by)
-    mirror_aliases(run.workspace, model)
+    mirror_challenger(run.workspace, model)
     command = f"plimsoll approve {model} {version} --as NAME"
     run.sentence = f"{model} v{version} {in_short(report.gates)} and waits for a decision: {command}"
     return run.sentence

@@ -71,9 +71,16 @@ def retire_as(
         raise_refusal(check_retirement(model, entries, version))
 
     facts = {"version": version, "reason": reason.strip(), "role": roles.get(version, ""), **verified.facts}
-    when = {"as_of": as_of, "recorded_at": utc_now()}
     entry = append(
-        workspace.archive, model, "retired", facts=facts, by=by, key=f"retired:{version}", guard=allowed, **when
+        workspace.archive,
+        model,
+        "retired",
+        facts=facts,
+        as_of=as_of,
+        recorded_at=utc_now(),
+        by=by,
+        key=f"retired:{version}",
+        guard=allowed,
     )
     warning = " ".join(part for part in (verified.warning, _follow(workspace, model, version)) if part)
     return Retired(entry, entry.by != by, roles.get(version, ""), warning)

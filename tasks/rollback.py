@@ -131,7 +131,7 @@ def roll_back_as(
     def unchanged(entries: Sequence[Entry]) -> None:
         now = stand(model, entries)
         if retired := retired_entry(entries, target):
-            raise ApprovalError(f"{model} v{target} was retired meanwhile, by {retired.by}, so nothing was rolled back.")
+            raise ApprovalError(f"{model} v{target} was retired meanwhile by {retired.by}, so nothing was rolled back.")
         if now.champion != standing.champion:
             last = now.of_kind("promoted", "rolled_back")[-1]
             raise ApprovalError(

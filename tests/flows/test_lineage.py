@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from plimsoll.errors import IntegrityError
-from tasks.mlflow_registry import check_copy, connect, read_alias, read_head_tag
+from tasks.mlflow_registry import connect
+from tasks.mlflow_roles import candidates_of, check_copy, read_alias, read_head_tag
 from tests.flows import places
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place
 
@@ -53,7 +54,7 @@ def test_a_run_in_mlflow_names_all_that_stands_behind_it(waiting: Place) -> None
     assert expected.items() <= tags.items()
     assert record["prefect_run_id"] in tags["prefect_run"]
     assert tags["page"].endswith(f"/{MODEL}/v1.html")
-    version = client.get_model_version(MODEL, "1")
+    version = client.get_model_version(candidates_of(MODEL), "1")
     assert {f"plimsoll.{name}": value for name, value in expected.items()}.items() <= version.tags.items()
     assert facts["snapshot"] in version.description
     assert record["prefect_run_id"] in version.description

@@ -23,7 +23,7 @@ from plimsoll.people import FREE_TRIES, PEOPLE
 from tasks import approvals
 from tasks.approvals import PLACEHOLDER, Outcome, submit_decision
 from tasks.identity import verify_code
-from tasks.mlflow_registry import register
+from tasks.mlflow_roles import register
 from tasks.open_approval import LONGEST_LOOK, is_lost, reopen_approvals
 from tasks.prefect_api import connected, resume_run, runs_of, start_run, take_inputs
 from tasks.requests import list_pending
