@@ -11,7 +11,8 @@ from flows.output import day_of, print_json, print_table, say, working
 
 def add_commands(app: typer.Typer) -> None:
     """Add the comparing commands to the command line."""
-    app.command()(compare)
+    for command in (compare, fleet):
+        app.command()(command)
 
 
 def compare(
@@ -36,8 +37,38 @@ def compare(
         page = write_page(workspace.reports / model / "compare.html", render_comparison(found))
     if as_json:
         return print_json({**found.to_json(), "page": str(page)})
-    print_table(f"Versions of {model} side by side", heads(found.task), cells(found))
+    side, *figures = zip(heads(found.task), *cells(found), strict=True)  # a column each: their figures are long
+    print_table(f"{model}: versions side by side", ["", *side[1:]], figures)
     rows = [[beside.name, told.action, told.sentence] for _, beside, told in found.versions]
     print_table("What to do", ["Version", "Recommended", "Why"], rows)
     say(found.sentence)
+    return say(f"Page: {page}")
+
+
+def fleet(as_json: Json = False) -> None:
+    """List all models, whoever needs a person first: champion, quality, alarms, approvals, versions beside it."""
+    from plimsoll.overview_page import beside_words, change_words, state_of
+    from tasks.index_page import publish_fleet
+    from tasks.workspace import open_workspace
+
+    workspace = open_workspace()
+    with working("looking at every model", as_json):
+        page, lines = publish_fleet(workspace)
+    if as_json:
+        told = [[{"version": one.version, **what.to_json()} for one, what in line.recommended] for line in lines]
+        return print_json([{**line.to_json(), "beside": t} for line, t in zip(lines, told, strict=True)])
+    heads = ["model", "state", "champion", "last batch", "loss", "alarms", "beside it"]
+    rows = [
+        [
+            line.model,
+            state_of(line)[1],
+            f"v{line.champion}, {line.age_days} d" if line.champion else "—",
+            line.batch or "—",
+            f"{line.loss:.4f} {change_words(line)}".strip() if line.loss is not None else "—",
+            ", ".join(line.alarms) or "none",
+            ", ".join(beside_words(line)) or "—",
+        ]
+        for line in lines
+    ]
+    print_table("Models, whoever needs a person first", heads, rows)
     return say(f"Page: {page}")

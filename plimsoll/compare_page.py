@@ -4,7 +4,7 @@ from plimsoll.compared import Compared, cells, heads
 from plimsoll.page import Child, Html, Tone, badge, day, el, join, link, render_page, section, table, tiles
 from plimsoll.recommendation import Action
 
-TONES: dict[Action, Tone] = {"promote": "good", "keep": "calm", "retire": "bad", "wait": "wait"}
+TONES: dict[Action, Tone] = {"promote": "good", "keep": "calm", "retire": "bad", "wait": "wait", "nothing": "calm"}
 
 
 def render_comparison(compared: Compared) -> str:

@@ -23,12 +23,13 @@ class Facts:
     seconds_per_million: float | None  # rows that it predicted; None where no batch recorded it
     bundle_bytes: int
     alarms: tuple[str, ...]  # of its last night
+    ended: str  # retired or rejected
     drift: str  # what that means, in a sentence
 
     def contender(self, beside: Beside, max_age_days: int) -> Contender:
         """Return what its recommendation depends on."""
         losses = tuple(alarm for alarm in self.alarms if alarm != "inputs")
-        given = beside.nights, self.shadow_nights, beside.gain, losses, self.age_days, max_age_days
+        given = beside.nights, self.shadow_nights, beside.gain, losses, self.age_days, max_age_days, self.ended
         return Contender(beside.name, self.model, self.version, self.role, self.asks, *given)
 
     @property
@@ -107,7 +108,11 @@ def cells(compared: Compared) -> list[list[str]]:
 
 
 def _row(facts: Facts, beside: Beside) -> list[str]:
-    role = "waits for approval" if facts.asks else {"other": "other model"}.get(facts.role, facts.role)
+    role = (
+        facts.ended or "waits for approval"
+        if facts.asks or facts.ended
+        else {"other": "other model"}.get(facts.role, facts.role)
+    )
     return [
         beside.name,
         role,

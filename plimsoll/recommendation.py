@@ -10,7 +10,7 @@ from typing import Any, Literal
 from plimsoll.paired_bootstrap import MIN_UNITS, Gain
 
 PATIENCE_NIGHTS = 28  # four of each weekday: whoever is not surely better by then costs more than it tells
-Action = Literal["promote", "keep", "retire", "wait"]
+Action = Literal["promote", "keep", "retire", "wait", "nothing"]
 Role = Literal["champion", "challenger", "former", "other"]
 
 
@@ -29,6 +29,7 @@ class Contender:
     alarms: tuple[str, ...] = ()  # of its losses
     age_days: int = 0
     max_age_days: int = 0
+    ended: str = ""  # retired or rejected: it scores no more
 
     @property
     def surely(self) -> Literal["better", "worse", ""]:
@@ -53,7 +54,8 @@ class Recommendation:
 
 def recommend(contenders: Sequence[Contender]) -> list[Recommendation]:
     """Return what to do about each of the versions that were compared, in their order."""
-    better = [one for one in contenders if one.role in ("challenger", "former") and one.surely == "better"]
+    there = [one for one in contenders if one.role in ("challenger", "former") and not one.ended]
+    better = [one for one in there if one.surely == "better"]
     best = max(better, key=lambda one: one.gain.gain if one.gain else 0, default=None)
     return [_champion(one, best) if one.role == "champion" else _other(one, best) for one in contenders]
 
@@ -76,6 +78,8 @@ def _other(one: Contender, best: Contender | None) -> Recommendation:
     if one.role == "other":
         words = {"better": "is surely better", "worse": "is surely worse", "": "is not surely different"}[one.surely]
         return Recommendation("keep", "another_model", f"{one.name} {words} {how}; it has decisions of its own.")
+    if one.ended:
+        return Recommendation("nothing", one.ended, f"It was {one.ended} and scores no more; what it scored is shown.")
     if one.gain is None:
         said = f"{one.nights} nights with outcomes of the same rows so far; at least {MIN_UNITS} are needed."
         return Recommendation("wait", "too_few_nights", said)
@@ -110,10 +114,8 @@ def _undecided(one: Contender, how: str) -> Recommendation:
     if one.role == "former":
         said = f"Not surely different {how}; it stays at hand for a rollback until {PATIENCE_NIGHTS} nights are over."
         return Recommendation("keep", "at_hand", said)
-    said = (
-        f"Not surely different {how}; its {one.shadow_nights} nights beside the champion may become {PATIENCE_NIGHTS}."
-    )
-    return Recommendation("wait", "undecided", said)
+    over = f"of {PATIENCE_NIGHTS} nights beside the champion {one.shadow_nights} are over"
+    return Recommendation("wait", "undecided", f"Not surely different {how}; {over}.")
 
 
 def _stop(one: Contender) -> str:

@@ -138,7 +138,7 @@ def _agreement(both: pd.DataFrame, name: str, champion: str, task: str) -> Agree
     return Agreement(
         rows=len(both),
         same_answer=_same_answer(both, mine, theirs) if task == "classification" else None,
-        rank_correlation=None if flat else float(np.corrcoef(ranks)[0, 1]),
+        rank_correlation=None if flat else float(np.asarray(np.corrcoef(ranks))[0, 1]),
         mean_difference=float(np.abs(mine - theirs).mean()),
     )
 

@@ -178,6 +178,7 @@ def _facts(workspace: Workspace, side: _Side, asks: set[int], last: dt.date, rea
         seconds_per_million=sum(seconds for seconds, _ in timed) / rows * 1e6 if rows else None,
         bundle_bytes=sum(len(data) for data in _bundle_files(workspace, side)),
         alarms=tuple(_alarms(verdict)),
+        ended=side.version.state if side.version.state in ("retired", "rejected") else "",
         drift=verdict.sentence,
     )
 

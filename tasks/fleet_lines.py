@@ -1,0 +1,71 @@
+"""The fleet's lines: kept beside the pages, folded anew where a ledger has gone on since."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from plimsoll.errors import PlimsollError
+from plimsoll.fleet_line import WINDOW_DAYS, FleetLine, fold_line, line_from_json, unknown_line
+from plimsoll.ledger import entry_key, parse_entry
+from plimsoll.outcomes import NightlyQuality, Remembered
+from plimsoll.standing import Standing
+from tasks.champion import standing_of
+from tasks.outcomes_feed import late_losses
+from tasks.pages import write_page
+from tasks.workspace import Workspace
+
+
+def fleet_lines(workspace: Workspace) -> list[FleetLine]:
+    """Return the line of every model with a config; one whose ledger did not go on is not folded again.
+
+    A model that cannot be read is a line too, and harms no other.
+    """
+    return [_line(workspace, name) for name in workspace.models]
+
+
+def _line(workspace: Workspace, model: str) -> FleetLine:
+    try:
+        return _kept_line(workspace, model) or keep_line(workspace, standing_of(workspace, model))
+    except PlimsollError as error:
+        return unknown_line(model, str(error))
+
+
+def keep_line(
+    workspace: Workspace, standing: Standing, quality: Mapping[int, Sequence[NightlyQuality]] | None = None
+) -> FleetLine:
+    """Fold a model's line and keep it; quality is read where the caller has not."""
+    config = workspace.model(standing.model)
+    line = fold_line(config, standing, _quality(workspace, standing) if quality is None else quality)
+    write_page(_place(workspace, standing.model), json.dumps(line.to_json()))
+    return line
+
+
+def _kept_line(workspace: Workspace, model: str) -> FleetLine | None:
+    """Return a kept line that knows the newest entry of its ledger and today's config, else None."""
+    try:
+        line = line_from_json(json.loads(_place(workspace, model).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+    config = workspace.model(model)
+    if line is None or (line.purpose, line.max_age_days) != (config.purpose.strip(), config.retrain.max_age_days):
+        return None
+    keys = list(workspace.store.keys(f"ledger/{model}/"))
+    if len(keys) != line.entries:
+        return None
+    key = entry_key(model, line.entries - 1)
+    return line if not keys or parse_entry(workspace.store.get(key) or b"", key).digest == line.head else None
+
+
+def _quality(workspace: Workspace, standing: Standing) -> dict[int, list[NightlyQuality]]:
+    """Return the late losses of the last days of the versions that can be promoted or serve."""
+    if not standing.entries or standing.champion is None:
+        return {}
+    config, last = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
+    since, read = (date.fromisoformat(last) - timedelta(days=WINDOW_DAYS)).isoformat(), Remembered()
+    found = [v.number for v in standing.versions if v.state in ("champion", "former", "requested")]
+    return {n: late_losses(workspace, config, standing, n, last, read, since) for n in found}
+
+
+def _place(workspace: Workspace, model: str) -> Path:
+    return workspace.reports / model / "fleet.json"
