@@ -70,5 +70,5 @@ def fleet(as_json: Json = False) -> None:
         ]
         for line in lines
     ]
-    print_table("Models, whoever needs a person first", heads, rows)
+    print_table("Models, whoever needs a person first", heads, rows, whole="model")
     return say(f"Page: {page}")

@@ -60,13 +60,14 @@ class Compared:
             return (
                 f"{self.model} {self.versions[0][1].name} alone scored from {self.first} to {self.last}. {self._like}"
             )
-        many = "one version is" if count == 1 else f"{count} versions are"
-        sure = f"each difference with {confidence_of_each(count):.1%} confidence one way"
+        many = "One version is" if count == 1 else f"{count} versions are"
         share = f" A share of {self.share:.1%} of the rows, drawn by key, stands for all." if self.share < 1 else ""
-        return (
-            f"From {self.first} to {self.last} {many} compared with the champion on the rows that both scored, {sure}: "
-            f"that any is called better or worse by chance has a probability of at most 5 %.{share} {self._like}"
+        said = (
+            f"{many} compared with the champion on the rows of {self.first} to {self.last} that both scored, each with "
+            f"{confidence_of_each(count):.1%} confidence one way: that any is called better or worse by chance has a "
+            f"probability of at most 5 %.{share} {self._like}"
         )
+        return said.strip()
 
     @property
     def _like(self) -> str:

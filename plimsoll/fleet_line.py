@@ -115,7 +115,7 @@ def fold_line(
         rejected=str(stopped.facts["reason"]) if stopped else "",
         checked=str(judged.get("date", "")),
         alarms=tuple(word for name, word in ALARMS.items() if (judged.get(name) or {}).get("alarm")),
-        loss=_loss_now(judged),
+        loss=_loss_now((quality or {}).get(standing.champion or 0, ())),
         reference_loss=(judged.get("quality") or {}).get("reference_median"),
         waiting=tuple(Waiting(r.version, r.expires_at.isoformat()) for r in requests),
         contenders=tuple(_contenders(config, standing, quality or {}, today, age)) if champion else (),
@@ -155,10 +155,11 @@ def _last_judged(standing: Standing) -> Mapping[str, Any]:
     return next(mine, {})
 
 
-def _loss_now(judged: Mapping[str, Any]) -> float | None:
-    path = (judged.get("quality") or {}).get("path") or []
-    losses = [float(loss) for _, loss, _ in path[-NIGHTS_NOW:]]
-    return sum(losses) / len(losses) if losses else None
+def _loss_now(nights: Sequence[NightlyQuality]) -> float | None:
+    """Return the mean loss of the rows of the last nights whose outcomes have come."""
+    known = [night for night in nights if night.loss is not None][-NIGHTS_NOW:]
+    rows = sum(night.outcomes for night in known)
+    return sum((night.loss or 0.0) * night.outcomes for night in known) / rows if rows else None
 
 
 def _contenders(

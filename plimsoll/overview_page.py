@@ -6,6 +6,7 @@ from plimsoll.fleet_line import FleetLine, in_order
 from plimsoll.page import Child, Html, Tone, badge, day, el, join, link, render_page, section, table, tiles
 
 HEADS = ["Model", "State", "Champion", "Last batch", "Loss now", "Reference", "Open alarms", "Beside it"]
+SHOWN = 60  # characters of a purpose
 STATES: dict[int, tuple[Tone, str]] = {
     0: ("bad", "cannot be read"),
     1: ("bad", "last batch rejected"),
@@ -78,7 +79,7 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
     champion = join(f"v{line.champion}", el("div", age, class_="soft")) if line.champion else "–"
     tone, said = state_of(line)
     return [
-        join(el("strong", name), el("div", line.fault or line.purpose, class_="soft")),
+        join(el("strong", name), line.fault or _short(line.purpose)),
         badge(tone, said),
         champion,
         day(line.batch) if line.batch else "–",
@@ -87,6 +88,12 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
         ", ".join(line.alarms) or "none",
         _beside(line, pages),
     ]
+
+
+def _short(purpose: str) -> Html:
+    """Return the beginning of a purpose, the whole of it on hover: a hundred models have to fit."""
+    cut = purpose if len(purpose) <= SHOWN else f"{purpose[:SHOWN].rpartition(' ')[0]}…"
+    return el("div", cut, class_="soft", title=purpose or None)
 
 
 def _beside(line: FleetLine, pages: Collection[str]) -> Child:

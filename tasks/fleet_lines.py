@@ -16,17 +16,21 @@ from tasks.pages import write_page
 from tasks.workspace import Workspace
 
 
-def fleet_lines(workspace: Workspace) -> list[FleetLine]:
+def fleet_lines(workspace: Workspace, *, look: bool = True) -> list[FleetLine]:
     """Return the line of every model with a config; one whose ledger did not go on is not folded again.
 
-    A model that cannot be read is a line too, and harms no other.
+    Without look a kept line is taken as it is: a hundred nightly runs would else fold each other's, and each of them
+    writes its own. A model that cannot be read is a line too, and harms no other.
     """
-    return [_line(workspace, name) for name in workspace.models]
+    return [_line(workspace, name, look) for name in workspace.models]
 
 
-def _line(workspace: Workspace, model: str) -> FleetLine:
+def _line(workspace: Workspace, model: str, look: bool) -> FleetLine:
     try:
-        return _kept_line(workspace, model) or keep_line(workspace, standing_of(workspace, model))
+        line = _kept_line(workspace, model)
+        if line and (not look or _is_new(workspace, line)):
+            return line
+        return keep_line(workspace, standing_of(workspace, model))
     except PlimsollError as error:
         return unknown_line(model, str(error))
 
@@ -42,19 +46,23 @@ def keep_line(
 
 
 def _kept_line(workspace: Workspace, model: str) -> FleetLine | None:
-    """Return a kept line that knows the newest entry of its ledger and today's config, else None."""
+    """Return the line that was kept, None without one, or where the config says something else by now."""
     try:
         line = line_from_json(json.loads(_place(workspace, model).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
     config = workspace.model(model)
-    if line is None or (line.purpose, line.max_age_days) != (config.purpose.strip(), config.retrain.max_age_days):
-        return None
-    keys = list(workspace.store.keys(f"ledger/{model}/"))
-    if len(keys) != line.entries:
-        return None
-    key = entry_key(model, line.entries - 1)
-    return line if not keys or parse_entry(workspace.store.get(key) or b"", key).digest == line.head else None
+    asked = (model, config.purpose.strip(), config.owner, config.retrain.max_age_days)
+    return line if line and (line.model, line.purpose, line.owner, line.max_age_days) == asked else None
+
+
+def _is_new(workspace: Workspace, line: FleetLine) -> bool:
+    """Return whether a line knows the newest entry of its ledger."""
+    entries = sum(1 for _ in workspace.store.keys(f"ledger/{line.model}/"))
+    if entries != line.entries:
+        return False
+    key = entry_key(line.model, entries - 1)
+    return not entries or parse_entry(workspace.store.get(key) or b"", key).digest == line.head
 
 
 def _quality(workspace: Workspace, standing: Standing) -> dict[int, list[NightlyQuality]]:

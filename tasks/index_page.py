@@ -37,13 +37,16 @@ def publish_index(workspace: Workspace, model_names: Sequence[str] | None = None
         story = read_story(workspace, name, run)
         write_page(workspace.reports / name / "index.html", render_timeline(story))
         keep_line(workspace, story.standing, story.quality)
-    return publish_fleet(workspace)[0]
+    return publish_fleet(workspace, look=run is None)[0]
 
 
-def publish_fleet(workspace: Workspace) -> tuple[Path, list[FleetLine]]:
-    """Write reports/index.html, the page about all models, and return it with its lines, the most urgent first."""
+def publish_fleet(workspace: Workspace, *, look: bool = True) -> tuple[Path, list[FleetLine]]:
+    """Write reports/index.html, the page about all models, and return it with its lines, the most urgent first.
+
+    look is as in `fleet_lines`.
+    """
     now = datetime.now(UTC)
-    lines = in_order(line.at(now) for line in fleet_lines(workspace))
+    lines = in_order(line.at(now) for line in fleet_lines(workspace, look=look))
     page = render_overview(lines, written_pages(workspace))
     return write_page(workspace.reports / "index.html", page), lines
 
