@@ -153,10 +153,11 @@ def check_copy(workspace: Workspace, model: str, version: int, digest: str) -> N
 
 def _promoted_copy(client: Any, model: str, version: int) -> int:
     """Return the number of a version's copy in `<model>`, made on its first promotion from the same run and files."""
-    found = next((one for one in promoted_versions(client, model) if one.version == version), None)
-    if found:
+    there = promoted_versions(client, model)
+    if found := next((one for one in there if one.version == version), None):
         return found.number
-    make_registered(client, model)
+    if not there:
+        make_registered(client, model)
     mine = client.get_model_version(candidates_of(model), str(version))
     tags = {**mine.tags, VERSION: str(version)}
     made = client.create_model_version(model, mine.source, mine.run_id, tags=tags, description=mine.description)

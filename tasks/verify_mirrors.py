@@ -137,7 +137,15 @@ def _check_record(workspace: Workspace, model: str, version: Version, seen: Veri
 
 
 def _copy_of(client: Any, mlflow_run: str) -> bytes | None:
-    if RECORD not in {found.path for found in client.list_artifacts(mlflow_run)}:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        there = {found.path for found in client.list_artifacts(mlflow_run)}
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None  # with its run
+    if RECORD not in there:
         return None
     with tempfile.TemporaryDirectory() as folder:
         return Path(client.download_artifacts(mlflow_run, RECORD, folder)).read_bytes()
