@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from plimsoll.recommendation import Contender, Recommendation, Role
+from plimsoll.recommendation import Contender, Recommendation, Role, nights_of
 from plimsoll.side_by_side import Beside, Measured, confidence_of_each, loss_metric
 
 NAMES = {"log_loss": "Log loss", "mae": "Mean absolute error", "auc": "AUC"}
@@ -49,6 +49,7 @@ class Compared:
     first: str
     last: str  # business date; outcomes as far as they had come by then
     share: float  # of rows, where they were too many
+    undated: bool  # rows have no day, so those that a version learned from cannot be left out
     alike: tuple[str, ...]  # other models of the same rows and outcome
     versions: tuple[tuple[Facts, Beside, Recommendation], ...]
 
@@ -62,6 +63,7 @@ class Compared:
             )
         many = "One version is" if count == 1 else f"{count} versions are"
         share = f" A share of {self.share:.1%} of the rows, drawn by key, stands for all." if self.share < 1 else ""
+        share += " Among them are rows that a version learned from: the table has no days." if self.undated else ""
         said = (
             f"{many} compared with the champion on the rows of {self.first} to {self.last} that both scored, each with "
             f"{confidence_of_each(count):.1%} confidence one way: that any is called better or worse by chance has a "
@@ -136,9 +138,9 @@ def _gain(beside: Beside, role: Role) -> str:
     if role == "champion":
         return "–"
     if beside.gain is None:
-        return f"not yet: {beside.nights} nights"
+        return f"not yet: {nights_of(beside.nights)}"
     found = beside.gain
-    return f"{found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f}), {found.units} nights"
+    return f"{found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f}), {nights_of(found.units)}"
 
 
 def _agreement(beside: Beside) -> str:

@@ -6,6 +6,7 @@ from plimsoll.fleet_line import FleetLine, in_order
 from plimsoll.page import Child, Html, Tone, badge, day, el, join, link, render_page, section, table, tiles
 
 HEADS = ["Model", "State", "Champion", "Last batch", "Loss now", "Reference", "Open alarms", "Beside it"]
+AGED = 6  # the urgency of a champion that is too old, or whose inputs drifted
 SHOWN = 60  # characters of a purpose
 STATES: dict[int, tuple[Tone, str]] = {
     0: ("bad", "cannot be read"),
@@ -13,7 +14,7 @@ STATES: dict[int, tuple[Tone, str]] = {
     3: ("bad", "losses alarm"),
     4: ("good", "a better version"),
     5: ("wait", "a version to retire"),
-    6: ("note", "inputs or age"),
+    AGED: ("note", "too old"),
     7: ("calm", "no champion yet"),
     9: ("calm", "not trained yet"),
 }
@@ -39,6 +40,8 @@ def state_of(line: FleetLine) -> tuple[Tone, str]:
     """Return what is the matter with a model first of all."""
     if line.urgency == 2:
         return "wait", f"v{line.waiting[-1].version} waits for a person"
+    if line.urgency == AGED and line.alarms:
+        return "note", "inputs drifted"
     if line.urgency in STATES:
         return STATES[line.urgency]
     return ("good", "in service") if line.batch else ("calm", "no batch scored yet")
@@ -75,7 +78,7 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
     path = f"{line.model}/index.html"
     name = link(path, line.model) if path in pages else line.model
     old = line.age_days is not None and line.age_days > line.max_age_days
-    age = f"{line.age_days} days old{f', of {line.max_age_days}' if old else ''}"
+    age = f"{line.age_days} days old{f', {line.max_age_days} allowed' if old else ''}"
     champion = join(f"v{line.champion}", el("div", age, class_="soft")) if line.champion else "–"
     tone, said = state_of(line)
     return [

@@ -60,6 +60,11 @@ def recommend(contenders: Sequence[Contender]) -> list[Recommendation]:
     return [_champion(one, best) if one.role == "champion" else _other(one, best) for one in contenders]
 
 
+def nights_of(count: int) -> str:
+    """Return so many nights in words."""
+    return f"{count} night" if count == 1 else f"{count} nights"
+
+
 def _champion(one: Contender, best: Contender | None) -> Recommendation:
     if best:
         said = f"{one.name} serves until {best.name}, which is surely better, takes its place."
@@ -74,14 +79,14 @@ def _champion(one: Contender, best: Contender | None) -> Recommendation:
 
 
 def _other(one: Contender, best: Contender | None) -> Recommendation:
-    how = f"on {one.nights} nights"
+    how = f"on {nights_of(one.nights)}"
     if one.role == "other":
         words = {"better": "is surely better", "worse": "is surely worse", "": "is not surely different"}[one.surely]
         return Recommendation("keep", "another_model", f"{one.name} {words} {how}; it has decisions of its own.")
     if one.ended:
         return Recommendation("nothing", one.ended, f"It was {one.ended} and scores no more; what it scored is shown.")
     if one.gain is None:
-        said = f"{one.nights} nights with outcomes of the same rows so far; at least {MIN_UNITS} are needed."
+        said = f"{nights_of(one.nights)} with outcomes of the same rows so far; at least {MIN_UNITS} are needed."
         return Recommendation("wait", "too_few_nights", said)
     if one.surely == "better":
         return _promote(one, best, how)

@@ -79,7 +79,14 @@ def compare_versions(workspace: Workspace, model: str, days: int, until: dt.date
         [fact.contender(found, config.retrain.max_age_days) for fact, found in zip(facts, beside, strict=True)]
     )
     return Compared(
-        model, config.task, first, last.isoformat(), share, others, tuple(zip(facts, beside, told, strict=True))
+        model,
+        config.task,
+        first,
+        last.isoformat(),
+        share,
+        config.source.kind == "table",
+        others,
+        tuple(zip(facts, beside, told, strict=True)),
     )
 
 

@@ -5,9 +5,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tasks.engines import score_each
 from tasks.mlflow_registry import connect
 from tasks.mlflow_roles import candidates_of, read_alias
 from tests.flows import places
@@ -134,9 +136,17 @@ def test_the_former_champion_in_the_shadow_is_retired_too(beside: Place, plimsol
     mine = client.get_model_version(candidates_of(MODEL), "2")
     assert {v.source for v in copies if v.tags["plimsoll.version"] == "2"} == {mine.source}
     assert [v.description for v in copies if v.tags["plimsoll.version"] == "2"] == [mine.description]
-    assert plimsoll("retire", MODEL, 1, "--as", APPROVER, "--as-of", LAST).code == 0
-    assert plimsoll("score", MODEL, "--date", AFTER).code == 0
-    assert beside.predictions(AFTER)["version"].unique().tolist() == ["2"]
+
+    def retire_first(*args: Any) -> Any:
+        assert plimsoll("retire", MODEL, 1, "--as", APPROVER, "--as-of", LAST).code == 0
+        return score_each(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.batches.score_each", retire_first)
+        assert plimsoll("score", MODEL, "--date", AFTER).code == 0
+    assert beside.predictions(AFTER)["version"].unique().tolist() == ["1", "2"], "a run keeps what it began with"
+    assert plimsoll("score", MODEL, "--date", AFTER + dt.timedelta(days=1)).code == 0
+    assert beside.predictions(AFTER + dt.timedelta(days=1))["version"].unique().tolist() == ["2"]
     back = plimsoll("rollback", MODEL, "--as", APPROVER)
     assert "cannot be rolled back to v1, which grace retired. It has no earlier champion." in back.err
     assert read_alias(beside.workspace, MODEL, "champion") == 2
