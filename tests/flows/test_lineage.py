@@ -205,7 +205,10 @@ def test_who_may_only_train_trains_and_who_may_not_promote_is_told(serving: Plac
         head = serving.ledger()[-1]
         assert read_head_tag(serving.workspace, candidates_of(MODEL)) == (head["n"], head["digest"])
         with_no_right = plimsoll("approve", MODEL, 2, "--as", APPROVER)
-        assert "could not move the alias champion of flight_delay: Permission denied" in with_no_right.err
+        assert "v2 was approved by grace and is champion now" in with_no_right.out
+        assert "MLflow's aliases did not follow: MLflow at " in with_no_right.out
+        assert "refused to create" not in with_no_right.said
+        assert "could not move the alias champion of flight_delay: Permission denied" in with_no_right.out
     assert serving.ledger("promoted")[-1]["facts"]["version"] == 2, "the ledger decides"
     assert read_alias(serving.workspace, MODEL, "champion") == 1
     assert "alias champion of flight_delay points at v1, the ledger says v2" in plimsoll("verify", MODEL).out
