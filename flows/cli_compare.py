@@ -71,4 +71,7 @@ def fleet(as_json: Json = False) -> None:
         for line in lines
     ]
     print_table("Models, whoever needs a person first", heads, rows, whole="model")
+    for line in lines:
+        if why := line.fault or line.rejected:
+            say(f"{line.model}: {why}")
     return say(f"Page: {page}")

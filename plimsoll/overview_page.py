@@ -78,11 +78,14 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
     path = f"{line.model}/index.html"
     name = link(path, line.model) if path in pages else line.model
     old = line.age_days is not None and line.age_days > line.max_age_days
-    age = f"{line.age_days} days old{f', {line.max_age_days} allowed' if old else ''}"
+    age = f"{line.age_days} days{f', {line.max_age_days} allowed' if old else ''}"
     champion = join(f"v{line.champion}", el("div", age, class_="soft")) if line.champion else "–"
     tone, said = state_of(line)
     return [
-        join(el("strong", name), line.fault or _short(line.purpose)),
+        join(
+            el("strong", name),
+            el("div", why, class_="soft") if (why := line.fault or line.rejected) else _short(line.purpose),
+        ),
         badge(tone, said),
         champion,
         day(line.batch) if line.batch else "–",
@@ -102,4 +105,4 @@ def _short(purpose: str) -> Html:
 def _beside(line: FleetLine, pages: Collection[str]) -> Child:
     words = [el("div", said) for said in beside_words(line)]
     page = f"{line.model}/compare.html"
-    return join(*words, link(page, "side by side") if words and page in pages else None) or "–"
+    return join(*words, link(page, "compare") if words and page in pages else None) or "–"
