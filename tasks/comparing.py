@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -123,9 +124,14 @@ def _role(standing: Standing, version: Version) -> Role:
 
 def _alike(other: ModelConfig, mine: ModelConfig) -> bool:
     """Return whether another model scores the same rows and means the same by their outcome."""
-    same_rows = (other.source.key, other.source.describe()) == (mine.source.key, mine.source.describe())
     fields = {"no_outcome", "delay_days"}  # words, and when it is looked at
-    return same_rows and other.outcome.model_dump(exclude=fields) == mine.outcome.model_dump(exclude=fields)
+    same_outcome = other.outcome.model_dump(exclude=fields) == mine.outcome.model_dump(exclude=fields)
+    return (other.source.key, _place(other)) == (mine.source.key, _place(mine)) and same_outcome
+
+
+def _place(config: ModelConfig) -> dict[str, Any]:
+    """Return where batches come from, whatever a model takes of them."""
+    return {name: value for name, value in config.source.describe().items() if name not in ("keep_columns", "types")}
 
 
 def _rows(workspace: Workspace, config: ModelConfig, sides: Sequence[_Side], last: str, share: float) -> pd.DataFrame:

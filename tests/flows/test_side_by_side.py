@@ -79,6 +79,13 @@ def test_versions_that_scored_the_same_rows_are_compared(beside: Place, plimsoll
     assert "scored no batch from" in plimsoll("compare", MODEL, "--until", "2013-01-01").err
     assert "has no champion to compare with" in plimsoll("compare", "breast_cancer").err
     assert plimsoll("compare", MODEL, "--days", 0).code == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.comparing.MOST_ROWS", first["rows"])  # of two versions: half of them
+        half = json.loads(plimsoll("compare", MODEL, "--json").out)
+    assert "A share of 50.0% of the rows, drawn by key, stands for all." in half["sentence"]
+    mine, other = half["versions"]
+    assert mine["rows"] == other["rows"] == other["agreement"]["rows"]
+    assert 0.4 < mine["rows"] / first["rows"] < 0.6
 
 
 def test_another_model_of_the_same_rows_and_outcome_stands_beside_them(beside: Place, plimsoll: Cli) -> None:
