@@ -11,6 +11,7 @@ from flows import (
     cli_approvers,
     cli_backtest,
     cli_batches,
+    cli_compare,
     cli_decide,
     cli_keys,
     cli_maintain,
@@ -122,6 +123,7 @@ cli_decide.add_commands(app)
 cli_approvers.add_commands(app)
 cli_backtest.add_commands(app)
 cli_batches.add_commands(app)
+cli_compare.add_commands(app)
 cli_keys.add_commands(app)
 cli_reproduce.add_commands(app)
 cli_maintain.add_commands(app)

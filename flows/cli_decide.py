@@ -22,7 +22,7 @@ Comment = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
 
 def add_commands(app: typer.Typer) -> None:
     """Add the deciding commands to the command line."""
-    for command in (approve, reject, rollback):
+    for command in (approve, reject, rollback, retire):
         app.command()(command)
 
 
@@ -69,6 +69,34 @@ def rollback(
     with working(f"proving the rollback of {model}", as_json):
         done = roll_back_as(workspace, model, to, who, day, reason, code=code)
     return print_result(done.to_json(), as_json)
+
+
+def retire(
+    model: Model,
+    version: Annotated[int, typer.Argument(help="The version to retire; never the champion.")],
+    who: Who,
+    reason: Comment = "",
+    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date; today if empty.")] = None,
+    code: Code = "",
+    as_json: Json = False,
+) -> None:
+    """Retire a version: it stops scoring in the shadow and can never be champion; what it scored stays."""
+    from flows.asking import ask_code
+    from plimsoll.retirement import check_retirement, retired_entry
+    from tasks.champion import standing_of
+    from tasks.identity import raise_refusal
+    from tasks.retire import retire_as
+    from tasks.workspace import open_workspace
+
+    workspace = open_workspace()
+    workspace.model(model)
+    entries = standing_of(workspace, model).entries
+    raise_refusal(check_retirement(model, entries, version))  # before anybody looks for a phone
+    day = (day_of(as_of) or datetime.now(UTC).date()).isoformat()
+    code = code if retired_entry(entries, version) else ask_code(code, who)
+    with working(f"retiring {model} v{version}", as_json):
+        done = retire_as(workspace, model, version, who, day, reason, code=code)
+    print_result(done.to_json(), as_json)
 
 
 def _decide(

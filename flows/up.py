@@ -1,6 +1,7 @@
 """up: Prefect, MLflow, the reports, a worker and, if asked, a Dask cluster, until Ctrl-C."""
 
 import os
+from datetime import UTC, datetime
 from functools import partial
 
 from rich.console import Console
@@ -24,6 +25,7 @@ def up(workspace: Workspace, dask: int = 0) -> None:
     console = Console()
     for name in workspace.models:
         workspace.model(name)  # a mistake in a config is better said now than in half a minute
+    began = datetime.now(UTC)
     with fleet(workspace.home, partial(drain, workspace.platform.api_url)) as ships:
         console.print("Starting Prefect, MLflow and the reports; the first start takes half a minute.")
         ships.start(*local_servers(workspace))
@@ -32,7 +34,7 @@ def up(workspace: Workspace, dask: int = 0) -> None:
             ships.start(dask_scheduler(workspace))
             ships.start(dask_workers(workspace, dask))
         deployed = deploy(workspace)
-        reopen_approvals(workspace)
+        reopen_approvals(workspace, None if workspace.platform.prefect.api_url else began)
         ships.start(prefect_worker(workspace))
         console.print(addresses(workspace, dask))
         console.print(f"{len(deployed)} deployments are up, a worker runs them. Ctrl-C stops everything.")

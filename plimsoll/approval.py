@@ -84,11 +84,14 @@ def changed_evidence(request: Request, current: Mapping[str, str] | None) -> tup
 def request_status(
     entries: Sequence[Entry], request: Request, now: datetime, current_evidence: Mapping[str, str] | None = None
 ) -> Status:
-    """Return where a request stands: a decision outranks its expiry, expiry outranks changed evidence."""
+    """Return where a request stands: a decision outranks all else, then comes that it was retired, then its expiry."""
     if decided := find_decision(entries, request):
         state: RequestState = "approved" if decided.kind == "approved" else "rejected"
         who = " and ".join(decided_by(entries, request))
         return Status(state, f"{request.name} was {state} by {who} on {_minute(decided.recorded_at)}.")
+    if retired := next((e for e in entries if e.kind == "retired" and e.facts["version"] == request.version), None):
+        said = f"{request.name} was retired by {retired.by} on {_minute(retired.recorded_at)}"
+        return Status("void", f"The request is void: {said}. {_again(request)}")
     if now >= request.expires_at:
         when = _at(request.expires_at)
         return Status("expired", f"The request for {request.name} expired on {when}. {_again(request)}")

@@ -12,7 +12,7 @@ FILE = "configs/approvers.yaml"
 RESERVED = frozenset({"policy"})  # decides where approval.policy is automatic, and is nobody
 Role = Literal["approver", "reviewer", "steward"]
 MAY: dict[Role, frozenset[str]] = {
-    "approver": frozenset({"approve", "reject", "roll back"}),
+    "approver": frozenset({"approve", "reject", "roll back", "retire"}),
     "reviewer": frozenset({"reject"}),
     "steward": frozenset({"invite", "remove"}),
 }
@@ -26,7 +26,7 @@ class Approver(Part):
     roles: Annotated[list[Role], Field(min_length=1)] = ["approver"]
 
     def may(self, act: str) -> bool:
-        """Return whether one of the roles allows an act: approve, reject, roll back, invite, remove."""
+        """Return whether one of the roles allows an act: approve, reject, roll back, retire, invite, remove."""
         return any(act in MAY[role] for role in self.roles)
 
 

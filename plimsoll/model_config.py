@@ -218,6 +218,8 @@ class ModelConfig(Part):
     @model_validator(mode="after")
     def _consistent(self) -> "ModelConfig":
         names = [feature.name for feature in self.features.columns]
+        if self.model.endswith("_candidates"):
+            raise ValueError(f"model may not end in _candidates, found {self.model}: MLflow keeps trained versions so")
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"features.columns names {', '.join(sorted(twice))} twice")
         if faults := self.gates.faults(self.task, self.source.kind == "dates", self.outcome.column):

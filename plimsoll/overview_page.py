@@ -1,52 +1,108 @@
-"""The page that lists every model: which need a person, and where each stands."""
+"""The page about the fleet: every model in a line, whoever needs a person first."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from plimsoll.model_story import ModelStory
-from plimsoll.page import Child, Html, badge, day, el, join, link, render_page, section, table
-from plimsoll.telling import rejected_last
+from plimsoll.fleet_line import FleetLine, in_order
+from plimsoll.page import Child, Html, Tone, badge, day, el, join, link, render_page, section, table, tiles
 
-HEADS = ["Model", "State", "Champion", "Last good batch", "Last night checked", "Ledger"]
+HEADS = ["Model", "State", "Champion", "Last batch", "Loss now", "Reference", "Open alarms", "Beside it"]
+AGED = 6  # the urgency of a champion that is too old, or whose inputs drifted
+SHOWN = 60  # characters of a purpose
+STATES: dict[int, tuple[Tone, str]] = {
+    0: ("bad", "cannot be read"),
+    1: ("bad", "last batch rejected"),
+    3: ("bad", "losses alarm"),
+    4: ("good", "a better version"),
+    5: ("wait", "a version to retire"),
+    AGED: ("note", "too old"),
+    7: ("calm", "no champion yet"),
+    9: ("calm", "not trained yet"),
+}
 
 
-def render_overview(stories: Sequence[ModelStory]) -> str:
-    """Return the page that lists models as HTML; each links to <model>/index.html beside it."""
-    rows = [_row(story) for story in stories]
-    asks = sum(len(story.requests) for story in stories)
-    said = (
-        f"{asks} {'request waits' if asks == 1 else 'requests wait'} for a person."
-        if asks
-        else "Nothing waits for a person."
+def render_overview(lines: Sequence[FleetLine], pages: Collection[str]) -> str:
+    """Return the page that lists models as HTML; each links to its page where that is among pages, under reports/."""
+    told = in_order(lines)
+    rows = [_row(line, pages) for line in told]
+    lead = (
+        "Whoever needs a person comes first. The loss is the mean of the last nights with outcomes; the reference's is "
+        "the median night of what the champion was trained on."
     )
-    shown = table(HEADS, rows, numbers=(5,), empty="No model has a config yet.")
+    shown = table(HEADS, rows, numbers=(4, 5), empty="No model has a config yet.")
     return render_page(
-        "Models", [section("Where each stands", shown, lead=said)], foot="From the ledgers of these models."
+        "Models",
+        [_tiles(told), section("Where each stands", shown, lead=lead)],
+        foot="From the ledgers of these models.",
     )
 
 
-def _row(story: ModelStory) -> list[Child]:
-    standing = story.standing
-    moved, batch = standing.last("promoted", "rolled_back"), standing.last("batch_committed")
-    purpose = el("div", story.purpose, class_="soft")
-    since = el("div", "since ", day(moved.as_of), class_="soft") if moved else None
+def state_of(line: FleetLine) -> tuple[Tone, str]:
+    """Return what is the matter with a model first of all."""
+    if line.urgency == 2:
+        return "wait", f"v{line.waiting[-1].version} waits for a person"
+    if line.urgency == AGED and line.alarms:
+        return "note", "inputs drifted"
+    if line.urgency in STATES:
+        return STATES[line.urgency]
+    return ("good", "in service") if line.batch else ("calm", "no batch scored yet")
+
+
+def beside_words(line: FleetLine) -> list[str]:
+    """Return what scores beside the champion and what is recommended."""
+    return [f"{one.name}: {what.action}" for one, what in line.recommended]
+
+
+def change_words(line: FleetLine) -> str:
+    """Return by how much the loss is above or below the reference's; nothing where either is unknown."""
+    if line.loss is None or not line.reference_loss:
+        return ""
+    return f"{line.loss / line.reference_loss - 1:+.0%}"
+
+
+def _tiles(lines: Sequence[FleetLine]) -> Html:
+    asks = sum(len(line.waiting) for line in lines)
+    acts = [what.action for line in lines for _, what in line.recommended]
+    propose = sum(act in ("promote", "retire") for act in acts)
+    alarmed = sum(bool(line.alarms) for line in lines)
+    return tiles(
+        [
+            ("Models", str(len(lines)), f"{sum(line.champion is not None for line in lines)} with a champion"),
+            ("Waits for a person", str(asks) if asks else "Nothing", "requests of promotion"),
+            ("Open alarms", str(alarmed) if alarmed else "None", "models with one or more"),
+            ("Proposed", str(propose) if propose else "Nothing", "to promote or to retire"),
+        ]
+    )
+
+
+def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
+    path = f"{line.model}/index.html"
+    name = link(path, line.model) if path in pages else line.model
+    old = line.age_days is not None and line.age_days > line.max_age_days
+    age = f"{line.age_days} days{f', {line.max_age_days} allowed' if old else ''}"
+    champion = join(f"v{line.champion}", el("div", age, class_="soft")) if line.champion else "–"
+    tone, said = state_of(line)
     return [
-        join(el("strong", link(f"{story.model}/index.html", story.model)), purpose),
-        _state(story),
-        join(f"v{standing.champion}", since) if standing.champion else "–",
-        day(batch.facts["date"]) if batch else "–",
-        day(story.nightly[-1].facts["date"]) if story.nightly else "–",
-        f"{len(standing.entries):,}",
+        join(
+            el("strong", name),
+            el("div", why, class_="soft") if (why := line.fault or line.rejected) else _short(line.purpose),
+        ),
+        badge(tone, said),
+        champion,
+        day(line.batch) if line.batch else "–",
+        join(f"{line.loss:.4f}", el("div", change_words(line), class_="soft")) if line.loss is not None else "–",
+        f"{line.reference_loss:.4f}" if line.reference_loss is not None else "–",
+        ", ".join(line.alarms) or "none",
+        _beside(line, pages),
     ]
 
 
-def _state(story: ModelStory) -> Html:
-    standing = story.standing
-    if rejected_last(standing):
-        return badge("bad", "last batch rejected")
-    if story.requests:
-        return badge("wait", f"v{story.requests[-1].version} waits")
-    if standing.champion is None:
-        return badge("calm", "no champion yet" if standing.entries else "not trained yet")
-    if standing.last("batch_committed") is None:
-        return badge("calm", "no batch scored yet")
-    return badge("good", "in service")
+def _short(purpose: str) -> Html:
+    """Return the beginning of a purpose, the whole of it on hover: a hundred models have to fit."""
+    cut = purpose if len(purpose) <= SHOWN else f"{purpose[:SHOWN].rpartition(' ')[0]}…"
+    return el("div", cut, class_="soft", title=purpose or None)
+
+
+def _beside(line: FleetLine, pages: Collection[str]) -> Child:
+    words = [el("div", said) for said in beside_words(line)]
+    page = f"{line.model}/compare.html"
+    return join(*words, link(page, "compare") if words and page in pages else None) or "–"

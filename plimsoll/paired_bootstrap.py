@@ -89,17 +89,37 @@ def paired_gain(mine: Tally, rival: Tally, confidence: float, seed: int, draws: 
     if units < MIN_UNITS or too_rare(confidence, units):
         return None
     tail = expanded_tail(1 - confidence, units)
-    draws = min(max(draws, int(BEYOND / tail) + 1), MOST_DRAWS)
-    weights = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), draws).astype(np.float64)
+    weights = _weights(units, tail, draws, seed)
     sign = 1.0 if mine.metric in HIGHER_IS_BETTER else -1.0
     whole = np.ones((1, units))
     values = [float(one.value(whole)[0]) for one in (mine, rival)]
     drawn = sign * (mine.value(weights) - rival.value(weights)) + 0.0  # no minus zero
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) < (1 - MAX_UNDEFINED) * draws:
+    if (bounds := _bounds(drawn, tail)) is None:
         return None
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Gain(sign * (values[0] - values[1]) + 0.0, float(low), float(high), values[0], values[1], units)
+    return Gain(sign * (values[0] - values[1]) + 0.0, *bounds, values[0], values[1], units)
+
+
+def interval(one: Tally, confidence: float, seed: int, draws: int = DRAWS) -> tuple[float, float, float]:
+    """Return a metric and its one-sided bounds, drawn as for a gain; NaN what cannot be told of so few units."""
+    units, nan = len(one.sums), float("nan")
+    value = float(one.value(np.ones((1, units)))[0]) if units else nan
+    if units < MIN_UNITS or too_rare(confidence, units):
+        return value, nan, nan
+    tail = expanded_tail(1 - confidence, units)
+    return value, *(_bounds(one.value(_weights(units, tail, draws, seed)), tail) or (nan, nan))
+
+
+def _weights(units: int, tail: float, draws: int, seed: int) -> Numbers:
+    draws = min(max(draws, int(BEYOND / tail) + 1), MOST_DRAWS)
+    return np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), draws).astype(np.float64)
+
+
+def _bounds(drawn: Numbers, tail: float) -> tuple[float, float] | None:
+    finite = drawn[np.isfinite(drawn)]
+    if len(finite) < (1 - MAX_UNDEFINED) * len(drawn):
+        return None
+    low, high = np.quantile(finite, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def too_rare(confidence: float, units: int) -> bool:

@@ -8,7 +8,7 @@ from plimsoll.ledger import Entry, entry_key
 from plimsoll.people import PEOPLE
 from plimsoll.verification import Finding
 
-ACTS = {"approved": "approve", "rejected": "reject", "rolled_back": "roll back"}
+ACTS = {"approved": "approve", "rejected": "reject", "rolled_back": "roll back", "retired": "retire"}
 FORGED = "Whoever wrote it held the signing key and no code."
 
 

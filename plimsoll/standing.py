@@ -125,7 +125,7 @@ def stand(model: str, entries: Sequence[Entry]) -> Standing:
                 states[line[-1]] = "former"
             line.append(number)
             states[number] = "champion"
-        elif (state := _AFTER.get(entry.kind)) and number in states:
+        elif (state := _AFTER.get(entry.kind)) and states.get(number, "retired") != "retired":  # which is for ever
             states[number] = state
     versions = tuple(Version(n, states[n], trained[n]) for n in sorted(trained))
     champion = line[-1] if line else None

@@ -205,6 +205,7 @@ def _next(story: ModelStory) -> Html:
     """List the pages about this model that exist."""
     groups = [(f"data_docs/{story.model}/index", "Data Docs: what validation found in each batch")]
     groups += [(f"{story.model}/v{v.number}", f"Version {v.number}: the evidence") for v in story.standing.versions]
+    groups += [(f"{story.model}/compare", "Versions side by side: quality, agreement, what to do")]
     found = [page_link(story, f"{path}.html", label) for path, label in groups]
     found += [page_link(story, path, f"Backtest: {_backtest_name(path)}") for path in _pages_named(story, "backtest-")]
     found += [page_link(story, path, f"Evidently: {_drift_name(path)}") for path in _pages_named(story, "drift-")]

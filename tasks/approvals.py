@@ -16,6 +16,7 @@ from plimsoll.approval import (
 )
 from plimsoll.approvers_config import approver_named
 from plimsoll.automatic import POLICY, check_policy
+from plimsoll.errors import ServerError
 from plimsoll.ledger import Entry, Guard, Kind, append, read_ledger
 from plimsoll.people import Refusal
 from tasks.champion import mirror_aliases, promote
@@ -130,8 +131,19 @@ def _enter(
         facts |= {"decision": decision, "rule": refused.rule, "sentence": str(refused)}
         append(archive, model, "approval_refused", facts=facts, as_of=as_of, recorded_at=clock, by=by)
         return Outcome(False, str(refused))
-    settle(workspace, model, request.version)
+    warning = " ".join(part for part in (warning, _settled(workspace, request)) if part)
     return _outcome(read_ledger(archive, model), request, entry, warning)
+
+
+def _settled(workspace: Workspace, request: Request) -> str:
+    """Do what a decision owes; return why MLflow could not follow: a decision does not wait for it."""
+    try:
+        settle(workspace, request.model, request.version)
+    except ServerError as error:
+        if owed_promotion(read_ledger(workspace.archive, request.model), request):
+            raise
+        return f"The ledger decides, but MLflow's aliases did not follow: {error}"
+    return ""
 
 
 def _outcome(entries: Sequence[Entry], request: Request, entry: Entry, warning: str) -> Outcome:

@@ -93,8 +93,9 @@ def roles_of(config: ModelConfig, standing: Standing, champion: int) -> list[tup
     """Return the versions that score beside a champion, and in which role, the champion first."""
     roles: list[tuple[int, Role]] = [(champion, "champion")]
     roles += [(v.number, "challenger") for v in standing.versions if v.state == "requested"]
-    if config.scoring.shadow_previous and standing.previous:
-        roles.append((standing.previous, "previous"))
+    previous = standing.version(standing.previous) if config.scoring.shadow_previous and standing.previous else None
+    if previous and previous.state != "retired":
+        roles.append((previous.number, "previous"))
     return roles
 
 

@@ -9,17 +9,19 @@ from prefect.logging import get_run_logger
 from plimsoll.bundle import Bundle
 from plimsoll.gate_result import in_short
 from plimsoll.ledger import Kind
+from plimsoll.retirement import retired_entry
 from plimsoll.row_parts import Rows
 from plimsoll.run_record import require_record
 from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.store import put_json
 from plimsoll.training import train_bundle
 from tasks.bundles import keep_bundle
-from tasks.champion import mirror_aliases
+from tasks.champion import mirror_challenger
 from tasks.foreign_model import adopted_model
 from tasks.judging import Report
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
-from tasks.mlflow_registry import FOLDER, log_run, register
+from tasks.mlflow_registry import FOLDER, log_run
+from tasks.mlflow_roles import register, require_numbers
 from tasks.mlflow_trials import log_trials
 from tasks.records import Run
 from tasks.settling import said_of_settings
@@ -58,6 +60,7 @@ def register_candidate(run: Run, bundle: Bundle, report: Report, cause: str, cau
     """Log the candidate in MLflow, register it, and enter it and its gates in the ledger."""
     workspace, config = run.workspace, run.config
     require_record(run.workspace.archive, run.id)
+    require_numbers(workspace, config.model, max((v.number for v in run.standing().versions), default=None))
     run.parents += [str(e.facts["run"]) for e in run.standing().of_kind("retrain_started") if cause_key == e.key]
     gate_report = put_json(run.store, report.to_json())
     tags = run_tags(run, bundle, gate_report)
@@ -114,8 +117,11 @@ def request_promotion(run: Run, version: int, report: Report, requested_by: str)
         "policy": approval.model_dump(mode="json"),
         "summary": _summary(run, version, report),
     }
+    if retired := retired_entry(run.standing().entries, version):
+        run.sentence = f"{model} v{version} was retired by {retired.by} before it could ask to be champion."
+        return run.sentence
     run.decide("promotion_requested", facts, by=requested_by)
-    mirror_aliases(run.workspace, model)
+    mirror_challenger(run.workspace, model)
     command = f"plimsoll approve {model} {version} --as NAME"
     run.sentence = f"{model} v{version} {in_short(report.gates)} and waits for a decision: {command}"
     run.sentence += f".{said_of_settings(run)}" if "settings" in run.outputs else ""

@@ -1,11 +1,14 @@
 """The champion: the ledger says which version it is, MLflow's aliases repeat it."""
 
+from collections.abc import Sequence
+
 from plimsoll.archive import Head
 from plimsoll.errors import ApprovalError
 from plimsoll.ledger import Entry, append, read_ledger
+from plimsoll.retirement import retired_entry
 from plimsoll.run_record import require_record
 from plimsoll.standing import Standing, stand
-from tasks.mlflow_registry import mirror_alias, mirror_head, read_alias
+from tasks.mlflow_roles import STRANGE, candidates_of, mirror_alias, mirror_head, read_alias
 from tasks.records import utc_now
 from tasks.workspace import Workspace
 
@@ -24,6 +27,11 @@ def promote(workspace: Workspace, model: str, version: int, *, by: str, as_of: s
         raise ApprovalError(f"{model} v{version} {said}, so it cannot be promoted. See: plimsoll pending")
     if trained := standing.version(version):
         require_record(workspace.archive, str(trained.trained.facts["run"]))
+
+    def not_retired(entries: Sequence[Entry]) -> None:
+        if retired := retired_entry(entries, version):
+            raise ApprovalError(f"{model} v{version} was retired by {retired.by}, so it cannot be promoted.")
+
     entry = append(
         workspace.archive,
         model,
@@ -33,19 +41,34 @@ def promote(workspace: Workspace, model: str, version: int, *, by: str, as_of: s
         recorded_at=utc_now(),
         by=by,
         key=f"promoted:{approved[-1].n}",
+        guard=not_retired,
     )
     mirror_aliases(workspace, model)
     return entry
 
 
 def mirror_aliases(workspace: Workspace, model: str) -> None:
-    """Make MLflow's `champion` and `challenger` say what the ledger says, and leave a copy of its head there."""
-    standing = standing_of(workspace, model)
-    for alias, version in wanted_aliases(standing).items():
-        if read_alias(workspace, model, alias) != version:
-            mirror_alias(workspace, model, alias, version)
-    if standing.entries:
+    """Make MLflow's `champion` and `challenger` say what the ledger says, and leave a copy of its head by both.
+
+    For whoever may promote: a trainer has no right to write where the champion is.
+    """
+    standing = mirror_challenger(workspace, model)
+    if read_alias(workspace, model, "champion") != standing.champion:
+        mirror_alias(workspace, model, "champion", standing.champion)
+    if standing.champion is not None:
         mirror_head(workspace, model, Head(standing.entries[-1].n, standing.entries[-1].digest))
+
+
+def mirror_challenger(workspace: Workspace, model: str) -> Standing:
+    """Make MLflow's `challenger` say what the ledger says, leave a copy of its head beside the candidates, and return
+    where the model stands."""
+    standing = standing_of(workspace, model)
+    wanted = wanted_aliases(standing)["challenger"]
+    if read_alias(workspace, model, "challenger") != wanted:
+        mirror_alias(workspace, model, "challenger", wanted)
+    if standing.versions:
+        mirror_head(workspace, candidates_of(model), Head(standing.entries[-1].n, standing.entries[-1].digest))
+    return standing
 
 
 def wanted_aliases(standing: Standing) -> dict[str, int | None]:
@@ -60,6 +83,7 @@ def alias_warning(workspace: Workspace, model: str, champion: int) -> str:
     if found == champion:
         return ""
     said = f"v{found}" if found is not None else "nothing"
+    said = "a version that is none of the ledger" if found == STRANGE else said
     return (
         f"MLflow's alias champion points at {said}, the ledger says v{champion}: the alias was moved by hand. "
         f"v{champion} is served. Put the alias back with: plimsoll repair {model}"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from plimsoll.fleet_line import FleetLine, in_order
 from plimsoll.model_story import ModelStory
 from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.overview_page import render_overview
@@ -12,6 +13,7 @@ from plimsoll.standing import Standing
 from plimsoll.store import Store, get_json
 from plimsoll.timeline_page import render_timeline
 from tasks.champion import standing_of
+from tasks.fleet_lines import fleet_lines, keep_line
 from tasks.outcomes_feed import late_losses
 from tasks.pages import write_page, written_pages
 from tasks.records import Run
@@ -31,10 +33,22 @@ def publish_index(workspace: Workspace, model_names: Sequence[str] | None = None
     The list always shows every model with a config. Pages are linked when they exist, so call this after
     whatever writes them. What run has read of its model is not read again.
     """
-    stories = {name: read_story(workspace, name, run) for name in workspace.models}
-    for name in stories if model_names is None else model_names:
-        write_page(workspace.reports / name / "index.html", render_timeline(stories[name]))
-    return write_page(workspace.reports / "index.html", render_overview(list(stories.values())))
+    for name in workspace.models if model_names is None else model_names:
+        story = read_story(workspace, name, run)
+        write_page(workspace.reports / name / "index.html", render_timeline(story))
+        keep_line(workspace, story.standing, story.quality)
+    return publish_fleet(workspace, look=run is None)[0]
+
+
+def publish_fleet(workspace: Workspace, *, look: bool = True) -> tuple[Path, list[FleetLine]]:
+    """Write reports/index.html, the page about all models, and return it with its lines, the most urgent first.
+
+    look is as in `fleet_lines`.
+    """
+    now = datetime.now(UTC)
+    lines = in_order(line.at(now) for line in fleet_lines(workspace, look=look))
+    page = render_overview(lines, written_pages(workspace))
+    return write_page(workspace.reports / "index.html", page), lines
 
 
 def read_story(workspace: Workspace, name: str, run: Run | None = None) -> ModelStory:

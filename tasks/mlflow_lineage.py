@@ -9,6 +9,7 @@ from plimsoll.ledger import Entry
 from plimsoll.run_record import read_record, start_digest
 from plimsoll.snapshot import FileRef, Snapshot
 from tasks.mlflow_registry import connected, log_files, without_password
+from tasks.mlflow_roles import candidates_of
 from tasks.pages import report_url
 from tasks.workspace import Workspace
 
@@ -83,10 +84,10 @@ def _profile(snapshot: Snapshot, table: str, files: tuple[FileRef, ...]) -> str:
 
 def link_version(run: "Run", version: int, mlflow_run: str, entry: Entry) -> None:
     """Tell MLflow's run and version which ledger entry and which page are about them, in tags and in words."""
-    workspace, model = run.workspace, run.config.model
-    page = report_url(workspace, workspace.reports / model / f"v{version}.html")
+    workspace, model = run.workspace, candidates_of(run.config.model)
+    page = report_url(workspace, workspace.reports / run.config.model / f"v{version}.html")
     tags = {"plimsoll.ledger_entry": f"{entry.n}:{entry.digest}", "plimsoll.page": page}
-    words = _words(run, page, entry)
+    words = description_of(run, page, entry)
     with connected(workspace, f"tag {model} v{version}") as client:
         for name, value in tags.items():
             client.set_tag(mlflow_run, name, value)
@@ -95,7 +96,8 @@ def link_version(run: "Run", version: int, mlflow_run: str, entry: Entry) -> Non
         client.update_model_version(model, str(version), description=words)
 
 
-def _words(run: "Run", page: str, entry: Entry) -> str:
+def description_of(run: "Run", page: str, entry: Entry, card: str = "") -> str:
+    """Return what MLflow shows above a run and its version, as markdown; card, a model card's, follows what links."""
     prefect = run.start.prefect_run_id
     links = [f"[Page about this version]({page})", *([f"[Prefect run]({prefect_url(prefect)})"] if prefect else [])]
     return "\n\n".join(
@@ -104,6 +106,7 @@ def _words(run: "Run", page: str, entry: Entry) -> str:
             f"Trained as of {run.as_of} by run `{run.id}` on snapshot `{run.snapshots[-1]}`; "
             f"ledger entry {entry.n}. The ledger says who is champion, this is its mirror.",
             " · ".join(links),
+            *([card] if card else []),
         ]
     )
 

@@ -25,15 +25,17 @@ def late_losses(
     version: int,
     as_of: str,
     read: Remembered | None = None,
+    since: str = "",
 ) -> list[NightlyQuality]:
     """Return a version's quality on every date it scored whose outcomes have come by a business date, in order.
 
-    read is what the run has read already, and is added to: a run sees every date's outcomes as it first saw them.
+    Dates before since are left out. read is what the run has read already, and is added to: a run sees every date's
+    outcomes as it first saw them.
     """
     read = read if read is not None else Remembered()
     known = (dt.date.fromisoformat(as_of) - dt.timedelta(days=config.outcome.delay_days)).isoformat()
     batches = [e for e in standing.of_kind("batch_committed") if str(version) in e.facts["versions"]]
-    scored = {str(e.facts["date"]): e for e in batches if str(e.facts["date"]) <= known}
+    scored = {str(e.facts["date"]): e for e in batches if since <= str(e.facts["date"]) <= known}
     dates = sorted(scored)
     read.files |= keep_outcomes(workspace, config, [date for date in dates if date not in read.files])
     found = []

@@ -1,5 +1,6 @@
 """Pages on disk: each is there whole or not at all."""
 
+import secrets
 from pathlib import Path
 
 from tasks.workspace import Workspace
@@ -8,7 +9,7 @@ from tasks.workspace import Workspace
 def write_page(path: Path, html: str) -> Path:
     """Write a page through a partial file and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")  # runs of all models write one list
     partial.write_text(html, encoding="utf-8")
     partial.replace(path)
     return path

@@ -30,6 +30,7 @@ class RunOf(NamedTuple):
 
     id: str
     ended: bool
+    busy_since: datetime | None = None  # when a process is said to have taken it; None where none is needed now
 
 
 def server_answers(api_url: str) -> bool:
@@ -132,7 +133,12 @@ def runs_of(
             limit=PAGE,
         )
     mine = [run for run in runs if parameters.items() <= run.parameters.items()]
-    return [RunOf(str(run.id), bool(run.state and run.state.is_final())) for run in mine]
+    return [RunOf(str(run.id), bool(run.state and run.state.is_final()), _busy_since(run.state)) for run in mine]
+
+
+def _busy_since(state: Any) -> datetime | None:
+    busy = state and (state.is_running() or state.is_pending() or state.is_cancelling())
+    return state.timestamp if busy else None
 
 
 def waiting_runs(flow_name: str, deployment_name: str, parameters: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from tasks.delta import Committed
 from tasks.delta_layout import partitions
 from tasks.mlflow_lineage import RECORD
 from tasks.mlflow_registry import connected, log_files
+from tasks.mlflow_roles import candidates_of, promoted_versions
 from tasks.prediction_files import committed_versions, live_files, runs_there
 from tasks.records import Recorded, Run, recording, recording_platform
 from tasks.score_date import score_date
@@ -109,9 +110,13 @@ def _put_mark(run: Run, finding: Finding) -> str:
 def _put_tags(run: Run, finding: Finding) -> str:
     standing = standing_of(run.workspace, finding.model)
     version = _version(run, int(finding.about))
-    with connected(run.workspace, f"tag {finding.model} v{version.number}") as client:
-        for name, value in expected_tags(standing, version).items():
-            client.set_model_version_tag(finding.model, str(version.number), name, value)
+    tags, name = expected_tags(standing, version), candidates_of(finding.model)
+    with connected(run.workspace, f"tag {name} v{version.number}") as client:
+        copies = [p.number for p in promoted_versions(client, finding.model) if p.version == version.number]
+        there = [(name, version.number), *((finding.model, number) for number in copies)]
+        for registered, number in there:
+            for tag, value in tags.items():
+                client.set_model_version_tag(registered, str(number), tag, value)
     return f"{finding.where} say again what the ledger says."
 
 

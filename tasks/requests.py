@@ -107,7 +107,7 @@ def _object_digest(workspace: Workspace, digest: str) -> str:
 def _bundle_digest(workspace: Workspace, request: Request) -> str:
     """Return the bundle's digest when it is whole where it is served from, the store, and where people look, MLflow."""
     from tasks.bundles import read_bundle
-    from tasks.mlflow_registry import check_copy
+    from tasks.mlflow_roles import check_copy
 
     model, digest = request.model, request.evidence["bundle"]
     try:

@@ -8,6 +8,7 @@ from plimsoll.approvers_config import approver_named, not_allowed
 from plimsoll.errors import ApprovalError, IntegrityError, ServerError
 from plimsoll.ledger import Entry, append
 from plimsoll.probe import Probe, Proof, probe_from_json, require_same_scores
+from plimsoll.retirement import retired_entry
 from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, Version, stand
 from plimsoll.store import get_json
@@ -46,7 +47,8 @@ def rollback_target(standing: Standing, to: int | None) -> int:
     After a rollback `to` has to be said: the champion before is the one that was left. Raises ApprovalError.
     """
     moves = standing.of_kind("promoted", "rolled_back")
-    former = {int(e.facts["version"]) for e in moves} - {standing.champion or 0}
+    retired = {int(e.facts["version"]): e for e in standing.of_kind("retired")}
+    former = {int(e.facts["version"]) for e in moves} - {standing.champion or 0} - set(retired)
     if to is None and moves and moves[-1].kind == "rolled_back":
         last = moves[-1]
         raise ApprovalError(
@@ -57,6 +59,7 @@ def rollback_target(standing: Standing, to: int | None) -> int:
     if target is None or target not in former:
         can = f"It can go back to {', '.join(f'v{v}' for v in sorted(former))}." if former else ""
         asked = f"v{target}" if target is not None else "the champion before this"
+        asked += f", which {retired[target].by} retired" if target in retired else ""
         raise ApprovalError(
             f"{standing.model} cannot be rolled back to {asked}. {can or 'It has no earlier champion.'} "
             "A new version needs an approval."
@@ -127,6 +130,8 @@ def roll_back_as(
 
     def unchanged(entries: Sequence[Entry]) -> None:
         now = stand(model, entries)
+        if retired := retired_entry(entries, target):
+            raise ApprovalError(f"{model} v{target} was retired meanwhile by {retired.by}, so nothing was rolled back.")
         if now.champion != standing.champion:
             last = now.of_kind("promoted", "rolled_back")[-1]
             raise ApprovalError(

@@ -196,6 +196,7 @@ def _entered(night: Night, rows: Rows, served: Sequence[Served], passed: Pass, s
             "unseen": dict(summary.unseen),
             "scores": rows_digest(run.workspace, run.config.model, date, number, scored_by, night.scratch),
             "profiles": {str(number): _keep_summary(run, summary)},
+            "predict_seconds": round(passed.seconds[number], 4),
         }
         entry = run.decide("batch_committed", {**about, **facts}, key=f"batch:{date}:v{number}", as_of=date)
         if entry.facts["run"] != run.id:

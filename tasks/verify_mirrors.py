@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from plimsoll.approval import find_request, owed_promotion
-from plimsoll.bundle import check_bundle
 from plimsoll.digest import canonical_json
 from plimsoll.errors import IntegrityError
 from plimsoll.run_record import end_key, read_record
@@ -15,7 +14,17 @@ from plimsoll.verification import Finding, Verification
 from tasks.champion import wanted_aliases
 from tasks.mlflow_home import check_pages
 from tasks.mlflow_lineage import RECORD
-from tasks.mlflow_registry import connect, connected, read_alias, read_files, read_head_tag
+from tasks.mlflow_registry import connected
+from tasks.mlflow_roles import (
+    STRANGE,
+    candidates_of,
+    check_copy,
+    old_layout,
+    promoted_versions,
+    read_alias,
+    read_head_tag,
+    versions_of,
+)
 from tasks.workspace import Workspace
 
 PUT_RIGHT = "Put it right with: plimsoll repair"
@@ -44,7 +53,10 @@ def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Ve
         seen.found(found)
     if not standing.versions:
         if _was_used(workspace):
-            _check_head(workspace, model, standing, seen)
+            _check_heads(workspace, model, standing, seen)
+        return
+    if old := old_layout(workspace, model):
+        seen.found(Finding(f"MLflow {model}", old))
         return
     for version in standing.versions:
         if is_kept(version, seen):
@@ -52,11 +64,12 @@ def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Ve
             _check_copy(workspace, model, version, seen)
             _check_tags(workspace, model, standing, version, seen)
             _check_record(workspace, model, version, seen)
+    _check_promoted(workspace, standing, seen)
     for alias, wanted in wanted_aliases(standing).items():
         if (there := read_alias(workspace, model, alias)) != wanted:
             sentence = f"MLflow's alias {alias} of {model} points at {_said(there)}, the ledger says {_said(wanted)}."
             seen.found(Finding(f"MLflow {model} alias {alias}", f"{sentence} {PUT_RIGHT} {model}", "alias", model))
-    _check_head(workspace, model, standing, seen)
+    _check_heads(workspace, model, standing, seen)
 
 
 def _was_used(workspace: Workspace) -> bool:
@@ -66,8 +79,8 @@ def _was_used(workspace: Workspace) -> bool:
 
 
 def is_kept(version: Version, seen: Verification) -> bool:
-    """Say whether a version's bundle must be there: it is not retired, and the run that made it was not expired."""
-    return version.state != "retired" and version.trained.facts.get("run") not in seen.expired
+    """Say whether a version's bundle must be there: the run that made it was not expired."""
+    return version.trained.facts.get("run") not in seen.expired
 
 
 def expected_tags(standing: Standing, version: Version) -> dict[str, str]:
@@ -80,27 +93,29 @@ def expected_tags(standing: Standing, version: Version) -> dict[str, str]:
 
 
 def _check_copy(workspace: Workspace, model: str, version: Version, seen: Verification) -> None:
-    where = f"MLflow {model} v{version.number}"
+    where = f"MLflow {candidates_of(model)} v{version.number}"
     try:
-        files = read_files(connect(workspace), model, version.number, where)
-        check_bundle(files, model, version.bundle, workspace.archive.seal, where)
+        check_copy(workspace, model, version.number, version.bundle)
     except IntegrityError as error:
         seen.found(Finding(where, str(error)))
 
 
 def _check_tags(workspace: Workspace, model: str, standing: Standing, version: Version, seen: Verification) -> None:
-    with connected(workspace, f"read {model} v{version.number}") as client:
-        tags: dict[str, Any] = _tags_of(client, model, version.number)
-    wrong = [name for name, value in expected_tags(standing, version).items() if tags.get(name) != value]
+    name = candidates_of(model)
+    with connected(workspace, f"read {name} v{version.number}") as client:
+        tags: dict[str, Any] = _tags_of(client, name, version.number)
+        tags_of_copies = [p.tags for p in promoted_versions(client, model) if p.version == version.number]
+    expected = expected_tags(standing, version).items()
+    wrong = [tag for tag, value in expected if any(of.get(tag) != value for of in (tags, *tags_of_copies))]
     if wrong:
-        sentence = f"MLflow's tags {', '.join(wrong)} of {model} v{version.number} are not what the ledger says."
-        where = f"MLflow {model} v{version.number} tags"
+        sentence = f"MLflow's tags {', '.join(wrong)} of {name} v{version.number} are not what the ledger says."
+        where = f"MLflow {name} v{version.number} tags"
         seen.found(Finding(where, f"{sentence} {PUT_RIGHT} {model}", "tags", model, str(version.number)))
 
 
 def _check_record(workspace: Workspace, model: str, version: Version, seen: Verification) -> None:
     """Find a copy of the training run's record that is not the record, or is not there."""
-    where = f"MLflow {model} v{version.number} {RECORD}"
+    where = f"MLflow {candidates_of(model)} v{version.number} {RECORD}"
     try:
         record = read_record(workspace.archive, str(version.trained.facts["run"]))
     except IntegrityError:
@@ -122,7 +137,15 @@ def _check_record(workspace: Workspace, model: str, version: Version, seen: Veri
 
 
 def _copy_of(client: Any, mlflow_run: str) -> bytes | None:
-    if RECORD not in {found.path for found in client.list_artifacts(mlflow_run)}:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        there = {found.path for found in client.list_artifacts(mlflow_run)}
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None  # with its run
+    if RECORD not in there:
         return None
     with tempfile.TemporaryDirectory() as folder:
         return Path(client.download_artifacts(mlflow_run, RECORD, folder)).read_bytes()
@@ -137,10 +160,31 @@ def _tags_of(client: Any, model: str, number: int) -> dict[str, Any]:
         return {}
 
 
-def _check_head(workspace: Workspace, model: str, standing: Standing, seen: Verification) -> None:
-    where = f"MLflow {model} tag of the newest entry"
+def _check_promoted(workspace: Workspace, standing: Standing, seen: Verification) -> None:
+    """Find what lies in `<model>` and is not a copy of a version that the ledger says was promoted."""
+    model = standing.model
+    moves = {int(e.facts["version"]) for e in standing.of_kind("promoted", "rolled_back")}
+    with connected(workspace, f"read {model}") as client:
+        candidates = {int(v.version): str(v.source) for v in versions_of(client, candidates_of(model))}
+        there = promoted_versions(client, model)
+    for one in there:
+        where, again = f"MLflow {model} version {one.number}", f"Delete it in MLflow, then: plimsoll repair {model}"
+        if one.version == STRANGE:
+            seen.found(Finding(where, f"{where} names no version of the ledger: it was made by hand. {again}"))
+        elif one.version not in moves or one.source != candidates.get(one.version, one.source):
+            wrong = "and has other files" if one.version in moves else "which nobody promoted"
+            seen.found(Finding(where, f"{where} says it is v{one.version}, {wrong}: it was made by hand. {again}"))
+
+
+def _check_heads(workspace: Workspace, model: str, standing: Standing, seen: Verification) -> None:
+    for registered in (candidates_of(model), model):
+        _check_head(workspace, model, registered, standing, seen)
+
+
+def _check_head(workspace: Workspace, model: str, registered: str, standing: Standing, seen: Verification) -> None:
+    where = f"MLflow {registered} tag of the newest entry"
     try:
-        head = read_head_tag(workspace, model)
+        head = read_head_tag(workspace, registered)
     except IntegrityError as error:
         seen.found(Finding(where, str(error)))
         return
@@ -161,4 +205,4 @@ def _owed_promotions(standing: Standing) -> Iterator[Finding]:
 
 
 def _said(version: int | None) -> str:
-    return f"v{version}" if version else "nothing"
+    return "a version that is none of it" if version == STRANGE else f"v{version}" if version else "nothing"

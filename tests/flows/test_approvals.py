@@ -10,7 +10,7 @@ from flows.promote_model import promote_model
 from plimsoll.automatic import POLICY
 from tasks import approvals
 from tasks.approvals import submit_decision
-from tasks.mlflow_registry import read_alias
+from tasks.mlflow_roles import read_alias
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, code_of
 
 Cli = Callable[..., Answer]

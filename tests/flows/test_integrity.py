@@ -7,7 +7,7 @@ import pytest
 
 from plimsoll.errors import IntegrityError
 from tasks.bundles import bundle_objects
-from tasks.mlflow_registry import check_copy, mirror_alias, read_alias
+from tasks.mlflow_roles import check_copy, mirror_alias, read_alias
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, flip_a_byte
 
 Cli = Callable[..., Answer]
@@ -102,13 +102,13 @@ def test_a_changed_byte_of_mlflows_copy_is_named(serving: Place, name: str) -> N
     digest = serving.ledger("trained")[0]["facts"]["bundle"]
     check_copy(serving.workspace, MODEL, 1, digest)
     flip_a_byte(bundle_of(serving) / name)
-    with pytest.raises(IntegrityError, match="MLflow flight_delay v1"):
+    with pytest.raises(IntegrityError, match="MLflow flight_delay_candidates v1"):
         check_copy(serving.workspace, MODEL, 1, digest)
 
 
 def test_a_copy_that_gained_a_pickle_is_named(serving: Place) -> None:
     (bundle_of(serving) / "model.pkl").write_bytes(b"a file more")
-    with pytest.raises(IntegrityError, match=r"MLflow flight_delay v1 was changed.*model\.pkl"):
+    with pytest.raises(IntegrityError, match=r"MLflow flight_delay_candidates v1 was changed.*model\.pkl"):
         check_copy(serving.workspace, MODEL, 1, serving.ledger("trained")[0]["facts"]["bundle"])
 
 

@@ -3,14 +3,24 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plimsoll.errors import IntegrityError
-from tasks.mlflow_registry import check_copy, connect, read_alias, read_head_tag
+from tasks.mlflow_registry import connect
+from tasks.mlflow_roles import (
+    VERSION,
+    candidates_of,
+    check_copy,
+    mirror_alias,
+    promoted_versions,
+    read_alias,
+    read_head_tag,
+)
 from tests.flows import places
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place
 
@@ -53,7 +63,7 @@ def test_a_run_in_mlflow_names_all_that_stands_behind_it(waiting: Place) -> None
     assert expected.items() <= tags.items()
     assert record["prefect_run_id"] in tags["prefect_run"]
     assert tags["page"].endswith(f"/{MODEL}/v1.html")
-    version = client.get_model_version(MODEL, "1")
+    version = client.get_model_version(candidates_of(MODEL), "1")
     assert {f"plimsoll.{name}": value for name, value in expected.items()}.items() <= version.tags.items()
     assert facts["snapshot"] in version.description
     assert record["prefect_run_id"] in version.description
@@ -155,3 +165,99 @@ def test_scoring_does_not_need_mlflows_files(serving: Place, plimsoll: Cli) -> N
     assert plimsoll("score", MODEL, "--date", DAY).code == 0
     key = serving.predictions(DAY).iloc[0]["key"]
     assert plimsoll("trace", key, "--date", DAY).code == 0
+
+
+WRITES = (
+    "create_registered_model",
+    "create_model_version",
+    "delete_registered_model_alias",
+    "set_model_version_tag",
+    "set_registered_model_alias",
+    "set_registered_model_tag",
+    "update_model_version",
+)
+
+
+@contextmanager
+def without_the_right_to_write(registered: str) -> Iterator[None]:
+    """Let MLflow refuse every write to a registered model, as its server does to whoever may only read it."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    def refusing(write: Callable[..., Any]) -> Callable[..., Any]:
+        def asked(client: MlflowClient, name: str, *args: Any, **kwargs: Any) -> Any:
+            if name == registered:
+                raise MlflowException("Permission denied")
+            return write(client, name, *args, **kwargs)
+
+        return asked
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in WRITES:
+            patch.setattr(MlflowClient, name, refusing(getattr(MlflowClient, name)))
+        yield
+
+
+def test_who_may_only_train_trains_and_who_may_not_promote_is_told(serving: Place, plimsoll: Cli) -> None:
+    with without_the_right_to_write(MODEL):
+        assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+        assert read_alias(serving.workspace, MODEL, "challenger") == 2
+        head = serving.ledger()[-1]
+        assert read_head_tag(serving.workspace, candidates_of(MODEL)) == (head["n"], head["digest"])
+        with_no_right = plimsoll("approve", MODEL, 2, "--as", APPROVER)
+        assert "v2 was approved by grace and is champion now" in with_no_right.out
+        assert "MLflow's aliases did not follow: MLflow at " in with_no_right.out
+        assert "refused to create" not in with_no_right.said
+        assert "could not move the alias champion of flight_delay: Permission denied" in with_no_right.out
+    assert serving.ledger("promoted")[-1]["facts"]["version"] == 2, "the ledger decides"
+    assert read_alias(serving.workspace, MODEL, "champion") == 1
+    assert "alias champion of flight_delay points at v1, the ledger says v2" in plimsoll("verify", MODEL).out
+    assert plimsoll("repair", MODEL).code == 0
+    assert read_alias(serving.workspace, MODEL, "champion") == 2
+
+
+def test_versions_of_two_registered_models_are_told_apart(serving: Place, plimsoll: Cli) -> None:
+    for _ in range(2):
+        assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+    assert plimsoll("approve", MODEL, 3, "--as", APPROVER).code == 0
+    client = connect(serving.workspace)
+    there = promoted_versions(client, MODEL)
+    assert [(one.number, one.version) for one in there] == [(1, 1), (2, 3)]
+    assert read_alias(serving.workspace, MODEL, "champion") == 3
+    assert plimsoll("rollback", MODEL, "--as", APPROVER).code == 0
+    assert promoted_versions(client, MODEL) == there, "a version that comes back is copied once"
+    assert client.get_model_version_by_alias(MODEL, "champion").version == 1
+    client.set_model_version_tag(MODEL, "2", VERSION, "1")
+    refused = plimsoll("verify", MODEL)
+    assert (refused.code, "MLflow flight_delay version 2 says it is v1, and has other files" in refused.err) == (
+        3,
+        True,
+    )
+    client.set_model_version_tag(MODEL, "2", VERSION, "3")
+    mirror_alias(serving.workspace, MODEL, "champion", 2)
+    refused = plimsoll("verify", MODEL)
+    assert (refused.code, "version 3 says it is v2, which nobody promoted" in refused.err) == (3, True)
+    client.delete_model_version(MODEL, "3")
+    assert plimsoll("repair", MODEL).code == 0
+    assert read_alias(serving.workspace, MODEL, "champion") == 1
+
+
+@pytest.mark.parametrize("layout", ["of an earlier release", "lost"])
+def test_a_registry_that_does_not_know_the_ledgers_versions_gets_no_new_one(
+    serving: Place, plimsoll: Cli, mlflow_database: Path, layout: str
+) -> None:
+    if layout == "lost":
+        shutil.copy(mlflow_database, serving.home / "mlflow/mlflow.db")
+        said = "Restore the database of MLflow from a backup."
+    else:
+        client = connect(serving.workspace)
+        client.delete_registered_model(candidates_of(MODEL))
+        client.delete_model_version_tag(MODEL, "1", VERSION)
+        said = "MLflow holds v1 of flight_delay and no flight_delay_candidates: an earlier release of plimsoll wrote"
+    before = serving.ledger("trained")
+    refused, seen = plimsoll("train", MODEL, "--as-of", AS_OF), plimsoll("verify", MODEL)
+    assert (refused.code, said in refused.err, "Nothing was registered" in refused.err) == (3, True, True), refused.said
+    found = "The bundle of MLflow flight_delay_candidates v1 cannot be read" if layout == "lost" else said
+    assert (seen.code, found in seen.err) == (3, True), seen.said
+    assert serving.ledger("trained") == before
+    assert plimsoll("score", MODEL, "--date", DAY).code == 0, "the ledger says who serves"

@@ -82,6 +82,8 @@ def test_a_number_goes_the_whole_way(waiting: Place, plimsoll: Cli) -> None:
     assert late["loss"] == pytest.approx(np.nanmean(error))
     assert late["outcomes"] == np.isfinite(error).sum()
     assert not waiting.ledger("batch_committed"), "the other model on the same data has its own ledger"
+    compared = plimsoll("compare", model)
+    assert (compared.code, "Mean absolute error" in compared.out) == (0, True), compared.said
 
 
 def test_a_table_without_dates_goes_the_whole_way(waiting: Place, plimsoll: Cli) -> None:
@@ -102,6 +104,8 @@ def test_a_table_without_dates_goes_the_whole_way(waiting: Place, plimsoll: Cli)
     traced = plimsoll("trace", "sample-001", "--model", model, "--date", DAY)
     assert traced.code == 0
     assert "what happened" in traced.out
+    compared = plimsoll("compare", model)
+    assert (compared.code, "not yet: 1 night" in " ".join(compared.out.split())) == (0, True), compared.said
 
 
 def test_a_linear_model_that_is_too_old_asks_for_another(waiting: Place, plimsoll: Cli) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from plimsoll.errors import ApprovalError, IntegrityError
 from tasks.bundles import bundle_objects
-from tasks.mlflow_registry import read_alias
+from tasks.mlflow_roles import read_alias
 from tasks.rollback import roll_back_as
 from tests.flows import places
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Grown, Place, code_of, flip_a_byte

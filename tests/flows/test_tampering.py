@@ -80,7 +80,7 @@ def test_a_file_more_in_mlflows_copy_is_named(lived: Place, plimsoll: Cli) -> No
     folder = next(lived.home.rglob("bundle/model.ubj")).parent / "deep"
     folder.mkdir()
     (folder / "model.pkl").write_bytes(b"more")
-    refused(plimsoll("verify", MODEL), f"The bundle at MLflow {MODEL} v1 was changed", "deep/model.pkl")
+    refused(plimsoll("verify", MODEL), f"The bundle at MLflow {MODEL}_candidates v1 was changed", "deep/model.pkl")
 
 
 @pytest.mark.parametrize("part", ["predictions/_delta_log", "predictions/model="])

@@ -11,6 +11,7 @@ import pytest
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.states import Cancelled, Pending
+from prefect.states import Running as StateRunning
 
 from flows.deploy import deploy
 from flows.promote_model import promote_model
@@ -22,7 +23,8 @@ from plimsoll.people import FREE_TRIES, PEOPLE
 from tasks import approvals
 from tasks.approvals import PLACEHOLDER, Outcome, submit_decision
 from tasks.identity import verify_code
-from tasks.open_approval import reopen_approvals
+from tasks.mlflow_roles import register
+from tasks.open_approval import LONGEST_LOOK, is_lost, reopen_approvals
 from tasks.prefect_api import connected, resume_run, runs_of, start_run, take_inputs
 from tasks.requests import list_pending
 from tests.flows.places import (
@@ -64,6 +66,13 @@ def ask_again(place: Place, expires_at: str = "", by: str = REQUESTER, version: 
         recorded_at=clock,
         by=by,
     )
+
+
+def bundle_in_mlflow(place: Place, version: int) -> None:
+    """Let MLflow have versions of v1's bundle up to a number."""
+    facts = place.ledger("trained")[0]["facts"]
+    for _ in range(version - facts["version"]):
+        register(place.workspace, MODEL, facts["mlflow_run"], {}, "")
 
 
 def decide(place: Place, who: str, code: str, now: dt.datetime, word: str = "approve") -> Outcome:
@@ -318,8 +327,9 @@ def test_an_approval_that_was_entered_without_a_code_is_found(waiting: Place, no
 
 
 def test_a_request_whose_run_was_lost_gets_another_one_and_no_second(waiting: Place) -> None:
-    ask_again(waiting, version=77)  # the server is that of all tests, and has runs about v1
-    about: dict[str, Any] = {"model": MODEL, "version": 77}
+    bundle_in_mlflow(waiting, 17)
+    ask_again(waiting, version=17)  # the server is that of all tests, and has runs about v1
+    about: dict[str, Any] = {"model": MODEL, "version": 17}
     deploy(waiting.workspace, [("flows.promote_model.promote_model", "promote")])
     for _ in range(2):
         reopen_approvals(waiting.workspace)
@@ -330,6 +340,29 @@ def test_a_request_whose_run_was_lost_gets_another_one_and_no_second(waiting: Pl
         reopen_approvals(waiting.workspace)
         again, before = runs_of("promote-model", MODEL, about)
         assert (again.ended, before) == (False, run._replace(ended=True))
+
+
+def test_a_run_that_a_dead_machine_left_running_is_lost_and_a_void_request_asks_nobody(waiting: Place) -> None:
+    bundle_in_mlflow(waiting, 18)
+    ask_again(waiting, version=18)
+    about: dict[str, Any] = {"model": MODEL, "version": 18}
+    deploy(waiting.workspace, [("flows.promote_model.promote_model", "promote")])
+    reopen_approvals(waiting.workspace)
+    (run,) = runs_of("promote-model", MODEL, about)
+    with connected() as client:
+        client.set_flow_run_state(UUID(run.id), StateRunning(), force=True)
+    assert not reopen_approvals(waiting.workspace), "it may be at work"
+    reopen_approvals(waiting.workspace, server_started=dt.datetime.now(dt.UTC))
+    again, _ = runs_of("promote-model", MODEL, about)
+    assert not again.ended
+    with connected() as client:
+        client.set_flow_run_state(UUID(again.id), StateRunning(), force=True)
+    long_after = dt.datetime.now(dt.UTC) - LONGEST_LOOK
+    assert not is_lost(runs_of("promote-model", MODEL, about)[0], long_after)
+    assert is_lost(runs_of("promote-model", MODEL, about)[0], dt.datetime.now(dt.UTC))
+    snapshot = waiting.ledger("trained")[0]["facts"]["snapshot"]
+    (waiting.home / f"store/objects/sha256/{snapshot[:2]}/{snapshot}").unlink()
+    assert not reopen_approvals(waiting.workspace, server_started=dt.datetime.now(dt.UTC))
 
 
 def test_another_key_cannot_read_the_secrets_and_says_so(waiting: Place, now: dt.datetime) -> None:

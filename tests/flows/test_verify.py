@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from plimsoll.ledger import _encode, append, entry_key, head_key, read_ledger
-from tasks.mlflow_registry import connect, mirror_alias, read_alias
+from tasks.mlflow_registry import connect
+from tasks.mlflow_roles import candidates_of, mirror_alias, read_alias
 from tasks.records import Run
 from tasks.verify import verify
 from tests.archives import archive_at
@@ -62,7 +63,7 @@ def is_named(path: Path, home: Path, sentence: str) -> bool:
     if key.startswith("objects/"):
         return path.name[:12] in sentence
     if part == "mlflow":
-        return f"MLflow {MODEL} v1" in sentence and (path.name != "run_record.json" or path.name in sentence)
+        return f"MLflow {MODEL}_candidates v1" in sentence and (path.name != "run_record.json" or path.name in sentence)
     if part == "witness":
         return "witness" in sentence
     return key in sentence
@@ -184,7 +185,7 @@ def test_an_entry_forged_without_the_key_is_named(lived: Place, plimsoll: Cli, t
 
 def test_a_bundle_replaced_in_mlflow_is_named_and_not_repaired(lived: Place, plimsoll: Cli) -> None:
     flip_a_byte(next(lived.home.rglob("bundle/model.ubj")))
-    refused(plimsoll("verify", MODEL), f"The bundle at MLflow {MODEL} v1 was changed")
+    refused(plimsoll("verify", MODEL), f"The bundle at MLflow {candidates_of(MODEL)} v1 was changed")
     refused(plimsoll("repair", MODEL), "was changed", "Nothing was repaired")
 
 
@@ -250,7 +251,7 @@ def test_an_alias_moved_by_hand_is_told_and_put_back(lived: Place, plimsoll: Cli
 def test_marks_tags_copies_and_notes_are_put_back(lived: Place, plimsoll: Cli) -> None:
     store = lived.home / "store"
     (store / head_key(MODEL, 3)).unlink()
-    connect(lived.workspace).set_model_version_tag(MODEL, "1", "plimsoll.snapshot", "another")
+    connect(lived.workspace).set_model_version_tag(candidates_of(MODEL), "1", "plimsoll.snapshot", "another")
     next((lived.home / "mlflow").rglob("run_record.json")).unlink()
     note = sorted((store / "layout").rglob("*.json"))[-1]
     note.unlink()

@@ -11,6 +11,7 @@ import pytest
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_page import render_candidate
 from plimsoll.config_loading import parse_config
+from plimsoll.fleet_line import fold_line, unknown_line
 from plimsoll.ledger import Entry, Kind
 from plimsoll.model_config import ModelConfig
 from plimsoll.model_story import ModelStory, chapters
@@ -270,10 +271,15 @@ def test_a_table_without_dates_draws_no_chart_over_time() -> None:
 
 
 def test_the_overview_lists_every_model() -> None:
-    html = render_overview([months(3), told(Ledger(), model="breast_cancer")])
+    config = parse_config(ModelConfig, CONFIG.read_text(), str(CONFIG))
+    standing = months(3).standing
+    other = stand("breast_cancer", ())
+    lines = [fold_line(config, standing), fold_line(config.model_copy(update={"model": "breast_cancer"}), other)]
+    html = render_overview([*lines, unknown_line("broken", EVIL)], {"breast_cancer/index.html"})
     assert "breast_cancer/index.html" in check(html).addresses
+    assert "broken/index.html" not in html
     assert EVIL not in html
-    check(render_overview([]))
+    check(render_overview([], ()))
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

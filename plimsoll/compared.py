@@ -1,0 +1,155 @@
+"""What a comparison of versions found, as people and programs read it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from plimsoll.recommendation import Contender, Recommendation, Role, nights_of
+from plimsoll.side_by_side import Beside, Measured, confidence_of_each, loss_metric
+
+NAMES = {"log_loss": "Log loss", "mae": "Mean absolute error", "auc": "AUC"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about a version apart from its scores."""
+
+    model: str
+    version: int
+    role: Role
+    asks: bool  # an open request waits for a person
+    shadow_nights: int
+    age_days: int  # since it was trained
+    seconds_per_million: float | None  # rows that it predicted; None where no batch recorded it
+    bundle_bytes: int
+    alarms: tuple[str, ...]  # of its last night
+    ended: str  # retired or rejected
+    drift: str  # what that means, in a sentence
+
+    def contender(self, beside: Beside, max_age_days: int) -> Contender:
+        """Return what its recommendation depends on."""
+        losses = tuple(alarm for alarm in self.alarms if alarm != "inputs")
+        given = beside.nights, self.shadow_nights, beside.gain, losses, self.age_days, max_age_days, self.ended
+        return Contender(beside.name, self.model, self.version, self.role, self.asks, *given)
+
+    @property
+    def cost(self) -> str:
+        """What it costs to score with it, in words."""
+        if self.seconds_per_million is not None:
+            return f"{self.seconds_per_million:.1f} s per million rows"
+        return f"{self.bundle_bytes / 1024:,.0f} KiB, no times recorded"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Versions beside the champion, which is the first of them."""
+
+    model: str
+    task: str
+    first: str
+    last: str  # business date; outcomes as far as they had come by then
+    share: float  # of rows, where they were too many
+    undated: bool  # rows have no day, so those that a version learned from cannot be left out
+    alike: tuple[str, ...]  # other models of the same rows and outcome
+    versions: tuple[tuple[Facts, Beside, Recommendation], ...]
+
+    @property
+    def sentence(self) -> str:
+        """What the comparison is about, and how sure it is."""
+        count = len(self.versions) - 1
+        if not count:
+            return (
+                f"{self.model} {self.versions[0][1].name} alone scored from {self.first} to {self.last}. {self._like}"
+            )
+        many = "One version is" if count == 1 else f"{count} versions are"
+        share = f" A share of {self.share:.1%} of the rows, drawn by key, stands for all." if self.share < 1 else ""
+        share += " Among them are rows that a version learned from: the table has no days." if self.undated else ""
+        said = (
+            f"{many} compared with the champion on the rows of {self.first} to {self.last} that both scored, each with "
+            f"{confidence_of_each(count):.1%} confidence one way: that any is called better or worse by chance has a "
+            f"probability of at most 5 %.{share} {self._like}"
+        )
+        return said.strip()
+
+    @property
+    def _like(self) -> str:
+        if not self.alike:
+            return "No other model scores the same rows with the same outcome."
+        there = {facts.model for facts, _, _ in self.versions}
+        missing = [name for name in self.alike if name not in there]
+        return f"Of the same rows and outcome too, but without a batch: {', '.join(missing)}." if missing else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON."""
+        rows = [
+            {**asdict(facts), **beside.to_json(), "drift_state": facts.drift, "recommendation": told.to_json()}
+            for facts, beside, told in self.versions
+        ]
+        about = {"model": self.model, "task": self.task, "from": self.first, "to": self.last, "share": self.share}
+        return {"sentence": self.sentence, **about, "other_models": list(self.alike), "versions": rows}
+
+
+def heads(task: str) -> list[str]:
+    """Return the columns of the table."""
+    auc = ["AUC"] if task == "classification" else []
+    return [
+        "Version",
+        "Role",
+        NAMES[loss_metric(task)],
+        *auc,
+        "Gain over champion",
+        "Agreement",
+        "Cost",
+        "Age",
+        "Drift",
+    ]
+
+
+def cells(compared: Compared) -> list[list[str]]:
+    """Return the rows of the table: a version each, figures in words."""
+    return [_row(facts, beside) for facts, beside, _ in compared.versions]
+
+
+def _row(facts: Facts, beside: Beside) -> list[str]:
+    role = (
+        facts.ended or "waits for approval"
+        if facts.asks or facts.ended
+        else {"other": "other model"}.get(facts.role, facts.role)
+    )
+    return [
+        beside.name,
+        role,
+        *(_measured(one) for one in beside.metrics.values()),
+        _gain(beside, facts.role),
+        _agreement(beside),
+        facts.cost,
+        f"{facts.age_days} d",
+        ", ".join(facts.alarms) or "quiet",
+    ]
+
+
+def _measured(one: Measured) -> str:
+    if one.value is None:
+        return "–"
+    return f"{one.value:.4f}" + (f" ({one.low:.4f} to {one.high:.4f})" if one.low is not None else "")
+
+
+def _gain(beside: Beside, role: Role) -> str:
+    if role == "champion":
+        return "–"
+    if beside.gain is None:
+        return f"not yet: {nights_of(beside.nights)}"
+    found = beside.gain
+    return f"{found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f}), {nights_of(found.units)}"
+
+
+def _agreement(beside: Beside) -> str:
+    found = beside.agreement
+    if found is None or found.mean_difference is None:
+        return "–"
+    said: Sequence[str] = [
+        *([f"{found.same_answer:.1%} same answer"] if found.same_answer is not None else []),
+        *([f"rank {found.rank_correlation:.3f}"] if found.rank_correlation is not None else []),
+        f"mean difference {found.mean_difference:.4g}",
+    ]
+    return ", ".join(said)

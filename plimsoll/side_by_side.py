@@ -1,0 +1,166 @@
+"""Versions side by side on the same rows: quality with intervals, paired differences, agreement.
+
+Rows of one day hang together, so what intervals count is days (`clustered.py`, `paired_bootstrap.py`). Of several
+versions compared with one champion, that any is called better or worse by chance has a probability of at most 5 %
+(Bonferroni over all of them and both directions).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plimsoll.clustered import clustered_mean
+from plimsoll.gates_config import Metric
+from plimsoll.judged_rows import Units
+from plimsoll.metrics import Numbers
+from plimsoll.outcomes import NightlyQuality
+from plimsoll.paired_bootstrap import Gain, Tally, interval, paired_gain, tally
+
+ERROR = 0.05  # that any difference is called sure by chance, whichever way and of however many
+OUTCOME, DAY = "outcome", "day"  # columns of the rows beside one column of scores per version
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric and the interval that holds it with 95 % confidence; None where it cannot be told."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two versions say the same of the rows that both scored."""
+
+    rows: int
+    same_answer: float | None  # share with the same yes or no, where each says yes as often as outcomes are
+    rank_correlation: float | None  # Spearman's
+    mean_difference: float | None  # mean of the absolute difference of scores
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One version's figures, and what it is beside the champion."""
+
+    name: str
+    rows: int  # that it scored
+    outcomes: int  # that are known of them
+    nights: int  # with outcomes of rows that the champion scored too; of the champion all its nights with outcomes
+    metrics: Mapping[str, Measured]
+    gain: Gain | None  # in loss over the champion
+    agreement: Agreement | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return asdict(self)
+
+
+def loss_metric(task: str) -> Metric:
+    """Return the loss that rows are judged by."""
+    return "log_loss" if task == "classification" else "mae"
+
+
+def confidence_of_each(compared: int) -> float:
+    """Return the one-sided confidence that each of so many comparisons is held to."""
+    return 1 - ERROR / (2 * max(compared, 1))
+
+
+def side_by_side(rows: pd.DataFrame, names: Sequence[str], task: str, seed: int) -> list[Beside]:
+    """Return the figures of every version; the first is the champion.
+
+    rows has a day, an outcome (NaN while it is unknown) and the scores of each version under its name, NaN where it
+    did not score the row.
+    """
+    confidence = confidence_of_each(len(names) - 1)
+    return [_beside(rows, name, names[0], task, seed, confidence) for name in names]
+
+
+def nightly_gain(
+    mine: Sequence[NightlyQuality], champion: Sequence[NightlyQuality], task: str, compared: int, seed: int
+) -> tuple[int, Gain | None]:
+    """Return on how many nights both have a loss of the same outcomes, and the gain over the champion.
+
+    The same as from the rows themselves, since all that a loss needs of a night is its sum.
+    """
+    theirs = {night.date: night for night in champion}
+    pairs = [(night, theirs[night.date]) for night in mine if night.date in theirs]
+    same = [(a, b) for a, b in pairs if a.outcomes == b.outcomes > 0]
+    metric = loss_metric(task)
+    ours, rival = (_nights(metric, [pair[side] for pair in same]) for side in (0, 1))
+    return len(same), paired_gain(ours, rival, confidence_of_each(compared), seed)
+
+
+def _nights(metric: Metric, nights: Sequence[NightlyQuality]) -> Tally:
+    sums = [[night.outcomes, (night.loss or 0.0) * night.outcomes] for night in nights]
+    return Tally(metric, np.array(sums, dtype=np.float64).reshape(-1, 2))
+
+
+def _beside(rows: pd.DataFrame, name: str, champion: str, task: str, seed: int, confidence: float) -> Beside:
+    scored = rows[rows[name].notna()]
+    known = scored[scored[OUTCOME].notna()]
+    metrics = _metrics(known, name, task, seed)
+    count = len(scored), len(known)
+    if name == champion:
+        return Beside(name, *count, known[DAY].nunique(), metrics, None, None)
+    both = known[known[champion].notna()]
+    unit, units = _units(both)
+    mine, theirs = (
+        tally(loss_metric(task), _of(both, OUTCOME), _of(both, who), unit, units) for who in (name, champion)
+    )
+    gain = paired_gain(mine, theirs, confidence, seed)
+    return Beside(
+        name, *count, units, metrics, gain, _agreement(scored[scored[champion].notna()], name, champion, task)
+    )
+
+
+def _metrics(known: pd.DataFrame, name: str, task: str, seed: int) -> dict[str, Measured]:
+    unit, units = _units(known)
+    outcome, score = _of(known, OUTCOME), _of(known, name)
+    loss = loss_metric(task)
+    sums = tally(loss, outcome, score, unit, units).sums
+    mean = clustered_mean(sums[:, 1], sums[:, 0])
+    found: dict[str, Measured] = {loss: _told(mean.value, *mean.bounds(0.025))}
+    if task == "classification":
+        found["auc"] = _told(*interval(tally("auc", outcome, score, unit, units), 0.975, seed))
+    return found
+
+
+def _agreement(both: pd.DataFrame, name: str, champion: str, task: str) -> Agreement:
+    if len(both) < 2:
+        return Agreement(len(both), None, None, None)
+    mine, theirs = _of(both, name), _of(both, champion)
+    ranks = np.stack([pd.Series(side).rank().to_numpy() for side in (mine, theirs)])
+    flat = bool((np.ptp(ranks, axis=1) == 0).any())
+    return Agreement(
+        rows=len(both),
+        same_answer=_same_answer(both, mine, theirs) if task == "classification" else None,
+        rank_correlation=None if flat else float(np.asarray(np.corrcoef(ranks))[0, 1]),
+        mean_difference=float(np.abs(mine - theirs).mean()),
+    )
+
+
+def _same_answer(both: pd.DataFrame, mine: Numbers, theirs: Numbers) -> float | None:
+    """Return the share of rows with the same answer when each version says yes to its highest scores only."""
+    rate = float(both[OUTCOME].mean())
+    if not 0 < rate < 1:
+        return None
+    answers = [side > np.quantile(side, 1 - rate) for side in (mine, theirs)]
+    return float((answers[0] == answers[1]).mean())
+
+
+def _units(rows: pd.DataFrame) -> tuple[Units, int]:
+    names, unit = np.unique(rows[DAY].to_numpy(dtype=str), return_inverse=True)
+    return np.asarray(unit, dtype=np.int32), len(names)
+
+
+def _of(rows: pd.DataFrame, name: str) -> Numbers:
+    return rows[name].to_numpy(dtype=np.float64)
+
+
+def _told(*figures: float) -> Measured:
+    value, low, high = (figure if np.isfinite(figure) else None for figure in figures)
+    return Measured(value, low, high)
