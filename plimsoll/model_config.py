@@ -82,6 +82,14 @@ class Split(Part):
     window_days: Positive | None = None  # null: all days since the first asked
 
 
+class CardText(Part):
+    """What a model card says that no record knows."""
+
+    intended_use: str = ""  # who acts on a score, and how
+    not_for: str = ""  # what it was not made for
+    contact: str = ""  # who answers questions, beside the owner
+
+
 class Approval(Part):
     """Who may promote."""
 
@@ -144,6 +152,7 @@ class ModelConfig(Part):
     model: Name
     owner: str
     purpose: str
+    card: CardText = CardText()
     source: Source
     outcome: Outcome
     features: Features

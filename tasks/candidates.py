@@ -138,4 +138,5 @@ def _summary(run: Run, version: int, report: Report) -> dict[str, Any]:
         "gates": [{"verdict": gate.verdict, "sentence": gate.sentence} for gate in report.gates],
         "excluded_dates": report.excluded,
         "page": f"{run.config.model}/v{version}.html",
+        "card": f"{run.config.model}/v{version}-card.html",
     }

@@ -25,6 +25,7 @@ from plimsoll.training import Evaluation, evaluate_scores, scores_of, split_rows
 from plimsoll.tries import tries_on
 from tasks.assemble import batch_partition
 from tasks.bundles import fetch_bundle
+from tasks.evidence_object import keep_evidence
 from tasks.records import Run
 from tasks.stage import stage
 
@@ -45,6 +46,7 @@ class Report:
     gates: tuple[GateResult, ...]
     excluded: dict[str, str]  # dates that validation stopped, with the reason
     shown: Mapping[str, Any]  # what gates were judged by, as JSON by gate
+    evidence: str  # digest of what else a person should see: curves, importance, dependence, what changed
 
     @property
     def passed(self) -> bool:
@@ -62,6 +64,7 @@ class Report:
             "champion": champion.to_json() if champion else None,
             "champion_version": self.champion.number if self.champion else None,
             "excluded_dates": self.excluded,
+            "evidence": self.evidence,
         }
 
 
@@ -84,7 +87,8 @@ def judge_candidate(run: Run, bundle: Bundle, rows: Rows) -> Report:
     run.outputs["probe"] = _keep_probe(run, bundle, rows, later)
     theirs = evaluate_scores(rival, rows, later, bundle.task) if rival is not None else None
     excluded = dict(run.outputs.get("excluded_dates", {}))
-    return Report(mine, champion, theirs, found.results, excluded, found.shown)
+    evidence = keep_evidence(run, judged, bundle, rows, later, champion)
+    return Report(mine, champion, theirs, found.results, excluded, found.shown, evidence)
 
 
 def _judged_on(run: Run, entry: Entry) -> list[str]:

@@ -1,0 +1,82 @@
+"""Model cards: gathered from ledger, records and objects, kept beside a version and printed on demand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plimsoll.errors import IntegrityError, UserError
+from plimsoll.model_card import CardFacts, model_card
+from plimsoll.run_record import read_record
+from plimsoll.snapshot import load_snapshot
+from plimsoll.standing import Standing, Version
+from plimsoll.store import get_json
+from plimsoll.trace_facts import approval_facts, data_facts, departure_facts, gate_facts
+from tasks.champion import standing_of
+from tasks.workspace import Workspace
+
+
+def read_card(workspace: Workspace, model: str, number: int | None) -> tuple[CardFacts, str]:
+    """Return what is known of a version, the champion without a number, and its card as markdown.
+
+    Raises UserError when there is no such version, or no champion.
+    """
+    workspace.model(model)
+    standing = standing_of(workspace, model)
+    version = standing.version(number or standing.champion or 0)
+    if version is None:
+        raise UserError(_no_version(standing, number))
+    facts = card_facts(workspace, standing, version)
+    return facts, model_card(facts)
+
+
+def card_facts(
+    workspace: Workspace, standing: Standing, version: Version, outputs: Mapping[str, Any] | None = None
+) -> CardFacts:
+    """Return what is known of a version; outputs are those of its training run while that is not over.
+
+    Raises IntegrityError where a record, or the config that it names, was changed or is gone.
+    """
+    trained, missing = version.trained.facts, list[str]()
+    record = read_record(workspace.archive, str(trained["run"]))
+    if record is None:
+        raise IntegrityError(f"Run {trained['run']}, which trained {standing.model} v{version.number}, has no record.")
+    report = _read(workspace, _gate_report(standing, version.number), "gate report", missing)
+    evidence = _read(workspace, report.get("evidence", ""), "evidence", missing) if report else {}
+    data = data_facts(load_snapshot(workspace.store, str(trained["snapshot"])))
+    commit, tree = record["code"]["commit"], record["code"]["tree"]
+    end = record["end"] or {}
+    return CardFacts(
+        model=standing.model,
+        version=version.number,
+        state=version.state,
+        config=get_json(workspace.store, record["config"]),
+        trained=trained,
+        judged=gate_facts(standing, version.number),
+        report=report,
+        evidence=evidence,
+        snapshot={name: data[name] for name in ("snapshot", "from", "to", "dates", "outcomes_as_of")},
+        outputs=outputs if outputs is not None else end.get("outputs", {}),
+        code=f"commit `{commit[:12]}`, source tree `{tree[:12]}`" if commit else f"source tree `{tree[:12]}`",
+        approval=approval_facts(standing, version.number),
+        departure=departure_facts(standing, version.number),
+        missing=tuple(missing),
+    )
+
+
+def _gate_report(standing: Standing, number: int) -> str:
+    entries = [e for e in standing.of_kind("gates_passed", "gates_failed") if e.facts["version"] == number]
+    return str(entries[-1].facts["gate_report"]) if entries else ""
+
+
+def _read(workspace: Workspace, digest: str, what: str, missing: list[str]) -> dict[str, Any]:
+    """Return an object; where it is not there, nothing, and a sentence about it."""
+    if not digest:
+        missing.append(f"There is no {what}: this version was trained before one was kept, or its run was cut off.")
+        return {}
+    return dict(get_json(workspace.store, digest))
+
+
+def _no_version(standing: Standing, number: int | None) -> str:
+    there = ", ".join(f"v{version.number}" for version in standing.versions) or "none yet"
+    if number is None:
+        return f"{standing.model} has no champion; name a version. There are: {there}."
+    return f"{standing.model} has no version {number}. There are: {there}."
