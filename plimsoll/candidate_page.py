@@ -182,4 +182,8 @@ def _base(candidate: Candidate) -> float | None:
     """Return the share of yes among the rows that judge, None for a number."""
     bins = candidate.report["candidate"]["calibration"]
     rows = sum(one["rows"] for one in bins)
-    return sum(one["rows"] * one["observed"] for one in bins) / rows if rows and candidate.config.task == "classification" else None
+    return (
+        sum(one["rows"] * one["observed"] for one in bins) / rows
+        if rows and candidate.config.task == "classification"
+        else None
+    )

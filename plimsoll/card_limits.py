@@ -23,7 +23,7 @@ def limits_of(facts: "CardFacts") -> Iterator[str]:
         yield "- Fairness was not judged: its config names no protected columns (`gates.fairness`)."
     if facts.config["estimator"].get("external"):
         yield "- It was trained elsewhere: nobody here knows on which rows."
-    yield "- An interval holds for days like those that judged. Drift is watched every night, and says nothing before it."
+    yield "- The intervals hold for days like those that judged."
 
 
 def _seasons(snapshot: Mapping[str, Any]) -> Iterator[str]:
@@ -45,7 +45,9 @@ def _small(shown: Mapping[str, Any]) -> Iterator[str]:
     if small:
         more = f" and {len(small) - NAMED} more" if len(small) > NAMED else ""
         yield f"- Too few rows to judge: {', '.join(small[:NAMED])}{more}."
-    groups = [f"{r['metric'].replace('_', ' ')} of {r['group']}" for r in shown.get("fairness") or () if not r["judged"]]
+    groups = [
+        f"{r['metric'].replace('_', ' ')} of {r['group']}" for r in shown.get("fairness") or () if not r["judged"]
+    ]
     if groups:
         more = f" and {len(groups) - NAMED} more" if len(groups) > NAMED else ""
         yield f"- Rates over too few rows to judge: {', '.join(groups[:NAMED])}{more}."

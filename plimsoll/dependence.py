@@ -48,9 +48,9 @@ def tied_numbers(bundle: Bundle, matrix: Matrix) -> dict[str, list[list[Any]]]:
     ranks = pd.DataFrame(matrix[:, places], columns=names).rank().corr().to_numpy()
     found = {}
     for i, name in enumerate(names):
-        near = [[names[k], rounded(ranks[i, k])] for k in range(len(names)) if k != i and abs(ranks[i, k]) >= TIED]
+        near = [k for k in np.argsort(-np.abs(ranks[i]), kind="stable") if k != i and abs(ranks[i, k]) >= TIED]
         if near:
-            found[name] = sorted(near, key=lambda pair: -abs(pair[1]))
+            found[name] = [[names[k], rounded(ranks[i, k])] for k in near]
     return found
 
 

@@ -67,7 +67,7 @@ def _importance(evidence: Evidence, task: str) -> Html:
     cells: list[Html] = []
     for one in ranked:
         cells += [el("span", one["feature"], class_="input"), _reach(one, longest)]
-        cells.append(el("span", f"{one['rise']:.4f}", class_="push"))
+        cells.append(el("span", f"{one['rise']:.4f}".replace("-", "−"), class_="push"))
     lead = (
         f"How much the mean {LOSS[task]} rises when one input is shuffled among the rows, with a 95 % interval that "
         f"counts days; on {evidence['rows']:,} of {evidence['of']:,} rows that it was not trained on. Of inputs that "
@@ -79,7 +79,7 @@ def _importance(evidence: Evidence, task: str) -> Html:
 def _reach(one: Mapping[str, Any], longest: float) -> Html:
     """Return a bar from nothing to the rise, with its interval as a line across its end."""
     share = max(one["rise"], 0.0) / longest
-    parts = [el("rect", x=0, y=0.2, width=max(share, 0.003), height=0.6, class_="down")]
+    parts = [el("rect", x=0, y=0.2, width=max(share, 0.003), height=0.6, class_="bar")]
     if one["low"] is not None:
         low, high = (min(max(one[name] / longest, 0.0), 1.0) for name in ("low", "high"))
         parts.append(el("line", x1=low, x2=high, y1=0.5, y2=0.5, class_="whisker"))

@@ -55,7 +55,7 @@ def permutation_importance(
 
 
 def _importance(name: str, rise: Numbers, unit: Units, units: int) -> Importance:
-    totals, counts = np.bincount(unit, rise, units), np.bincount(unit, minlength=units).astype(np.float64)
+    totals, counts = (np.bincount(unit, each, units).astype(np.float64) for each in (rise, np.ones(len(unit))))
     mean = clustered_mean(totals, counts)
     low, high = (rounded(bound) if np.isfinite(bound) else None for bound in mean.bounds(TAIL))
     return Importance(name, rounded(mean.value), low, high)

@@ -109,7 +109,8 @@ def _data(facts: CardFacts) -> Iterator[str]:
     for date, reason in (facts.report.get("excluded_dates") or {}).items():
         yield f"- Left out {date}: {reason}"
     if held := facts.outputs.get("holdout"):
-        yield f"- Never trained on: the holdout {held['name']}, {held['rows']:,} rows frozen in `{held['snapshot'][:12]}`"
+        kept = f"{held['rows']:,} rows frozen in `{held['snapshot'][:12]}`"
+        yield f"- Never trained on: the holdout {held['name']}, {kept}"
     yield f"- Rows without an outcome: {' '.join(str(outcome['no_outcome']).split())}"
     yield from _sources((facts.report.get("shown") or {}).get("sources"))
     yield f"- Snapshot `{facts.trained['snapshot']}`"

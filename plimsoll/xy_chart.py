@@ -93,13 +93,11 @@ def _scales(
     if chart.unit_square:
         xs, ys = [0.0, 1.0], [0.0, 1.0]
     x_ticks, y_ticks = (round_ticks(min(v), max(v), form.ticks) for v in (xs, ys))
-    x = Scale(min(xs), max(max(xs), min(xs) + 1e-9), form.left, form.width - 16)
+    x = Scale(min(xs), max(*xs, min(xs) + 1e-9), form.left, form.width - 16)
     return x, Scale(y_ticks[0], y_ticks[-1], form.height - 42, 26), x_ticks, y_ticks
 
 
-def _axes(
-    chart: XyChart, form: XyForm, x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float]
-) -> Html:
+def _axes(chart: XyChart, form: XyForm, x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> Html:
     foot, parts = form.height - 42, []
     for tick, label in zip(y_ticks, tick_labels(y_ticks), strict=True):
         parts.append(el("line", x1=form.left, x2=form.width - 16, y1=y(tick), y2=y(tick), class_="grid"))

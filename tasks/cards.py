@@ -1,9 +1,10 @@
 """Model cards: gathered from ledger, records and objects, kept beside a version and printed on demand."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from plimsoll.errors import IntegrityError, UserError
+from plimsoll.errors import FolderError, IntegrityError, UserError
 from plimsoll.model_card import CardFacts, model_card
 from plimsoll.run_record import read_record
 from plimsoll.snapshot import load_snapshot
@@ -11,6 +12,7 @@ from plimsoll.standing import Standing, Version
 from plimsoll.store import get_json
 from plimsoll.trace_facts import approval_facts, data_facts, departure_facts, gate_facts
 from tasks.champion import standing_of
+from tasks.pages import write_page
 from tasks.workspace import Workspace
 
 
@@ -80,3 +82,11 @@ def _no_version(standing: Standing, number: int | None) -> str:
     if number is None:
         return f"{standing.model} has no champion; name a version. There are: {there}."
     return f"{standing.model} has no version {number}. There are: {there}."
+
+
+def write_card(path: Path, text: str) -> None:
+    """Write a card to a file, whole or not at all; FolderError where it cannot be written."""
+    try:
+        write_page(path, text)
+    except OSError as error:
+        raise FolderError(f"Cannot write the card {path}: {error.strerror}. Name another file.") from None

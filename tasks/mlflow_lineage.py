@@ -99,7 +99,11 @@ def link_version(run: "Run", version: int, mlflow_run: str, entry: Entry) -> Non
 def _words(run: "Run", page: str, entry: Entry) -> str:
     prefect = run.start.prefect_run_id
     card = f"{page.removesuffix('.html')}-card.html"  # also among the artifacts of the run, as reading/
-    links = [f"[Page about this version]({page})", f"[Model card]({card})", *([f"[Prefect run]({prefect_url(prefect)})"] if prefect else [])]
+    links = [
+        f"[Page about this version]({page})",
+        f"[Model card]({card})",
+        *([f"[Prefect run]({prefect_url(prefect)})"] if prefect else []),
+    ]
     return "\n\n".join(
         [
             run.config.purpose,
