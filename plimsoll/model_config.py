@@ -8,6 +8,7 @@ from plimsoll.config_part import Name, Part
 from plimsoll.estimator_config import Estimator
 from plimsoll.feed_config import ColumnType, Feed
 from plimsoll.gates_config import Gates
+from plimsoll.split_config import Split, holdout_faults
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -72,14 +73,6 @@ class Features(Part):
     function: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*:[a-z_][a-z0-9_]*$")] | None = None
     whole_batch: bool = False  # true: the function looks at other rows too, so a large batch is not cut into chunks
     columns: Annotated[list[Feature], Field(min_length=1)]
-
-
-class Split(Part):
-    """Which days train, which later days judge."""
-
-    test_days: Positive = 14
-    test_share: Share = 0.25  # of rows, by a hash of the key, where there is no time axis
-    window_days: Positive | None = None  # null: all days since the first asked
 
 
 class CardText(Part):
@@ -212,7 +205,11 @@ class ModelConfig(Part):
         names = [feature.name for feature in self.features.columns]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"features.columns names {', '.join(sorted(twice))} twice")
-        if faults := self.gates.faults(self.task, self.source.kind == "dates", self.outcome.column):
+        dated = self.source.kind == "dates"
+        if faults := [
+            *self.gates.faults(self.task, dated, self.outcome.column),
+            *holdout_faults(self.split.holdout, dated, self.gates.holdout is not None),
+        ]:
             raise ValueError("; ".join(faults))
         allowed = {"classification": {"logistic"}, "regression": {"ridge"}}[self.task] | {"xgboost", "external"}
         if self.estimator.kind not in allowed:

@@ -26,8 +26,10 @@ from plimsoll import (
     gate_result,
     gates,
     gates_config,
+    holdout,
     judged_rows,
     leakage_gate,
+    limits_gate,
     matrices,
     metrics,
     night_verdict,
@@ -64,6 +66,7 @@ TRAINING = (
     bundle,
     encoder,
     estimators,
+    holdout,
     matrices,
     metrics,
     profile,
@@ -84,6 +87,7 @@ DUELS = (
     gates_config,
     judged_rows,
     leakage_gate,
+    limits_gate,
     metrics,
     paired_bootstrap,
     row_groups,
@@ -150,7 +154,7 @@ class Made:
 
     def duel(self, challenger: str, champion: str) -> str:
         """Return the key of a duel of two models; the days are those that judge the challenger."""
-        asked = self.config.gates.model_dump(mode="json", exclude={"operations", "trust"})
+        asked = self.config.gates.model_dump(mode="json", exclude={"operations", "trust", "holdout"})
         return sha256_json(["duel", challenger, champion, asked, _code(DUELS)])
 
     def profiles(self, model: str, nights: list[str]) -> str:

@@ -10,7 +10,7 @@ from plimsoll.run_record import read_record
 from plimsoll.snapshot import load_snapshot
 from plimsoll.standing import Standing, Version
 from plimsoll.store import get_json
-from plimsoll.trace_facts import approval_facts, data_facts, departure_facts, gate_facts
+from plimsoll.trace_facts import approval_facts, data_facts, departure_facts, gate_facts, gate_report_of
 from tasks.champion import standing_of
 from tasks.pages import write_page
 from tasks.workspace import Workspace
@@ -41,7 +41,7 @@ def card_facts(
     record = read_record(workspace.archive, str(trained["run"]))
     if record is None:
         raise IntegrityError(f"Run {trained['run']}, which trained {standing.model} v{version.number}, has no record.")
-    report = _read(workspace, _gate_report(standing, version.number), "gate report", missing)
+    report = _read(workspace, gate_report_of(standing, version.number), "gate report", missing)
     evidence = _read(workspace, report.get("evidence", ""), "evidence", missing) if report else {}
     data = data_facts(load_snapshot(workspace.store, str(trained["snapshot"])))
     commit, tree = record["code"]["commit"], record["code"]["tree"]
@@ -62,11 +62,6 @@ def card_facts(
         departure=departure_facts(standing, version.number),
         missing=tuple(missing),
     )
-
-
-def _gate_report(standing: Standing, number: int) -> str:
-    entries = [e for e in standing.of_kind("gates_passed", "gates_failed") if e.facts["version"] == number]
-    return str(entries[-1].facts["gate_report"]) if entries else ""
 
 
 def _read(workspace: Workspace, digest: str, what: str, missing: list[str]) -> dict[str, Any]:
