@@ -63,7 +63,7 @@ def held_rows(frame: pd.DataFrame, holdout: Holdout) -> Mask:
     if holdout.share is None:
         dates = frame[DATE].astype(str)
         return np.asarray((dates >= str(holdout.start)) & (dates <= str(holdout.end)), dtype=bool)
-    return np.asarray(key_share(f"holdout {holdout.name} " + frame[KEY]) < holdout.share, dtype=bool)
+    return np.asarray(key_share(f"holdout {holdout.name} " + frame[KEY].astype(str)) < holdout.share, dtype=bool)
 
 
 def keep_out(frame: pd.DataFrame, holdouts: Sequence[Holdout]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from plimsoll.card_limits import limits_of
 from plimsoll.gates_table import metric_number
 
 Body = Mapping[str, Any]
-NAMED = 8  # inputs by importance, gates, slices
+NAMED = 8  # slices, sources
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,6 @@ def model_card(facts: CardFacts) -> str:
         _part("To make it again", _again(facts)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def card_head(facts: CardFacts, at_most: int) -> str:
-    """Return as many whole sections of the card, from the top, as fit into so many characters."""
-    kept = ""
-    for part in model_card(facts).split("\n\n## "):
-        longer = f"{kept}\n\n## {part}" if kept else part
-        if len(longer) > at_most:
-            break
-        kept = longer
-    return kept
 
 
 def _part(title: str, lines: Iterator[str] | Sequence[str]) -> str:

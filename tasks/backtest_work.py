@@ -212,8 +212,7 @@ def _assemble(bench: Bench, date: str, path: Path) -> str:
             return stop
         good = map(verdict.keep_good, found.chunks())
         parts = with_outcomes(bench.workspace, bench.config, bench.snapshot, good, date)
-        found_rows = pd.concat(parts, ignore_index=True)
-        rows = needed_columns(found_rows, bench.config)
+        rows = needed_columns(pd.concat(parts, ignore_index=True), bench.config)
         feather.write_feather(rows, draft := place / "rows", compression="uncompressed")
         draft.replace(path)
     return ""

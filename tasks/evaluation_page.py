@@ -35,7 +35,7 @@ def publish_candidate(run: Run, version: int, bundle: Bundle, report: Report) ->
     written = {name: write_page(path.with_name(name), text) for name, text in files.items()}
     run.outputs["reading"] = {name: put_object(run.store, text.encode()) for name, text in files.items()}
     log_reading(run, {f"reading/{name}": text.encode() for name, text in files.items()})
-    _publish(run, version, report, written)
+    _publish(run, version, report, written, found.card)
     return str(path)
 
 
@@ -93,10 +93,11 @@ def _card_page(run: Run, version: int, card: str) -> str:
     return render_card(card, config.model, version, config.owner, written)
 
 
-def _publish(run: Run, version: int, report: Report, written: dict[str, Path]) -> None:
-    """Tell Prefect how the gates went, with links to what was written."""
+def _publish(run: Run, version: int, report: Report, written: dict[str, Path], text: str) -> None:
+    """Show in Prefect how the gates went, with links to what was written, and the card itself."""
     gates = "\n".join(f"- {TOLD[gate.verdict]}: {gate.sentence}" for gate in report.gates)
     page, card, _, body = (report_url(run.workspace, path) for path in written.values())
     links = f"[The page about v{version}]({page}) · [model card]({card}) · [as JSON]({body}), while `make up` runs."
     name = run.config.model.replace("_", "-")
     publish_markdown(f"{name}-candidate", f"# {run.config.model} v{version}\n\n{gates}\n\n{links}", run.config.purpose)
+    publish_markdown(f"{name}-card", text, f"Model card of {run.config.model} v{version}")
