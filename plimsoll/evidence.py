@@ -21,6 +21,7 @@ from plimsoll.metrics import Numbers
 from plimsoll.row_parts import Mask, Rows, sampled
 
 FORMAT = 1
+DRAWN = 200_000  # rows of curves
 SAMPLE = 3_000  # rows of importance
 EXPLAINED = 300  # rows whose contributions are shown
 VARIED = 150  # rows whose inputs are set to other values
@@ -74,8 +75,9 @@ def encoded(bundle: Bundle, rows: Rows, mask: Mask) -> Matrix:
 
 def _curves(judged: Judged) -> dict[str, Any]:
     sides = {"candidate": judged.score, "champion": judged.rival}
-    known = {side: score for side, score in sides.items() if score is not None}
-    return {side: curves_of(judged.outcome, score, judged.task) for side, score in known.items()}
+    few = sampled(np.ones(len(judged.outcome), dtype=bool), DRAWN, judged.config.estimator.seed)
+    known = {side: score[few] for side, score in sides.items() if score is not None}
+    return {side: curves_of(judged.outcome[few], score, judged.task) for side, score in known.items()}
 
 
 def _spread(matrix: Matrix, most: int, seed: int) -> Matrix:

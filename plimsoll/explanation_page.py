@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from plimsoll.contribution_chart import shown_value
+from plimsoll.contribution_chart import shown_value, signed
 from plimsoll.explanation_words import cautions, level, sentences, steps_of
 from plimsoll.page import Child, Html, badge, code, day, el, join, render_page, section, table, tiles
 from plimsoll.waterfall_chart import waterfall_chart
@@ -44,7 +44,7 @@ def _tiles(found: Found) -> Html:
     return tiles(
         [
             ("Score", f"{told['score_now']:.4f}", same_score(found)),
-            ("Before any input", level(told["base"], told["unit"]), f"base {told['base']:+.4f} {told['unit']}"),
+            ("Before any input", level(told["base"], told["unit"]), f"base {signed(told['base'])} {told['unit']}"),
             ("What happened", happened, outcome["meaning"]),
             ("Model", f"Version {found['version']}", f"as {about['role']}" if about["role"] else "did not score it"),
         ]
@@ -63,7 +63,7 @@ def same_score(found: Found) -> Child:
 
 def _row(part: Found) -> list[Child]:
     error = [f"{part['error']:.6f}"] if "error" in part else []
-    return [code(part["feature"]), shown_value(part["value"]), f"{part['contribution']:+.6f}", *error]
+    return [code(part["feature"]), shown_value(part["value"]), f"{part['contribution']:+.6f}".replace("-", "−"), *error]
 
 
 def _sampled(parts: Any) -> bool:

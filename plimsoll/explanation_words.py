@@ -62,7 +62,7 @@ def level(value: float, unit: str) -> str:
     if unit == UNITS:
         return f"{value:.4g}"
     chance = 1 / (1 + math.exp(-value)) if unit == LOG_ODDS else value
-    return f"{chance:.1%}".replace("%", " %")
+    return f"{chance:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def _subject(unit: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from plimsoll.charts import bar_list
-from plimsoll.page import Child, Html, badge, facts, section, table
+from plimsoll.page import Child, Html, badge, facts, more, section, table
 
+CROSSED = " and "  # in the name of a column that stands for several
 SOURCES = 25  # shown of many
 Shown = Any  # JSON, as the gate of that name left it
 
@@ -95,7 +96,16 @@ def _leakage(powers: Shown, _: str) -> Html:
 
 def _fairness(rates: Shown, _: str) -> Html:
     heads = ["Group", "Rate", "Value", "95 % interval", "Over rows", "Judged"]
-    body = [
+    crossed = [one for one in rates if CROSSED in one["column"]]
+    alone = table(heads, _rates([one for one in rates if one not in crossed]), numbers=(2, 4), empty="None.")
+    more_of = table(heads, _rates(crossed), numbers=(2, 4), empty="None.")
+    folded = more(f"{len(crossed)} rates of crossings", more_of) if crossed else None
+    lead = "By group of protected columns. False positive rates are over rows whose outcome was no."
+    return section("Fairness", alone, folded, lead=lead)
+
+
+def _rates(rates: Shown) -> list[tuple[Child, ...]]:
+    return [
         (
             one["group"],
             one["metric"].replace("_", " "),
@@ -106,8 +116,6 @@ def _fairness(rates: Shown, _: str) -> Html:
         )
         for one in rates
     ]
-    lead = "By group of protected columns. False positive rates are over rows whose outcome was no."
-    return section("Fairness", table(heads, body, numbers=(2, 4), empty="There were no groups."), lead=lead)
 
 
 def _sources(found: Shown, champion: str) -> Html:
@@ -120,8 +128,8 @@ def _sources(found: Shown, champion: str) -> Html:
         (name, f"{found['shares'].get(name, 0.0):.1%}", *([f"{then[name]:.1%}"] if before is not None else []))
         for name in names[:SOURCES]
     ]
-    more = f" The largest {SOURCES} of {len(names)}." if len(names) > SOURCES else ""
-    lead = f"Where the {found['rows']:,} training rows come from.{more}"
+    most = f" The largest {SOURCES} of {len(names)}." if len(names) > SOURCES else ""
+    lead = f"Where the {found['rows']:,} training rows come from.{most}"
     return section("Sources", table(heads, body, numbers=(1, 2), empty="There were no rows."), lead=lead)
 
 

@@ -13,6 +13,7 @@ from plimsoll.gates_table import metric_number
 
 Body = Mapping[str, Any]
 NAMED = 8  # slices, sources
+RATES = 24  # of groups
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,11 @@ def _slices(facts: CardFacts) -> Iterator[str]:
     shown = facts.report.get("shown") or {}
     for one in (shown.get("slices") or {}).get("worst", ())[:NAMED]:
         yield f"- {one['name']}: loss {one['loss']:.4f}, {one['ratio']:.2f} times that of all, on {one['rows']:,} rows"
-    for rate in shown.get("fairness") or ():
-        if rate["judged"] and rate["rate"] is not None:
-            yield f"- {rate['group']}: {rate['metric'].replace('_', ' ')} {rate['rate']:.3f} over {rate['rows']:,} rows"
+    rates = [one for one in shown.get("fairness") or () if one["judged"] and one["rate"] is not None]
+    for rate in rates[:RATES]:
+        yield f"- {rate['group']}: {rate['metric'].replace('_', ' ')} {rate['rate']:.3f} over {rate['rows']:,} rows"
+    if len(rates) > RATES:
+        yield f"- {len(rates) - RATES} more rates are on the page and in the gate report."
 
 
 def _gates(judged: Sequence[Body]) -> Iterator[str]:

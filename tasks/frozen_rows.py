@@ -112,13 +112,17 @@ def _tries(standing: Standing, looks: list[Entry]) -> int:
 
 def _freeze(run: Run, holdout: Holdout, snapshot: Snapshot, scratch: Path) -> Entry:
     """Enter which snapshot holds a holdout's rows, for ever; of two runs that do it at once the first counts."""
+    _require_outcomes(run, holdout)
     kept = snapshot if holdout.share is not None else _of_dates(run, holdout)
     if kept is not snapshot:
         save_snapshot(run.store, kept)
     rows = _rows(run, kept, holdout, scratch)
     known = int((~np.isnan(rows.outcome)).sum())
     if not known:
-        raise DataError(f"{run.config.model}: the holdout {holdout.name} has no row with an outcome to judge on.")
+        raise DataError(
+            f"{run.config.model}: the holdout {holdout.name} has no valid row with an outcome to judge on. Name dates "
+            "that have landed, or a larger share, in split.holdout."
+        )
     facts = {
         "holdout": definition(holdout),
         "snapshot": kept.id,
@@ -130,18 +134,20 @@ def _freeze(run: Run, holdout: Holdout, snapshot: Snapshot, scratch: Path) -> En
 
 
 def _of_dates(run: Run, holdout: Holdout) -> Snapshot:
-    """Return a snapshot of a holdout's dates as they lie at the source now; DataError where outcomes are to come."""
-    if holdout.start is None or holdout.end is None:
-        raise DataError(f"The holdout {holdout.name} has no dates.")
+    """Return a snapshot of a holdout's dates as they lie at the source now."""
+    start, end = holdout.start or dt.date.max, holdout.end or dt.date.max
+    landed = set(landed_dates(run.workspace, run.config))
+    return snapshot_of(run, [date for date in dates_between(start, end) if date in landed], outcomes=True)
+
+
+def _require_outcomes(run: Run, holdout: Holdout) -> None:
+    """Raise DataError where outcomes of a holdout's dates are yet to come."""
     last = dt.date.fromisoformat(run.as_of) - dt.timedelta(days=run.config.outcome.delay_days)
-    if holdout.end > last:
+    if holdout.end and holdout.end > last:
         raise DataError(
             f"{run.config.model}: the holdout {holdout.name} ends on {holdout.end}, and as of {run.as_of} outcomes are "
             f"known through {last}. Train once they are known, or name earlier dates in split.holdout."
         )
-    landed = set(landed_dates(run.workspace, run.config))
-    dates = [date for date in dates_between(holdout.start, holdout.end) if date in landed]
-    return snapshot_of(run, dates, outcomes=True)
 
 
 def _rows(run: Run, snapshot: Snapshot, holdout: Holdout, scratch: Path) -> Rows:

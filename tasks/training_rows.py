@@ -66,6 +66,8 @@ def assemble_training_rows(
                 if len(kept):
                     digest.update(_digest_of(kept))
                     rows.add(kept)
+    if not dates and not only and all(wholly_held(date, config.split.holdout) for date in snapshot.dates or ("",)):
+        raise DataError(f"{config.model}: split.holdout holds out every date there is, so nothing is left to train on.")
     if not dates:
         first = next((f"{date}: {reason}" for date, reason in excluded.items()), "")
         raise DataError(f"{config.model}: no batch passed validation, so there is nothing to train on. {first}")

@@ -39,13 +39,14 @@ def test_the_steps_lead_from_the_base_to_the_score(pushes: list[float], unit: st
 
 def test_words_say_what_raised_the_chance() -> None:
     found = told([0.8, -0.3])
-    first, second, third = sentences(found["explanation"], found["reasons"])
+    told_so = [one.replace("\N{NO-BREAK SPACE}", " ") for one in sentences(found["explanation"], found["reasons"])]
+    first, second, third = told_so
     assert first == "Before it looks at any input it says 23.1 %."
     assert second == "f0 = 0 raised the chance from 23.1 % to 40.1 % (+0.800)."
     assert third == "f1 = 1 lowered the chance from 40.1 % to 33.2 % (−0.300)."
     number = told([2.0], UNITS, 7.0)
     assert "raised the prediction from 7 to 9" in list(sentences(number["explanation"], number["reasons"]))[1]
-    assert level(0.25, PROBABILITY) == "25.0 %"
+    assert level(0.25, PROBABILITY) == "25.0\N{NO-BREAK SPACE}%"
 
 
 def test_cautions_fit_the_method() -> None:
