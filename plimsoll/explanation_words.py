@@ -7,6 +7,7 @@ from typing import Any
 from plimsoll.contribution_chart import shown_value, signed
 from plimsoll.contributions import LOG_ODDS, UNITS
 
+SAMPLED = "an estimate"  # in the name of a method that draws
 TOLD = 8  # inputs that are named; the others are told together
 Told = Mapping[str, Any]
 
@@ -29,7 +30,10 @@ def steps_of(explanation: Told, parts: Sequence[Told], named: int = TOLD) -> lis
 def sentences(explanation: Told, parts: Sequence[Told]) -> Iterator[str]:
     """Yield the way from the base to the score, a sentence a step."""
     unit = explanation["unit"]
-    yield f"Before it looks at any input it says {level(explanation['base'], unit)}."
+    before = (
+        "Over the rows that it is compared with" if SAMPLED in explanation["method"] else "Before it looks at any input"
+    )
+    yield f"{before} it says {level(explanation['base'], unit)}."
     for step in steps_of(explanation, parts):
         before, after = level(step["before"], unit), level(step["after"], unit)
         if step["push"] == 0:
@@ -47,7 +51,7 @@ def cautions(explanation: Told) -> Iterator[str]:
             "Contributions add up in log-odds, the numbers in brackets. The steps in percent depend on the order in "
             "which they are told, strongest first here."
         )
-    if "estimate" in explanation["method"]:
+    if SAMPLED in explanation["method"]:
         yield "Shares are estimated by sampling; ± is twice the standard error. Base and shares add up to the score."
     if not explanation["adds_up"]:
         yield (

@@ -57,6 +57,7 @@ def test_what_was_approved_is_what_was_seen(waiting: Place, plimsoll: Cli) -> No
     kept.chmod(0o644)
     kept.write_bytes(kept.read_bytes().replace(b'"rise"', b'"fall"'))
     assert plimsoll("card", MODEL, 1).code == 3, "evidence that was changed is not shown"
+    assert digest[:12] in damage(waiting)
 
 
 def test_a_score_is_explained_by_the_version_that_made_it(lived: Place, plimsoll: Cli) -> None:
