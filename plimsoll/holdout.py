@@ -38,7 +38,7 @@ class Held:
 class Changed:
     """What the source says today of the rows of a holdout, beside what was frozen."""
 
-    compared: int  # rows that both hold
+    compared: int  # rows with an outcome that both hold
     other: tuple[str, ...] = ()  # keys of rows with other values
     gone: tuple[str, ...] = ()  # keys that the source does not hold any more, of dates that it does
     new: tuple[str, ...] = ()  # keys that came since, of dates that are all held out

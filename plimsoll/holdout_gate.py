@@ -79,9 +79,8 @@ def _looks(gate: HoldoutGate, held: HeldOut) -> GateResult:
     name, count = "looks at the holdout", held.looks
     said = f"{count} different candidate{'' if count == 1 else 's'} {'was' if count == 1 else 'were'} judged on it"
     if count <= gate.max_looks:
-        return judged(
-            gate, name, True, float(count), float(gate.max_looks), f"{said}, at most {gate.max_looks} are fresh"
-        )
+        fresh = f"{said}; more than {gate.max_looks} wear it out"
+        return judged(gate, name, True, float(count), float(gate.max_looks), fresh)
     worn = f"{said}, more than {gate.max_looks}: choosing by it has worn it out. Add a new one to split.holdout"
     return told(gate, name, worn, float(count))
 

@@ -162,7 +162,7 @@ def _changed(run: Run, holdout: Holdout, entry: Entry, kept: Rows, snapshot: Sna
     then = load_snapshot(run.store, str(entry.facts["snapshot"]))
     now = snapshot if holdout.share is not None else _of_dates(run, holdout)
     if all(then.digests.get(table) == now.digests.get(table) for table in ("batch", "outcome")):
-        return Changed(len(kept))
+        return Changed(int((~np.isnan(kept.outcome)).sum()))
     again = scratch / "now"
     again.mkdir(exist_ok=True)
     old, new = _frame(kept), _frame(_rows(run, now, holdout, again))

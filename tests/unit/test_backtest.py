@@ -68,7 +68,7 @@ NO_RESULT = {
     "outcomes",
 }
 IN_THE_DATES = {"lookups"}  # how rows were assembled is in the digest of each date
-NOT_REPLAYED = {"newcomers", "operations_gate", "trust_gate"}
+NOT_REPLAYED = {"holdout_gate", "newcomers", "operations_gate", "sources_gate", "trust_gate"}
 
 
 @pytest.mark.parametrize("group", [backtest_keys.DUELS, backtest_keys.LOOKING], ids=["duels", "looking"])
