@@ -54,9 +54,16 @@ def _span(files: Mapping[str, Any]) -> str:
 def _rewritten(one: Mapping[str, Any]) -> str:
     if not one["rewritten_files"]:
         return "nothing"
-    named = [f"{c['file']}: {c['before'] or 0:,} rows before, {c['now'] or 0:,} now" for c in one["rewritten"]]
+    named = [_one(file) for file in one["rewritten"]]
     more = one["rewritten_files"] - len(named)
     return "; ".join(named) + (f"; {more} more" if more else "")
+
+
+def _one(file: Mapping[str, Any]) -> str:
+    """Return what became of a rewritten file: by row where that was looked into, else by how many there are."""
+    if rows := file["rows"]:
+        return f"{file['file']}: {rows['other']:,} rows with other values, {rows['came']:,} came, {rows['went']:,} went"
+    return f"{file['file']}: {file['before'] or 0:,} rows before, {file['now'] or 0:,} now"
 
 
 def _columns(tables: Sequence[Mapping[str, Any]]) -> list[Child]:

@@ -65,7 +65,8 @@ def _effect(gate: HoldoutGate, one: GateResult) -> GateResult:
 
 
 def _named(held: HeldOut, one: GateResult) -> GateResult:
-    return replace(one, gate=f"holdout: {one.gate}", sentence=f"on the holdout {held.name}, {one.sentence}")
+    said = one.sentence.replace("split.test_days", "a new one of split.holdout")
+    return replace(one, gate=f"holdout: {one.gate}", sentence=f"on the holdout {held.name}, {said}")
 
 
 def _unchanged(held: HeldOut) -> GateResult:

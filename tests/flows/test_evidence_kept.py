@@ -12,11 +12,12 @@ from plimsoll.approval import find_request
 from plimsoll.approval_page import evidence_markdown
 from plimsoll.digest import canonical_json, sha256_hex
 from plimsoll.ledger import read_ledger
-from tests.flows.places import AS_OF, DAY, MODEL, Answer, Place, change, damage
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place, change, damage
 
 Cli = Callable[..., Answer]
-HELD = "2013-02-20"
-HOLDOUT = f"  holdout: [{{name: winter, start: {HELD}, end: 2013-02-21}}]\n  test_days"
+HELD, LAST = "2013-02-16", "2013-02-20"
+HOLDOUT = f"  holdout: [{{name: winter, start: {HELD}, end: {LAST}}}]\n  test_days"
+SOURCES = "source_column: origin, max_share: 0.9, max_share_change: 0.5} # seasons"
 GATE = "  holdout: {limits: [{metric: auc, at_least: 0.4}], champion: [{metric: auc, margin: 0.5}], max_looks: 1}\n"
 
 
@@ -27,6 +28,10 @@ def object_of(place: Place, digest: str) -> Any:
 def report_of(place: Place, number: int = -1) -> dict[str, Any]:
     found = place.ledger("gates_passed", "gates_failed")[number]["facts"]
     return dict(object_of(place, found["gate_report"]))
+
+
+def evidence_of(place: Place) -> dict[str, Any]:
+    return dict(object_of(place, report_of(place)["evidence"]))
 
 
 def test_what_was_approved_is_what_was_seen(waiting: Place, plimsoll: Cli) -> None:
@@ -58,6 +63,9 @@ def test_what_was_approved_is_what_was_seen(waiting: Place, plimsoll: Cli) -> No
     kept.write_bytes(kept.read_bytes().replace(b'"rise"', b'"fall"'))
     assert plimsoll("card", MODEL, 1).code == 3, "evidence that was changed is not shown"
     assert digest[:12] in damage(waiting)
+    approved = plimsoll("approve", MODEL, 1, "--as", APPROVER)
+    assert approved.code == 2
+    assert "gate_report" in approved.said.replace("gate report", "gate_report")
 
 
 def test_a_score_is_explained_by_the_version_that_made_it(lived: Place, plimsoll: Cli) -> None:
@@ -104,11 +112,11 @@ def batch_of(place: Place) -> str:
 def test_a_holdout_is_frozen_for_ever_and_found_when_it_is_changed(serving: Place, plimsoll: Cli) -> None:
     serving.configure("  test_days", HOLDOUT)
     serving.configure("  leakage:", f"{GATE}  leakage:")
-    serving.configure("effect: warn} # seasons", "source_column: origin, max_share: 0.9, effect: warn} # seasons")
+    serving.configure("effect: warn} # seasons", "effect: warn, " + SOURCES)
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
     [frozen], [look] = serving.ledger("holdout_frozen"), serving.ledger("holdout_looked")
     held = object_of(serving, frozen["facts"]["snapshot"])
-    assert held["dates"] == [HELD, "2013-02-21"]
+    assert (held["dates"][0], held["dates"][-1], len(held["dates"])) == (HELD, LAST, 5)
     gates = {gate["gate"]: gate for gate in report_of(serving)["gates"]}
     assert gates["holdout unchanged"]["verdict"] == "pass"
     assert gates["holdout: auc ≥ limit"]["verdict"] == "pass"
@@ -120,11 +128,17 @@ def test_a_holdout_is_frozen_for_ever_and_found_when_it_is_changed(serving: Plac
     assert first["facts"]["rows"] - second["facts"]["rows"] >= rows * 0.97, "its rows were not trained on"
     assert "Never trained on: the holdout winter" in (serving.home / f"reports/{MODEL}/v2-card.md").read_text()
 
+    assert plimsoll("approve", MODEL, 2, "--as", APPROVER).code == 0
     change(serving.data / f"outcomes/{HELD}.parquet", lambda f: f.assign(arrival_delay_minutes=99.0))
     answer = plimsoll("train", MODEL, "--as-of", AS_OF)
     assert "rows of the source are not as they were frozen" in answer.out
     gates = {gate["gate"]: gate for gate in report_of(serving)["gates"]}
     assert gates["holdout unchanged"]["verdict"] == "fail"
+    assert gates["holdout: auc not worse than champion"]["value"] == 0.0, "v2 never saw the rows, and is the same"
+    assert gates["sources by origin since the champion"]["value"] == 0.0
+    [rewritten] = evidence_of(serving)["changes"]["data"][1]["rewritten"]
+    assert rewritten["file"] == HELD
+    assert rewritten["rows"]["other"] > 0.9 * rewritten["now"]
     assert gates["looks at the holdout"]["verdict"] == "pass", "the same bytes are no other candidate"
     assert len(serving.ledger("holdout_frozen")) == 1
 

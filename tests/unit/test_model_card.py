@@ -125,6 +125,9 @@ def test_what_changed_in_the_data_is_told_by_table() -> None:
     assert (found["came"]["from"], found["came"]["rows"]) == ("2026-01-04", 100)
     assert found["went"]["from"] == "2026-01-01"
     assert [one["file"] for one in found["rewritten"]] == ["2026-01-03"]
+    looked = table_change(old, new, "batch", lambda _, ref: {"k1": int(ref.digest[0]), "k2": 5, f"n{ref.digest[0]}": 1})
+    assert looked["rewritten"][0]["rows"] == {"came": 1, "went": 1, "other": 1}
+    assert table_change(old, new, "batch", lambda *_: None)["rewritten"][0]["rows"] is None
     assert found["columns"] == {"new": ["hue (string)"], "gone": [], "type": ["size: double before, float now"]}
     assert table_change(old, Snapshot("made_up", (), "", {}), "batch")["now"] == 0
 
