@@ -92,9 +92,10 @@ def _dependence(found: Sequence[Mapping[str, Any]], task: str) -> Html:
     drawn = [_varied(one, task) for one in found]
     rest = more(f"{len(drawn) - DRAWN} more", el("div", *drawn[DRAWN:], class_="multiples"))
     lead = (
-        "The mean score when one input of the same rows is set to one value after another; the band is wide where it "
-        "does not work alike on all rows. The other inputs stay as they were, so where inputs hang together some of "
-        "these rows never occur: it says what the model would do, not what the world does."
+        "The mean score when one input of the same rows is set to one value after another; the band holds eight in "
+        "ten of them, and opens where the input does not work alike on all. The other inputs stay as they were, so "
+        "where inputs hang together some of these rows never occur: it says what the model would do, not what the "
+        "world does."
     )
     shown = el("div", *drawn[:DRAWN], class_="multiples")
     return section("How its score moves", shown, rest if len(drawn) > DRAWN else None, lead=lead)
