@@ -39,13 +39,18 @@ def named_by_entry(entry: Entry) -> Iterator[Reference]:
 
 
 def named_by_record(record: Mapping[str, Any]) -> Iterator[Reference]:
-    """Yield what a run record names: config, code, environment and the data that it read."""
+    """Yield what a run record names: config, code, environment, the data that it read, and what it showed."""
     by, code, environment = f"the record of run {record['run_id']}", record["code"], record["environment"]
     yield Reference(record["config"], "object", by)
     yield Reference(code["tree"], "tree" if code["kept"] else "object", by)
     yield from _of({"diff": code["diff"], **environment}, dict.fromkeys(("diff", "lock", "packages"), "object"), by)
-    for digest in (record["end"] or {}).get("snapshots", ()):
+    end = record["end"] or {}
+    for digest in end.get("snapshots", ()):
         yield Reference(digest, "snapshot", by)
+    outputs = end.get("outputs", {})  # what a person was shown of a candidate
+    yield from _of(outputs, {"evidence": "object"}, by)
+    for digest in outputs.get("reading", {}).values():
+        yield Reference(digest, "object", by)
 
 
 def named_by_version(trained: Entry) -> Reference:

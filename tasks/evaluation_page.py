@@ -14,7 +14,7 @@ from plimsoll.store import get_json, put_object
 from tasks.candidates import page_path
 from tasks.cards import card_facts
 from tasks.judging import TOLD, Report
-from tasks.mlflow_card import log_reading
+from tasks.mlflow_card import READING, log_reading
 from tasks.pages import report_url, write_page
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
@@ -33,8 +33,8 @@ def publish_candidate(run: Run, version: int, bundle: Bundle, report: Report) ->
         f"{path.stem}.json": canonical_json(as_json(found)).decode(),
     }
     written = {name: write_page(path.with_name(name), text) for name, text in files.items()}
-    run.outputs["reading"] = {name: put_object(run.store, text.encode()) for name, text in files.items()}
-    log_reading(run, {f"reading/{name}": text.encode() for name, text in files.items()})
+    run.outputs[READING] = {name: put_object(run.store, text.encode()) for name, text in files.items()}
+    log_reading(run, {name: text.encode() for name, text in files.items()})
     _publish(run, version, report, written, found.card)
     return str(path)
 

@@ -94,6 +94,7 @@ def judge_candidate(run: Run, bundle: Bundle, rows: Rows, holdout: Held | None =
     theirs = evaluate_scores(rival, rows, later, bundle.task) if rival is not None else None
     excluded = dict(run.outputs.get("excluded_dates", {}))
     evidence = keep_evidence(run, judged, bundle, rows, later, champion)
+    run.outputs["evidence"] = evidence
     return Report(mine, champion, theirs, found.results, excluded, found.shown, evidence)
 
 

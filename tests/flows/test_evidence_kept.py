@@ -61,6 +61,12 @@ def test_what_was_approved_is_what_was_seen(waiting: Place, plimsoll: Cli) -> No
     assert "Nobody has approved it." in (folder / "card.md").read_text()
     assert "has no champion; name a version. There are: v1" in plimsoll("card", MODEL).err
     assert "has no version 7" in plimsoll("card", MODEL, 7).err
+    page = outputs["v1.html"]
+    shown = waiting.home / f"store/objects/sha256/{page[:2]}/{page}"
+    moved = shown.rename(shown.with_name("away"))
+    assert page[:12] in damage(waiting), "a page that was shown and is gone is found"
+    moved.rename(shown)
+    assert not damage(waiting)
     digest = report["evidence"]
     kept = waiting.home / f"store/objects/sha256/{digest[:2]}/{digest}"
     kept.chmod(0o644)
