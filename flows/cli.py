@@ -13,6 +13,7 @@ from flows import (
     cli_batches,
     cli_compare,
     cli_decide,
+    cli_explain,
     cli_keys,
     cli_maintain,
     cli_reproduce,
@@ -120,6 +121,7 @@ def check(
 
 add_commands(app)
 cli_decide.add_commands(app)
+cli_explain.add_commands(app)
 cli_approvers.add_commands(app)
 cli_backtest.add_commands(app)
 cli_batches.add_commands(app)

@@ -8,6 +8,7 @@ from prefect import flow
 from flows.run_names import dated
 from tasks.candidates import fit_candidate, read_valid_rows, register_candidate, request_promotion
 from tasks.evaluation_page import publish_candidate
+from tasks.frozen_rows import hold_out
 from tasks.index_page import publish_pages
 from tasks.judging import judge_candidate
 from tasks.landing import take_snapshot, training_dates
@@ -45,10 +46,11 @@ def train_model(
     with recording("train_model", model, as_of, given) as run, scratch_folder(run.workspace) as scratch:
         require_question(run, search)
         snapshot = take_snapshot(run, training_dates(run, start, end))
+        holdout = hold_out(run, snapshot, scratch)
         rows = read_valid_rows(run, snapshot, scratch)
         settle_settings(run, rows, search)
         bundle = fit_candidate(run, rows)
-        report = judge_candidate(run, bundle, rows)
+        report = judge_candidate(run, bundle, rows, holdout)
         version = register_candidate(run, bundle, report, cause, cause_key)
         publish_candidate(run, version, bundle, report)
         request_promotion(run, version, report, requested_by)

@@ -35,7 +35,7 @@ def evidence_markdown(
         _settings(request.summary),
         _left_out(request.summary),
         _digests(request),
-        f"[Full page]({page})",
+        _reading(request.summary, page),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -104,6 +104,12 @@ def _left_out(summary: Mapping[str, Any]) -> str:
 def _digests(request: Request) -> str:
     shown = [f"{name.replace('_', ' ')} `{digest[:SHORT]}`" for name, digest in sorted(request.evidence.items())]
     return f"Bound to {', '.join(shown)}: if one of them changes, an approval is void."
+
+
+def _reading(summary: Mapping[str, Any], page: str) -> str:
+    """Return links to the page, and to the card where the request says that there is one."""
+    card = f" · [Model card]({page.removesuffix('.html')}-card.html)" if summary.get("card") else ""
+    return f"[Full page]({page}){card}"
 
 
 def _of(summary: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:

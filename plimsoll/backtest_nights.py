@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from plimsoll.backtest_parts import NightLoss, Seen, shifted
 from plimsoll.bundle import Reference
-from plimsoll.model_config import Drift
+from plimsoll.drift_config import Drift
 from plimsoll.night_verdict import Observed, judge_night
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.quality_threshold import Curves

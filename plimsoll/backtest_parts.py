@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from plimsoll.drift_config import Drift
 from plimsoll.gate_result import GateResult
-from plimsoll.model_config import Drift
 
 BLOCK_NIGHTS = 14  # a model is looked at for so many nights at once
 

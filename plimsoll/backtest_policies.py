@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from plimsoll.config_loading import check_config
 from plimsoll.config_part import Part
+from plimsoll.drift_config import Drift, Retrain
 from plimsoll.errors import ConfigError
-from plimsoll.model_config import Drift, ModelConfig, Retrain
+from plimsoll.model_config import ModelConfig
 
 Sees = Literal["all", "late losses", "inputs", "nothing"]
 CONFIGURED, NEVER, MONTHLY = "configured", "never", "every 30 days"

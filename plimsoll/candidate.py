@@ -27,8 +27,9 @@ class Candidate:
     environment: Environment
     mlflow_run: str = ""
     champion_trained_through: str = ""
-    importance: Mapping[str, float] = field(default_factory=dict)  # share of gain by feature
     tuning: Mapping[str, Any] = field(default_factory=dict)  # settings, and the search and shrinking that found them
+    evidence: Mapping[str, Any] = field(default_factory=dict)  # curves, importance, dependence, what changed
+    card: str = ""  # the model card, as markdown
 
     @property
     def champion(self) -> str:

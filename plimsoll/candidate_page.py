@@ -6,7 +6,9 @@ from typing import Any
 from plimsoll.axes import is_date
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_origin import config_section, data_section, features_section, origin_section
-from plimsoll.charts import bar_list, reliability_diagram
+from plimsoll.changes_section import changes_section
+from plimsoll.charts import reliability_diagram
+from plimsoll.evidence_sections import evidence_sections
 from plimsoll.gate_sections import gate_sections
 from plimsoll.gates_table import gates_table, metric_number
 from plimsoll.metrics import HIGHER_IS_BETTER
@@ -41,9 +43,10 @@ def render_candidate(candidate: Candidate) -> str:
             _metrics(candidate),
             *_losses(candidate),
             *_reliability(candidate),
+            *evidence_sections(candidate.evidence, candidate.config.task, _names(candidate), _base(candidate)),
             *gate_sections(candidate.report.get("shown") or {}, candidate.champion or "Champion"),
-            *_importance(candidate),
             *settings_sections(candidate.tuning),
+            changes_section(candidate.evidence.get("changes") or {}),
             data_section(candidate),
             features_section(config),
             origin_section(candidate),
@@ -51,9 +54,15 @@ def render_candidate(candidate: Candidate) -> str:
         ],
         kicker=join(link("../index.html", "All models"), link("index.html", config.model)),
         lead=config.purpose,
-        aside=el("p", f"Owned by {config.owner}", class_="soft"),
+        aside=el("p", f"Owned by {config.owner}", *_readings(candidate), class_="soft"),
         foot=join(f"Written by run {candidate.run}. What became of it: ", link("index.html", config.model)),
     )
+
+
+def _readings(candidate: Candidate) -> Iterable[Html]:
+    if candidate.card:
+        yield join(" · ", link(f"v{candidate.version}-card.html", "Model card"))
+        yield join(" · ", link(f"v{candidate.version}.json", "as JSON"))
 
 
 def _tiles(candidate: Candidate) -> Html:
@@ -161,14 +170,22 @@ def _reliability(candidate: Candidate) -> Iterable[Html]:
     if candidate.config.task != "classification":
         return
     champion = candidate.report.get("champion") or {}
-    names = (f"version {candidate.version}", f"{candidate.champion.lower()}, the champion")
-    shown = reliability_diagram(candidate.report["candidate"]["calibration"], champion.get("calibration", []), names)
+    bins = candidate.report["candidate"]["calibration"]
+    shown = reliability_diagram(bins, champion.get("calibration", []), _names(candidate))
     lead = "Of rows with a score of 0.3, three in ten should come true: on the diagonal a score keeps its word."
     yield section("Reliability", shown, lead=lead)
 
 
-def _importance(candidate: Candidate) -> Iterable[Html]:
-    if candidate.importance:
-        yield section(
-            "What it looks at", bar_list(candidate.importance), lead="Share of the gain of all splits, by feature."
-        )
+def _names(candidate: Candidate) -> tuple[str, str]:
+    return f"version {candidate.version}", f"{candidate.champion.lower()}, the champion"
+
+
+def _base(candidate: Candidate) -> float | None:
+    """Return the share of yes among the rows that judge, None for a number."""
+    bins = candidate.report["candidate"]["calibration"]
+    rows = sum(one["rows"] for one in bins)
+    return (
+        sum(one["rows"] * one["observed"] for one in bins) / rows
+        if rows and candidate.config.task == "classification"
+        else None
+    )

@@ -13,8 +13,9 @@ from plimsoll.bundle import Bundle
 from plimsoll.encoder import Encoder, Matrix
 from plimsoll.errors import DataError
 from plimsoll.estimators import Boosted, Linear
+from plimsoll.shapley import WALKS, shapley
 
-LOG_ODDS, UNITS = "log-odds", "units of the outcome"
+LOG_ODDS, UNITS, PROBABILITY = "log-odds", "units of the outcome", "units of the probability"
 TOLERANCE = 1e-4  # XGBoost adds up some hundred leaves as 32-bit floats, in another order than its predictor
 
 
@@ -23,9 +24,9 @@ class Explanation:
     """One score, taken apart."""
 
     method: str
-    unit: str  # of base and contributions: log-odds, or units of the outcome
+    unit: str  # of base and contributions: log-odds, units of the outcome or, estimated, of the probability
     base: float  # what the model says before it has looked at any input
-    parts: tuple[dict[str, Any], ...]  # feature, value, contribution; the strongest first
+    parts: tuple[dict[str, Any], ...]  # feature, value, contribution, error where it is estimated; the strongest first
     score: float  # as the model gives it now
 
     @property
@@ -57,12 +58,23 @@ def explain(bundle: Bundle, row: pd.DataFrame) -> Explanation:
     """Return what each input added to the score of a frame's one row."""
     matrix = bundle.encoder.encode(row)
     method, (found, *_) = contributions(bundle, matrix)
-    parts = [
-        {"feature": name, "value": _plain(row[name].iloc[0]), "contribution": float(found[j])}
-        for j, name in enumerate(bundle.encoder.columns)
-    ]
+    parts = _parts(bundle, row, found)
     parts.sort(key=lambda part: -abs(part["contribution"]))
     unit = LOG_ODDS if bundle.task == "classification" else UNITS
+    return Explanation(method, unit, float(found[-1]), tuple(parts), float(bundle.fitted.predict(matrix)[0]))
+
+
+def estimate(bundle: Bundle, row: pd.DataFrame, background: pd.DataFrame, seed: int) -> Explanation:
+    """Return what each input added to the score of a frame's one row beside background rows, by sampling.
+
+    It holds for any model; each part says its standard error. See `shapley`.
+    """
+    matrix = bundle.encoder.encode(row)
+    found, errors = shapley(bundle, matrix, bundle.encoder.encode(background), seed)
+    parts = [{**part, "error": float(error)} for part, error in zip(_parts(bundle, row, found), errors, strict=True)]
+    parts.sort(key=lambda part: -abs(part["contribution"]))
+    unit = PROBABILITY if bundle.task == "classification" else UNITS
+    method = f"sampled Shapley values beside {len(background)} rows, {WALKS} orders each way and back: an estimate"
     return Explanation(method, unit, float(found[-1]), tuple(parts), float(bundle.fitted.predict(matrix)[0]))
 
 
@@ -94,6 +106,14 @@ def contributions(bundle: Bundle, matrix: Matrix) -> tuple[str, npt.NDArray[np.f
     if isinstance(bundle.fitted, Linear) and explainable(bundle):
         return "coefficient × encoded value, exact for a linear model", _linear(bundle.fitted, bundle, matrix)
     raise DataError(f"{bundle.model}: scores of {bundle.fitted.file_name} cannot be taken apart.")
+
+
+def _parts(bundle: Bundle, row: pd.DataFrame, found: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Return feature, value and contribution of each input of a row, in the order of the columns."""
+    return [
+        {"feature": name, "value": _plain(row[name].iloc[0]), "contribution": float(found[j])}
+        for j, name in enumerate(bundle.encoder.columns)
+    ]
 
 
 def _linear(fitted: Linear, bundle: Bundle, matrix: Matrix) -> npt.NDArray[np.float64]:

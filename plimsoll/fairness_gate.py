@@ -14,7 +14,7 @@ from plimsoll.clustered import clustered_mean
 from plimsoll.gate_result import GateResult, Judgement, judged, told
 from plimsoll.gates_config import Fairness, Rate
 from plimsoll.judged_rows import Judged
-from plimsoll.row_groups import Groups, groups_of
+from plimsoll.row_groups import Groups, crossed, groups_of
 
 TAIL = 0.025  # on either side of an interval
 NAMED = 20  # small groups in a sentence; the page has them all
@@ -47,9 +47,11 @@ def judge_fairness(gate: Fairness | None, rows: Judged) -> Judgement:
     if gate is None:
         return Judgement()
     frame = rows.columns(gate.columns, "gates.fairness.columns")
-    found = [rate for name in gate.columns for rate in rates_by_group(gate, groups_of(frame[name]), rows)]
-    results = [_difference(gate, name, metric, found) for name in gate.columns for metric in gate.limits]
-    small = [_too_small(gate, name, found) for name in gate.columns]
+    single = {name: groups_of(frame[name]) for name in gate.columns}
+    sets = [*single.values(), *(crossed([single[name] for name in names]) for names in gate.together)]
+    found = [rate for groups in sets for rate in rates_by_group(gate, groups, rows)]
+    results = [_difference(gate, groups.column, metric, found) for groups in sets for metric in gate.limits]
+    small = [_too_small(gate, groups.column, found) for groups in sets]
     shown = [asdict(rate) for rate in found]
     return Judgement((*results, *(one for one in small if one)), {"fairness": shown})
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from plimsoll.charts import bar_list
-from plimsoll.page import Child, Html, badge, facts, section, table
+from plimsoll.page import Child, Html, badge, facts, more, section, table
 
+CROSSED = " and "  # in the name of a column that stands for several
+SOURCES = 25  # shown of many
 Shown = Any  # JSON, as the gate of that name left it
 
 
@@ -94,7 +96,16 @@ def _leakage(powers: Shown, _: str) -> Html:
 
 def _fairness(rates: Shown, _: str) -> Html:
     heads = ["Group", "Rate", "Value", "95 % interval", "Over rows", "Judged"]
-    body = [
+    crossed = [one for one in rates if CROSSED in one["column"]]
+    alone = table(heads, _rates([one for one in rates if one not in crossed]), numbers=(2, 4), empty="None.")
+    more_of = table(heads, _rates(crossed), numbers=(2, 4), empty="None.")
+    folded = more(f"{len(crossed)} rates of crossings", more_of) if crossed else None
+    lead = "By group of protected columns. False positive rates are over rows whose outcome was no."
+    return section("Fairness", alone, folded, lead=lead)
+
+
+def _rates(rates: Shown) -> list[tuple[Child, ...]]:
+    return [
         (
             one["group"],
             one["metric"].replace("_", " "),
@@ -105,8 +116,38 @@ def _fairness(rates: Shown, _: str) -> Html:
         )
         for one in rates
     ]
-    lead = "By group of protected columns. False positive rates are over rows whose outcome was no."
-    return section("Fairness", table(heads, body, numbers=(2, 4), empty="There were no groups."), lead=lead)
+
+
+def _sources(found: Shown, champion: str) -> Html:
+    before = found["before"]
+    names = list(dict.fromkeys([*found["shares"], *(before or {})]))
+    then = {name: (before or {}).get(name, 0.0) for name in names}
+    names.sort(key=lambda name: -max(found["shares"].get(name, 0.0), then[name]))
+    heads = [found["by"].capitalize(), "Share", *([champion] if before is not None else [])]
+    body = [
+        (name, f"{found['shares'].get(name, 0.0):.1%}", *([f"{then[name]:.1%}"] if before is not None else []))
+        for name in names[:SOURCES]
+    ]
+    most = f" The largest {SOURCES} of {len(names)}." if len(names) > SOURCES else ""
+    lead = f"Where the {found['rows']:,} training rows come from.{most}"
+    return section("Sources", table(heads, body, numbers=(1, 2), empty="There were no rows."), lead=lead)
+
+
+def _holdout(found: Shown, champion: str) -> Html:
+    rival, dates = found["rival"], found["dates"]
+    heads = ["Measure", "This version", *([champion] if rival else [])]
+    body = [
+        (name, _number(value), *([_number(rival.get(name))] if rival else []))
+        for name, value in found["metrics"].items()
+    ]
+    span = f" from {dates[0]} to {dates[-1]}" if dates else ""
+    lead = (
+        f"{found['name']}: {found['rows']:,} rows{span} that no training may touch; {found['changed']}. "
+        f"{found['looks']} candidates were judged on them so far."
+    )
+    if found["champion_may_have_seen"]:
+        lead += f" {champion} was trained before they were frozen and may have seen them."
+    return section("Frozen holdout", table(heads, body, numbers=(1, 2), empty="Nothing was measured."), lead=lead)
 
 
 def _number(value: float | None) -> str:
@@ -123,5 +164,7 @@ SECTIONS: Mapping[str, Callable[[Shown, str], Html]] = {
     "stability": _stability,
     "slices": _slices,
     "leakage": _leakage,
+    "sources": _sources,
     "fairness": _fairness,
+    "holdout": _holdout,
 }

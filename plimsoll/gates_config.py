@@ -101,18 +101,36 @@ class Trust(Gate):
     max_rewritten: Annotated[int, Field(ge=0)] | None = None  # dated files that the champion saw with other bytes
     max_outlier_share: Share | None = None  # of rows since then; among those before one in a hundred is
     max_surprise_share: Share | None = None  # of outcomes since then that the champion is this much surprised by
+    source_column: str | None = None  # a column that says where a row comes from; null: its dated file
+    max_share: Annotated[float, Field(gt=0, lt=1)] | None = None  # of the training rows that one source may have
+    max_share_change: Annotated[float, Field(gt=0, lt=1)] | None = None  # of a source's share, to the champion's
 
     @model_validator(mode="after")
     def _asks_something(self) -> "Trust":
-        if not self.model_dump(exclude_none=True, exclude={"effect"}):
-            raise ValueError("needs max_rewritten, max_outlier_share or max_surprise_share")
+        if not self.model_dump(exclude_none=True, exclude={"effect", "source_column"}):
+            raise ValueError(
+                "needs max_rewritten, max_outlier_share, max_surprise_share, max_share or max_share_change"
+            )
+        if self.max_share_change is not None and self.source_column is None:
+            raise ValueError("max_share_change needs source_column: every night has a dated file of its own")
+        if self.source_column is not None and self.max_share is None and self.max_share_change is None:
+            raise ValueError("source_column needs max_share or max_share_change")
         return self
+
+    @property
+    def by_date(self) -> bool:
+        """Whether it asks for what only dates can tell."""
+        told = (self.max_rewritten, self.max_outlier_share, self.max_surprise_share)
+        return any(one is not None for one in told) or (self.max_share is not None and self.source_column is None)
 
 
 class Fairness(Gate):
     """Rates by group of a protected column, which need not be a feature."""
 
     columns: Annotated[list[str], Field(min_length=1)]
+    together: list[
+        Annotated[list[str], Field(min_length=2, max_length=3)]
+    ] = []  # columns whose crossings are groups too
     selected_from: float = 0.5  # a score from here on counts as a yes
     selection_rate: Positive | None = None  # largest difference between two groups that is let pass
     false_positive_rate: Positive | None = None
@@ -133,6 +151,24 @@ class Fairness(Gate):
     def _asks_something(self) -> "Fairness":
         if not self.limits:
             raise ValueError("needs a limit for selection_rate, false_positive_rate or false_negative_rate")
+        if strange := [name for names in self.together for name in names if name not in self.columns]:
+            raise ValueError(f"together names {strange[0]}, which columns does not")
+        if any(len(set(names)) < len(names) for names in self.together):
+            raise ValueError("together names a column twice in one crossing")
+        return self
+
+
+class HoldoutGate(Gate):
+    """The frozen holdout that split.holdout keeps back: limits, and the champion on the same rows."""
+
+    limits: list[Limit] = []
+    champion: list[AgainstChampion] = []
+    max_looks: Annotated[int, Field(ge=1)] = 10  # more different candidates than this wear it out, and it says so
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "HoldoutGate":
+        if not self.limits and not self.champion:
+            raise ValueError("needs limits or champion")
         return self
 
 
@@ -154,6 +190,7 @@ class Gates(Part):
     leakage: Leakage | None = None
     trust: Trust | None = None
     fairness: Fairness | None = None
+    holdout: HoldoutGate | None = None
     operations: Operations | None = None
 
     @model_validator(mode="before")
@@ -170,16 +207,19 @@ class Gates(Part):
     def looked_at(self) -> tuple[str, ...]:
         """Columns of the rows that gates look at by name, features or not."""
         sliced = self.slices.columns if self.slices else []
-        return tuple(dict.fromkeys([*sliced, *(self.fairness.columns if self.fairness else [])]))
+        source = [self.trust.source_column] if self.trust and self.trust.source_column else []
+        return tuple(dict.fromkeys([*sliced, *(self.fairness.columns if self.fairness else []), *source]))
 
     def faults(self, task: str, dated: bool, outcome: str) -> list[str]:
         """Return in sentences what cannot be asked of a model of this task and source."""
-        asked = [gate.metric for gate in self.limits] + [gate.metric for gate in self.champion]
+        held = self.holdout or HoldoutGate.model_construct()
+        asked = [gate.metric for gate in (*self.limits, *held.limits)]
+        asked += [gate.metric for gate in (*self.champion, *held.champion)]
         wrong = [name for name in asked if name not in OF_TASK[task]]
         found = [f"gates ask for {', '.join(wrong)}, which does not exist for a {task}"] if wrong else []
         if self.stability and not dated:
             found.append("gates.stability needs a time axis: source.kind must be dates")
-        if self.trust and not dated:
+        if self.trust and self.trust.by_date and not dated:
             found.append("gates.trust needs a time axis, to know what is new: source.kind must be dates")
         if self.fairness and task == "regression":
             found.append("gates.fairness counts a yes or no, which a number is not: set outcome.above, or leave it out")

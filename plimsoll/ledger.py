@@ -32,6 +32,8 @@ Kind = Literal[
     "batch_committed",
     "batch_rejected",
     "rows_cleared",
+    "holdout_frozen",
+    "holdout_looked",
     "approver_invited",  # this and what follows: in the ledger of people
     "approver_enrolled",
     "approver_removed",

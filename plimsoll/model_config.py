@@ -5,12 +5,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from plimsoll.config_part import Name, Part
+from plimsoll.drift_config import Drift, Retrain
 from plimsoll.estimator_config import Estimator
 from plimsoll.families import Segment
 from plimsoll.feed_config import ColumnType, Feed
 from plimsoll.gates_config import Gates
 from plimsoll.search_config import Search, Shrink
 from plimsoll.search_space import tuning_faults
+from plimsoll.split_config import Split, holdout_faults
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -77,12 +79,12 @@ class Features(Part):
     columns: Annotated[list[Feature], Field(min_length=1)]
 
 
-class Split(Part):
-    """Which days train, which later days judge."""
+class CardText(Part):
+    """What a model card says that no record knows."""
 
-    test_days: Positive = 14
-    test_share: Share = 0.25  # of rows, by a hash of the key, where there is no time axis
-    window_days: Positive | None = None  # null: all days since the first asked
+    intended_use: str = ""  # who acts on a score, and how
+    not_for: str = ""  # what it was not made for
+    contact: str = ""  # who answers questions, beside the owner
 
 
 class Approval(Part):
@@ -106,33 +108,6 @@ class Scoring(Part):
     explain_top: Annotated[int, Field(ge=1, le=100)] = 5  # inputs of each such row that are kept, the strongest
 
 
-class Drift(Part):
-    """The unit of an alarm policy is expected false alarms."""
-
-    one_in_nights: Annotated[int, Field(ge=5)] = 30
-    quality_false_alarm_share: Annotated[float, Field(ge=0.01, le=0.5)] = 0.1  # within quality_horizon_nights
-    quality_horizon_nights: Annotated[int, Field(ge=20, le=730)] = 90
-    min_coverage: Share = 0.5  # of a night's rows must have an outcome for its loss to be judged
-    slices: tuple[str, ...] = ()  # categories whose most frequent values are watched each for itself
-    recent_one_in_nights: Annotated[int, Field(ge=2)] = 20  # the moving average of late losses is high so often
-    estimate_one_in_nights: Annotated[int, Field(ge=5)] = 20  # an estimated loss alarms once in so many nights
-    report: Literal["on_change", "always", "never"] = "on_change"
-
-
-class Retrain(Part):
-    """When a drift decision may start a training run."""
-
-    persistence_nights: Positive = 2  # nights of the last `persistence_of` on which quality must alarm
-    persistence_of: Positive = 3
-    cooldown_days: Annotated[int, Field(ge=0)] = 14
-    max_age_days: Positive = 45
-    monthly_budget: Positive = 2
-    on_recent: Literal["proposes", "informs"] = "proposes"  # what a high moving average of late losses does
-    on_estimate: Literal["proposes", "informs"] = "proposes"  # what a high estimated loss does, before outcomes come
-    window: Literal["configured", "since_change"] = "configured"  # days that a retrain for late losses learns from
-    min_days_since_change: Positive = 30  # fewer, and the configured window is taken
-
-
 class Schedule(Part):
     """Cron lines (UTC) of the scheduled deployments; null switches one off."""
 
@@ -147,6 +122,7 @@ class ModelConfig(Part):
     model: Name
     owner: str
     purpose: str
+    card: CardText = CardText()
     segment: Segment | None = None  # only these rows; for_each makes one for each member of a family
     source: Source
     suite: Name | None = None  # of great_expectations/expectations; null: the one with the model's or family's name
@@ -222,7 +198,11 @@ class ModelConfig(Part):
             raise ValueError(f"model may not end in _candidates, found {self.model}: MLflow keeps trained versions so")
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"features.columns names {', '.join(sorted(twice))} twice")
-        if faults := self.gates.faults(self.task, self.source.kind == "dates", self.outcome.column):
+        dated = self.source.kind == "dates"
+        if faults := [
+            *self.gates.faults(self.task, dated, self.outcome.column),
+            *holdout_faults(self.split.holdout, dated, self.gates.holdout is not None),
+        ]:
             raise ValueError("; ".join(faults))
         if faults := tuning_faults(self.estimator, self.search, self.shrink):
             raise ValueError("; ".join(faults))

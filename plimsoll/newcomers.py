@@ -7,7 +7,7 @@ import numpy as np
 from plimsoll.bundle import Bundle
 from plimsoll.encoder import Matrix
 from plimsoll.metrics import Numbers, row_losses
-from plimsoll.row_parts import Mask, Rows
+from plimsoll.row_parts import Mask, Rows, sampled
 from plimsoll.snapshot import Snapshot
 
 SAMPLE = 20_000  # rows of each kind, at most
@@ -40,10 +40,10 @@ def newcomers_of(rows: Rows, bundle: Bundle, champion: Bundle, before: Snapshot,
         before.dates[-1] if before.dates else "",
         len(both),
         tuple(changed),
-        _encoded(bundle, rows, _sampled(known, seed)),
-        _encoded(bundle, rows, _sampled(~known, seed)),
-        _losses(champion, rows, _sampled(known & unseen & answered, seed)),
-        _losses(champion, rows, _sampled(~known & answered, seed)),
+        _encoded(bundle, rows, sampled(known, SAMPLE, seed)),
+        _encoded(bundle, rows, sampled(~known, SAMPLE, seed)),
+        _losses(champion, rows, sampled(known & unseen & answered, SAMPLE, seed)),
+        _losses(champion, rows, sampled(~known & answered, SAMPLE, seed)),
     )
 
 
@@ -55,15 +55,6 @@ def _dated(snapshot: Snapshot) -> list[tuple[str, str]]:
 def _digest(snapshot: Snapshot, table: str, date: str) -> str:
     ref = snapshot.file(table, date)
     return ref.digest if ref and ref.name == date else ""
-
-
-def _sampled(mask: Mask, seed: int) -> Mask:
-    places = np.flatnonzero(mask)
-    if len(places) <= SAMPLE:
-        return mask
-    chosen = np.zeros(len(mask), dtype=bool)
-    chosen[np.random.default_rng(seed).choice(places, SAMPLE, replace=False)] = True
-    return chosen
 
 
 def _encoded(bundle: Bundle, rows: Rows, mask: Mask) -> Matrix:

@@ -11,8 +11,8 @@ from plimsoll import drift, quality
 from plimsoll.bundle import Reference
 from plimsoll.diagnosis import diagnose
 from plimsoll.drift import InputVerdict, judge_inputs
+from plimsoll.drift_config import Drift
 from plimsoll.estimate import EstimateVerdict, judge_estimate
-from plimsoll.model_config import Drift
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.profile import Profile
 from plimsoll.quality import QualityVerdict, judge_quality

@@ -40,16 +40,21 @@ def named_by_entry(entry: Entry) -> Iterator[Reference]:
 
 
 def named_by_record(record: Mapping[str, Any]) -> Iterator[Reference]:
-    """Yield what a run record names: config, code, environment and the data that it read."""
+    """Yield what a run record names: config, code, environment, the data that it read, and what it showed."""
     by, code, environment = f"the record of run {record['run_id']}", record["code"], record["environment"]
     yield Reference(record["config"], "object", by)
     yield Reference(code["tree"], "tree" if code["kept"] else "object", by)
     yield from _of({"diff": code["diff"], **environment}, dict.fromkeys(("diff", "lock", "packages"), "object"), by)
-    outputs = (record["end"] or {}).get("outputs", {})
+    end = record["end"] or {}
+    outputs = end.get("outputs", {})
     searched = {**outputs, **{f"all {name}": outputs.get(part, {}).get(name) for part, name in OF_A_SEARCH.items()}}
     yield from _of(searched, dict.fromkeys(("settled_config", "all trials", "all sizes"), "object"), by)
-    for digest in (record["end"] or {}).get("snapshots", ()):
+    for digest in end.get("snapshots", ()):
         yield Reference(digest, "snapshot", by)
+    # what a person was shown of a candidate
+    yield from _of(outputs, {"evidence": "object"}, by)
+    for digest in outputs.get("reading", {}).values():
+        yield Reference(digest, "object", by)
 
 
 def named_by_version(trained: Entry) -> Reference:

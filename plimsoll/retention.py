@@ -106,9 +106,12 @@ def held_by(entry: Entry, gone: Collection[str], gone_versions: Collection[int])
     """Return the objects that a ledger entry holds.
 
     An entry of a run that is gone holds no data any more, nor does a person's about a version that such a run
-    trained; but what was said by gates, and by validation about a rejected batch, stays.
+    trained; but what was said by gates, and by validation about a rejected batch, stays. So does a frozen holdout,
+    whose rows judge as long as the model is trained.
     """
     facts = entry.facts
+    if entry.kind == "holdout_frozen":
+        return Named(digests_in(canonical_json(facts)))
     if facts["run"] not in gone if facts.get("run") else facts.get("version") not in gone_versions:
         return Named(digests_in(canonical_json(facts)))
     said = [facts.get("gate_report"), facts.get("validation") if entry.kind == "batch_rejected" else None]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from plimsoll.model_config import Retrain
+from plimsoll.drift_config import Retrain
 
 STOPS = ("batch_rejected", "batch_missing", "in_flight", "awaiting_approval", "cooldown", "monthly_budget")
 

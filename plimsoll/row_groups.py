@@ -1,5 +1,6 @@
 """Rows put into groups by the value of a column: words and few numbers as they are, many numbers in quarters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -33,6 +34,14 @@ def groups_of(column: pd.Series, most: int | None = None) -> Groups:
     frequent = [str(word) for word in counts.index[:most]]
     codes = pd.Index(frequent, dtype="string").get_indexer(pd.Index(words))
     return Groups(str(column.name), tuple(f"{column.name}={word}" for word in frequent), codes.astype(np.int32))
+
+
+def crossed(parts: Sequence[Groups]) -> Groups:
+    """Return the crossings of several columns' groups that any row is in, in the order of their names."""
+    codes = np.stack([part.of_row for part in parts], axis=1)
+    there, of_row = np.unique(codes, axis=0, return_inverse=True)
+    names = [" and ".join(p.names[c] for p, c in zip(parts, row, strict=True)) for row in there]
+    return Groups(" and ".join(part.column for part in parts), tuple(names), of_row.ravel().astype(np.int32))
 
 
 def _quarters(column: pd.Series) -> Groups:

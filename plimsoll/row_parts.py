@@ -98,6 +98,16 @@ class Rows:
         return frame
 
 
+def sampled(mask: Mask, most: int, seed: int) -> Mask:
+    """Return so many of the rows of a mask at most, drawn with a seed."""
+    places = np.flatnonzero(mask)
+    if len(places) <= most:
+        return mask
+    chosen = np.zeros(len(mask), dtype=bool)
+    chosen[np.random.default_rng(seed).choice(places, most, replace=False)] = True
+    return chosen
+
+
 def rows_of(frame: pd.DataFrame) -> Rows:
     """Return a frame in memory as one part."""
     rows = Rows()

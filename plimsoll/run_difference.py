@@ -10,7 +10,7 @@ from plimsoll.snapshot_difference import describe_difference
 SHOWN = 12  # digits of a digest
 NAMED = 20  # files or packages listed before the rest are counted
 LABELS = ("name", "metric", "column")  # what tells the members of a list apart
-NUMBERING = frozenset({"version", "mlflow_run", "ledger"})  # outputs that name a run's result and say nothing about it
+NUMBERING = frozenset({"version", "mlflow_run", "ledger", "reading"})  # outputs that say nothing about a result
 OF_SETTINGS = {  # the parts of these outputs that are compared; others are times, or follow from them
     "settings": ("origin", "values"),
     "search": ("trials_done", "best", "loss"),

@@ -6,8 +6,8 @@ from itertools import accumulate
 from typing import Any
 
 from plimsoll.page import Html, badge, facts, join, more, section, table
+from plimsoll.point_chart import PointChart, Series, point_chart
 from plimsoll.search_config import Value
-from plimsoll.xy_chart import Series, XyChart, xy_chart
 
 BEST_SHOWN = 5
 STATES = {"complete": ("good", "complete"), "pruned": ("calm", "given up early"), "failed": ("bad", "failed")}
@@ -63,7 +63,9 @@ def _chart(trials: Sequence[Mapping[str, Any]], name: str) -> Html:
         Series("complete", complete, 0, "dots"),
         Series("given up early (its height says nothing)", tuple((x, edge) for x, _ in pruned), 1, "rings"),
     ]
-    return xy_chart(XyChart("Loss by trial", "trial", f"{name} within the training days", tuple(series), clip=clip))
+    return point_chart(
+        PointChart("Loss by trial", "trial", f"{name} within the training days", tuple(series), clip=clip)
+    )
 
 
 def _points(trials: Sequence[Mapping[str, Any]], state: str) -> tuple[tuple[float, float], ...]:
@@ -120,7 +122,7 @@ def _sizes(told: Mapping[str, Any]) -> Html:
     chosen = told["chosen"]
     dot = ((chosen["rounds"], chosen["at_most"]),) if chosen["at_most"] is not None else ()
     series = (*lines, Series("taken" if told["taken"] else "smallest that passes", dot, 5, "dots"))
-    chart = XyChart(
+    chart = PointChart(
         "Loss given up by size",
         "trees",
         "loss given up, surely at most",
@@ -128,7 +130,7 @@ def _sizes(told: Mapping[str, Any]) -> Html:
         ("margin", margin),
         6 * margin or None,
     )
-    return xy_chart(chart)
+    return point_chart(chart)
 
 
 def shown(value: Value) -> str:

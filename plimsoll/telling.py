@@ -39,6 +39,7 @@ EVENTS = {
     "retrain_started": ("calm", "Retrain started"),
     "batch_rejected": ("bad", "Batch of {date} rejected"),
     "rows_cleared": ("calm", "Mended rows of {date} scored"),
+    "holdout_frozen": ("calm", "A holdout was frozen: no training may touch its rows"),
 }
 MINOR = frozenset({"trained", "gates_passed", "retrain_started"})
 

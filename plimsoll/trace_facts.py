@@ -65,6 +65,12 @@ def gate_facts(standing: Standing, number: int) -> list[dict[str, Any]]:
     return list(judged.facts["gates"]) if judged else []
 
 
+def gate_report_of(standing: Standing, number: int) -> str:
+    """Return the digest of the report of the gates that a version went through, empty when it went through none."""
+    judged = _about(standing, number, "gates_passed", "gates_failed")
+    return str(judged.facts["gate_report"]) if judged else ""
+
+
 def run_facts(run_id: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what a run record says of code and environment."""
     if record is None:

@@ -1,128 +1,136 @@
-"""Charts of one number against another as inline SVG, drawn twice like those over time: for a desk and for a phone."""
+"""Charts of one number against another: curves, bands, and rows of words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-from plimsoll.axes import Scale, round_ticks, tick_labels
+from plimsoll.axes import GLYPH, Scale, round_ticks, tick_labels
 from plimsoll.page import Html, el
 
-Point = tuple[float, float]
-Drawn = Literal["line", "steps", "dots", "rings"]
+Point = Sequence[float]
+STROKES = (("s0", "champion"), ("s1", "previous"))  # the first line is the candidate's
 
 
 @dataclass(frozen=True)
-class Series:
-    """Points of one name; what is drawn tells series apart as well as the colour does."""
+class XyForm:
+    """How large a chart is drawn."""
 
-    name: str
-    points: tuple[Point, ...]
-    colour: int = 0
-    drawn: Drawn = "line"
-
-
-@dataclass(frozen=True)
-class XyChart:
-    """What a chart shows."""
-
-    title: str
-    x_name: str
-    unit: str  # of the upright axis
-    series: tuple[Series, ...]
-    level: tuple[str, float] | None = None  # a line across, with its name
-    clip: float | None = None  # values above are drawn at the upper edge; their titles say them
-
-
-@dataclass(frozen=True)
-class _Form:
-    name: str
     width: int
     height: int
     font: float
     left: int
     ticks: int
+    css: str
 
 
-WIDE = _Form("wide", 1080, 300, 13, 62, 10)
-NARROW = _Form("narrow", 390, 280, 11.5, 48, 4)
+SQUARE = XyForm(420, 380, 12.5, 46, 5, "chart square")
+SMALL = XyForm(330, 206, 12, 44, 4, "chart")
+ROW = 21  # height of a row of words
 
 
-def xy_chart(chart: XyChart) -> Html:
-    """Return a figure with its key, or a sentence where there is nothing to draw."""
-    if not any(one.points for one in chart.series):
+@dataclass(frozen=True)
+class XyChart:
+    """Lines over numbers; the first is drawn strongest."""
+
+    title: str
+    x_words: str
+    y_words: str
+    lines: Sequence[tuple[str, Sequence[Point]]]
+    band: Sequence[tuple[float, float, float]] = ()  # x, low, high
+    diagonal: bool = False
+    unit_square: bool = False  # both axes are shares
+    level: float | None = None  # a load line across
+
+
+def xy_chart(chart: XyChart, form: XyForm = SQUARE) -> Html:
+    """Return a figure of lines with a key where there are several; a sentence where there is nothing to draw."""
+    lines = [(name, points) for name, points in chart.lines if len(points)]
+    if not lines:
         return el("p", f"{chart.title}: there is nothing to draw.", class_="empty")
-    unit = el("p", chart.unit, class_="unit")
-    return el("figure", unit, *(_draw(chart, form) for form in (WIDE, NARROW)), _key(chart))
+    x, y, x_ticks, y_ticks = _scales(chart, lines, form)
+    svg = el(
+        "svg",
+        el("title", chart.title),
+        _axes(chart, form, x, y, x_ticks, y_ticks),
+        _band(chart.band, x, y),
+        *(_line(points, x, y, stroke) for (_, points), stroke in zip(lines, STROKES, strict=False)),
+        class_=form.css,
+        viewBox=f"0 0 {form.width} {form.height}",
+        role="img",
+        font_size=form.font,
+    )
+    return el("figure", svg, _key([name for name, _ in lines]) if len(lines) > 1 else None)
 
 
-def _draw(chart: XyChart, form: _Form) -> Html:
-    xs, ys = _ranges(chart)
-    ticks, steps = round_ticks(*ys), round_ticks(*xs, form.ticks)
-    bottom = form.height - form.font * 3
-    x = Scale(min(xs[0], steps[0]), steps[-1], form.left, form.width - 16)
-    y = Scale(ticks[0], ticks[-1], bottom, form.font)
-    parts = [*_axes(chart, form, x, y, steps, ticks, bottom)]
-    parts += [el("g", *_series(one, x, y), class_=f"s{one.colour}") for one in chart.series if one.points]
-    box = f"0 0 {form.width} {form.height}"
-    title = el("title", chart.title)
-    return el("svg", title, *parts, class_=f"chart {form.name}", viewBox=box, role="img", font_size=form.font)
-
-
-def _ranges(chart: XyChart) -> tuple[Point, Point]:
-    points = [point for one in chart.series for point in one.points]
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    ys += [chart.level[1]] if chart.level else []
-    top = max(ys) if chart.clip is None else max(min(max(ys), chart.clip), min(ys))
-    return _apart(min(xs), max(xs)), _apart(min(ys), top)
-
-
-def _apart(low: float, high: float) -> Point:
-    """Return a range that ticks can tell apart: one of equal values is widened."""
-    size = max(abs(low), abs(high), 1e-3)
-    return (low, high) if high - low > 1e-6 * size else (low, low + size / 1000)
-
-
-def _axes(
-    chart: XyChart, form: _Form, x: Scale, y: Scale, steps: Sequence[float], ticks: Sequence[float], bottom: float
-) -> Iterable[Html]:
+def word_chart(title: str, points: Sequence[Mapping[str, Any]], form: XyForm = SMALL) -> Html:
+    """Return a row per word: its mean as a dot, its band as a line; points have at, mean, low and high."""
+    left = min(150.0, max(len(str(p["at"])) for p in points) * form.font * GLYPH + 14)
+    ticks = round_ticks(min(p["low"] for p in points), max(p["high"] for p in points), form.ticks)
+    bottom = ROW * len(points) + 4
+    x = Scale(ticks[0], ticks[-1], left, form.width - 16)
+    parts: list[Html] = []
     for tick, label in zip(ticks, tick_labels(ticks), strict=True):
-        yield el("line", x1=x.start, x2=x.end, y1=y(tick), y2=y(tick), class_="grid")
-        yield el("text", label, x=form.left - 8, y=y(tick) + 4, text_anchor="end")
-    for step, label in zip(steps, tick_labels(steps), strict=True):
-        yield el("text", label, x=x(step), y=bottom + form.font * 1.35, text_anchor="middle")
-    yield el("text", chart.x_name, x=x.end, y=form.height - 3, text_anchor="end")
-    if chart.level:
-        name, value = chart.level
-        yield el("line", x1=x.start, x2=x.end, y1=y(value), y2=y(value), class_="diagonal")
-        yield el("text", name, x=x.start + 6, y=y(value) - 5, class_="name")
+        parts.append(el("line", x1=x(tick), x2=x(tick), y1=2, y2=bottom, class_="grid"))
+        parts.append(el("text", label, x=x(tick), y=bottom + 16, text_anchor="middle"))
+    for n, point in enumerate(points):
+        middle = round(ROW * (n + 0.5) + 2, 1)
+        said = f"{point['at']}: {point['mean']:.4g}, {point['low']:.4g} to {point['high']:.4g}"
+        parts.append(el("text", str(point["at"])[:20], x=left - 8, y=middle + 4, text_anchor="end"))
+        parts.append(el("line", x1=x(point["low"]), x2=x(point["high"]), y1=middle, y2=middle, class_="reach s0"))
+        parts.append(el("circle", el("title", said), cx=x(point["mean"]), cy=middle, r=4, class_="dot s0"))
+    box = f"0 0 {form.width} {bottom + 22}"
+    svg = el("svg", el("title", title), *parts, class_=form.css, viewBox=box, role="img", font_size=form.font)
+    return el("figure", svg)
 
 
-def _series(series: Series, x: Scale, y: Scale) -> Iterable[Html]:
-    places = [(x(a), y(b)) for a, b in series.points]
-    if series.drawn in ("dots", "rings"):
-        shape = "dot" if series.drawn == "dots" else "ring"
-        for (a, b), point in zip(places, series.points, strict=True):
-            yield el("circle", el("title", _words(series, point)), cx=a, cy=b, r=4, class_=shape)
-        return
-    joint = "L" if series.drawn == "line" else "H"
-    path = f"M{places[0][0]} {places[0][1]}"
-    path += "".join(f"L{a} {b}" if joint == "L" else f"H{a}V{b}" for a, b in places[1:])
-    yield el("path", d=path, class_="trace main" if series.drawn == "steps" else "trace plain")
+def _scales(
+    chart: XyChart, lines: Sequence[tuple[str, Sequence[Point]]], form: XyForm
+) -> tuple[Scale, Scale, list[float], list[float]]:
+    xs = [point[0] for _, points in lines for point in points]
+    ys = [point[1] for _, points in lines for point in points]
+    ys += [value for _, low, high in chart.band for value in (low, high)]
+    ys += [] if chart.level is None else [chart.level]
+    if chart.unit_square:
+        xs, ys = [0.0, 1.0], [0.0, 1.0]
+    x_ticks, y_ticks = (round_ticks(min(v), max(v), form.ticks) for v in (xs, ys))
+    x = Scale(min(xs), max(*xs, min(xs) + 1e-9), form.left, form.width - 16)
+    return x, Scale(y_ticks[0], y_ticks[-1], form.height - 42, 26), x_ticks, y_ticks
 
 
-def _words(series: Series, point: Point) -> str:
-    return f"{series.name}: {point[0]:g}, {point[1]:.5f}"
+def _axes(chart: XyChart, form: XyForm, x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> Html:
+    foot, parts = form.height - 42, []
+    for tick, label in zip(y_ticks, tick_labels(y_ticks), strict=True):
+        parts.append(el("line", x1=form.left, x2=form.width - 16, y1=y(tick), y2=y(tick), class_="grid"))
+        parts.append(el("text", label, x=form.left - 8, y=y(tick) + 4, text_anchor="end"))
+    for tick, label in zip(x_ticks, tick_labels(x_ticks), strict=True):
+        if x.low <= tick <= x.high:
+            parts.append(el("text", label, x=x(tick), y=foot + 18, text_anchor="middle"))
+    if chart.diagonal:
+        parts.append(el("line", x1=x(0), x2=x(1), y1=y(0), y2=y(1), class_="diagonal"))
+    if chart.level is not None:
+        level = y(chart.level)
+        parts.append(el("line", x1=form.left, x2=form.width - 16, y1=level, y2=level, class_="diagonal"))
+    parts.append(el("text", chart.y_words, x=0, y=12))
+    parts.append(el("text", chart.x_words, x=form.width - 16, y=form.height - 6, text_anchor="end"))
+    return el("g", *parts)
 
 
-def _key(chart: XyChart) -> Html:
+def _band(band: Sequence[tuple[float, float, float]], x: Scale, y: Scale) -> Html | None:
+    if not band:
+        return None
+    upper = [f"{x(at)} {y(high)}" for at, _, high in band]
+    lower = [f"{x(at)} {y(low)}" for at, low, _ in reversed(band)]
+    return el("path", d="M" + "L".join([*upper, *lower]) + "Z", class_="band s0")
+
+
+def _line(points: Sequence[Point], x: Scale, y: Scale, stroke: tuple[str, str]) -> Html:
+    path = "M" + "L".join(f"{x(point[0])} {y(point[1])}" for point in points)
+    return el("path", d=path, class_=f"trace {stroke[1]} {stroke[0]}")
+
+
+def _key(names: Sequence[str]) -> Html:
     keys = []
-    for one in chart.series:
-        if not one.points:
-            continue
-        if one.drawn in ("dots", "rings"):
-            mark = el("circle", cx=15, cy=6, r=4, class_="dot" if one.drawn == "dots" else "ring")
-        else:
-            mark = el("path", d="M0 6H30", class_="trace main" if one.drawn == "steps" else "trace plain")
-        drawn = el("svg", el("g", mark, class_=f"s{one.colour}"), viewBox="0 0 30 12")
-        keys.append(el("span", drawn, one.name, class_="key"))
+    for name, (colour, role) in zip(names, STROKES, strict=False):
+        drawn = el("svg", el("path", d="M0 6H30", class_=f"trace {role} {colour}"), viewBox="0 0 30 12")
+        keys.append(el("span", drawn, name, class_="key"))
     return el("figcaption", *keys)

@@ -26,8 +26,10 @@ from plimsoll import (
     gate_result,
     gates,
     gates_config,
+    holdout,
     judged_rows,
     leakage_gate,
+    limits_gate,
     matrices,
     metrics,
     night_verdict,
@@ -51,7 +53,8 @@ from plimsoll import (
     whole_columns,
 )
 from plimsoll.digest import sha256_file, sha256_json
-from plimsoll.model_config import Drift, ModelConfig
+from plimsoll.drift_config import Drift
+from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import Snapshot
 from tasks import training_rows
 from tasks.assemble import source_of
@@ -64,6 +67,7 @@ TRAINING = (
     bundle,
     encoder,
     estimators,
+    holdout,
     matrices,
     metrics,
     profile,
@@ -84,6 +88,7 @@ DUELS = (
     gates_config,
     judged_rows,
     leakage_gate,
+    limits_gate,
     metrics,
     paired_bootstrap,
     row_groups,
@@ -150,7 +155,7 @@ class Made:
 
     def duel(self, challenger: str, champion: str) -> str:
         """Return the key of a duel of two models; the days are those that judge the challenger."""
-        asked = self.config.gates.model_dump(mode="json", exclude={"operations", "trust"})
+        asked = self.config.gates.model_dump(mode="json", exclude={"operations", "trust", "holdout"})
         return sha256_json(["duel", challenger, champion, asked, code_of(DUELS)])
 
     def profiles(self, model: str, nights: list[str]) -> str:

@@ -17,16 +17,18 @@ from plimsoll.assembly import KEY, OUTCOME
 from plimsoll.backtest_nights import look_at_nights
 from plimsoll.backtest_parts import NightLoss
 from plimsoll.bundle import Bundle, reference_from_json
+from plimsoll.drift_config import Drift
 from plimsoll.errors import DataError
 from plimsoll.gates import run_gates
+from plimsoll.holdout import keep_out
 from plimsoll.judged_rows import judged_rows
 from plimsoll.leakage_gate import time_columns
 from plimsoll.metrics import row_losses
-from plimsoll.model_config import Drift, ModelConfig
+from plimsoll.model_config import ModelConfig
 from plimsoll.night_verdict import Observed
 from plimsoll.outcomes import losses_by_slice
 from plimsoll.profile import from_json, profile_batch, to_json
-from plimsoll.row_parts import DATE, Rows
+from plimsoll.row_parts import DATE, Rows, rows_of
 from plimsoll.score_sketch import ScoreSketch, sketch_from_json, sketch_scores
 from plimsoll.snapshot import Snapshot
 from plimsoll.training import evaluate_scores, scores_of, split_rows, study_days, train_bundle
@@ -130,10 +132,7 @@ def fight(bench: Bench, duel_key: str, challenger: str, champion: str, name: str
     What a machine is measured by is left out: other replays run on it.
     """
     body = bench.kept.get("model", challenger)
-    rows = Rows()
-    for date in (body or {})["judged"]:
-        if (frame := bench.read(date)) is not None:
-            rows.add(frame)
+    rows = rows_of(pd.concat(_frames(bench, (body or {})["judged"])))
     known = ~np.isnan(rows.outcome)
     sides = [scores_of(_bundle(bench, key), rows, known) for key in (challenger, champion) if key]
     mine = evaluate_scores(sides[0], rows, known, bench.config.task)
@@ -190,12 +189,18 @@ def _trained(bench: Bench, order: Training) -> dict[str, Any]:
 def _rows(bench: Bench, order: Training) -> Iterator[Rows]:
     """Yield the rows that train a model, in memory or in files as the config says."""
     with tempfile.TemporaryDirectory(prefix="rows-", dir=bench.rows) as folder:
-        frames = [frame for date in order.dates if (frame := bench.read(date)) is not None]
+        frames = _frames(bench, order.dates)
         size = sum(map(len, frames)), len(bench.config.feature_names)
         rows = Rows(None if bench.config.estimator.memory_for(*size) == "in_memory" else Path(folder))
         for frame in frames:
             rows.add(frame)
         yield rows
+
+
+def _frames(bench: Bench, dates: Sequence[str]) -> list[pd.DataFrame]:
+    """Return the rows of dates that may train and judge, of each date that has any."""
+    there = (frame for date in dates if (frame := bench.read(date)) is not None)
+    return [kept for frame in there if len(kept := keep_out(frame, bench.config.split.holdout))]
 
 
 def _assemble(bench: Bench, date: str, path: Path) -> str:
@@ -208,8 +213,7 @@ def _assemble(bench: Bench, date: str, path: Path) -> str:
             return stop
         good = map(verdict.keep_good, found.chunks())
         parts = with_outcomes(bench.workspace, bench.config, bench.snapshot, good, date)
-        found_rows = pd.concat(parts, ignore_index=True)
-        rows = needed_columns(found_rows, bench.config)
+        rows = needed_columns(pd.concat(parts, ignore_index=True), bench.config)
         feather.write_feather(rows, draft := place / "rows", compression="uncompressed")
         draft.replace(path)
     return ""

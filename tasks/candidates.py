@@ -38,7 +38,7 @@ def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
     """
     valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch)
     run.outputs |= {"rows": len(valid.rows), "rows_digest": valid.digest, "training_memory": valid.memory}
-    run.outputs |= {"excluded_dates": valid.excluded, "quarantined_rows": valid.quarantined}
+    run.outputs |= {"excluded_dates": valid.excluded, "quarantined_rows": valid.quarantined, "held_rows": valid.held}
     left_out = valid.excluded or "none"
     get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(valid.rows), valid.dates, left_out)
     if warning := valid.warning:
@@ -151,4 +151,5 @@ def _summary(run: Run, version: int, report: Report) -> dict[str, Any]:
         "excluded_dates": report.excluded,
         **({"settings": run.outputs["settings"]["sentence"]} if "settings" in run.outputs else {}),
         "page": f"{run.config.model}/v{version}.html",
+        "card": f"{run.config.model}/v{version}-card.html",
     }

@@ -1,17 +1,22 @@
-"""The page about a candidate."""
+"""What a person reads about a candidate: its page, its model card, and both as JSON."""
 
+from pathlib import Path
 from typing import Any
 
 from plimsoll.bundle import Bundle
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_page import render_candidate
-from plimsoll.estimators import Boosted
+from plimsoll.card_page import render_card
+from plimsoll.digest import canonical_json
+from plimsoll.model_card import model_card
 from plimsoll.model_config import ModelConfig
 from plimsoll.references import OF_A_SEARCH
 from plimsoll.snapshot import load_snapshot
-from plimsoll.store import get_json
+from plimsoll.store import get_json, put_object
 from tasks.candidates import page_path
+from tasks.cards import card_facts
 from tasks.judging import TOLD, Report
+from tasks.mlflow_card import READING, log_reading
 from tasks.pages import report_url, write_page
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
@@ -20,13 +25,19 @@ from tasks.stage import stage
 
 @stage
 def publish_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> str:
-    """Write the candidate's page and return its path."""
-    html = render_candidate(gather_candidate(run, version, bundle, report))
-    path = write_page(page_path(run, version), html)
-    gates = "\n".join(f"- {TOLD[gate.verdict]}: {gate.sentence}" for gate in report.gates)
-    link = f"[The page about v{version}]({report_url(run.workspace, path)}) is served while `make up` runs."
-    name = run.config.model.replace("_", "-")
-    publish_markdown(f"{name}-candidate", f"# {run.config.model} v{version}\n\n{gates}\n\n{link}", run.config.purpose)
+    """Write the candidate's page, card and JSON, keep them as objects, and return the page's path."""
+    found = gather_candidate(run, version, bundle, report)
+    path = page_path(run, version)
+    files = {
+        path.name: render_candidate(found),
+        f"{path.stem}-card.html": _card_page(run, version, found.card),
+        f"{path.stem}-card.md": found.card,
+        f"{path.stem}.json": canonical_json(as_json(found)).decode(),
+    }
+    written = {name: write_page(path.with_name(name), text) for name, text in files.items()}
+    run.outputs[READING] = {name: put_object(run.store, text.encode()) for name, text in files.items()}
+    log_reading(run, {name: text.encode() for name, text in files.items()})
+    _publish(run, version, report, written, found.card)
     return str(path)
 
 
@@ -48,15 +59,31 @@ def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> 
             "snapshot": snapshot,
             "bundle": bundle.digest,
             "gate report": str(outputs.get("gate_report", "")),
+            "evidence": report.evidence,
             "config": start.config,
         },
         code=start.code,
         environment=start.environment,
         mlflow_run=str(outputs.get("mlflow_run", "")),
         champion_trained_through=str(champion.trained.facts.get("trained_through", "")) if champion else "",
-        importance=_importance(bundle),
+        evidence=get_json(run.store, report.evidence),
+        card=_card(run, version),
         tuning=_tuning(run),
     )
+
+
+def as_json(found: Candidate) -> dict[str, Any]:
+    """Return what the page shows, for programs."""
+    about = {name: getattr(found, name) for name in ("version", "run", "as_of", "requested_by", "cause")}
+    return {
+        "model": found.config.model,
+        **about,
+        "digests": dict(found.digests),
+        "report": dict(found.report),
+        "evidence": dict(found.evidence),
+        "card": found.card,
+        "tuning": dict(found.tuning),
+    }
 
 
 def _as_asked(run: Run) -> ModelConfig:
@@ -75,11 +102,22 @@ def _tuning(run: Run) -> dict[str, Any]:
     return told
 
 
-def _importance(bundle: Bundle) -> dict[str, float]:
-    """Return each feature's share of the gain of all splits; only trees have one."""
-    if not isinstance(bundle.fitted, Boosted):
-        return {}
-    gains = bundle.fitted.booster.get_score(importance_type="total_gain")
-    total = sum(gains.values()) or 1.0
-    names = dict(zip((f"f{n}" for n in range(len(bundle.encoder.columns))), bundle.encoder.columns, strict=True))
-    return {names.get(name, name): gain / total for name, gain in gains.items()}
+def _card(run: Run, version: int) -> str:
+    standing = run.standing()
+    known = standing.version(version)
+    return model_card(card_facts(run.workspace, standing, known, run.outputs)) if known else ""
+
+
+def _card_page(run: Run, version: int, card: str) -> str:
+    config, written = run.config, f"Written by run {run.id}, when it was trained."
+    return render_card(card, config.model, version, config.owner, written)
+
+
+def _publish(run: Run, version: int, report: Report, written: dict[str, Path], text: str) -> None:
+    """Show in Prefect how the gates went, with links to what was written, and the card itself."""
+    gates = "\n".join(f"- {TOLD[gate.verdict]}: {gate.sentence}" for gate in report.gates)
+    page, card, _, body = (report_url(run.workspace, path) for path in written.values())
+    links = f"[The page about v{version}]({page}) · [model card]({card}) · [as JSON]({body}), while `make up` runs."
+    name = run.config.model.replace("_", "-")
+    publish_markdown(f"{name}-candidate", f"# {run.config.model} v{version}\n\n{gates}\n\n{links}", run.config.purpose)
+    publish_markdown(f"{name}-card", text, f"Model card of {run.config.model} v{version}")

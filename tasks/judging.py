@@ -12,6 +12,7 @@ from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle
 from plimsoll.gate_result import GateResult
 from plimsoll.gates import run_gates
+from plimsoll.holdout import Held
 from plimsoll.judged_rows import judged_rows
 from plimsoll.ledger import Entry
 from plimsoll.newcomers import Newcomers, newcomers_of
@@ -19,12 +20,16 @@ from plimsoll.operations_gate import Machine, measure_machine
 from plimsoll.probe import PROBE_ROWS, make_probe
 from plimsoll.row_parts import Mask, Rows
 from plimsoll.snapshot import load_snapshot
+from plimsoll.sources_gate import FILES, Sources, shares_of
 from plimsoll.standing import Version
 from plimsoll.store import get_json, put_json
+from plimsoll.trace_facts import gate_report_of
 from plimsoll.training import Evaluation, evaluate_scores, scores_of, split_rows
 from plimsoll.tries import tries_on
 from tasks.assemble import batch_partition
 from tasks.bundles import fetch_bundle
+from tasks.evidence_object import keep_evidence
+from tasks.frozen_rows import look_at_holdout
 from tasks.records import Run
 from tasks.stage import stage
 
@@ -45,6 +50,7 @@ class Report:
     gates: tuple[GateResult, ...]
     excluded: dict[str, str]  # dates that validation stopped, with the reason
     shown: Mapping[str, Any]  # what gates were judged by, as JSON by gate
+    evidence: str  # digest of what else a person should see: curves, importance, dependence, what changed
 
     @property
     def passed(self) -> bool:
@@ -62,13 +68,14 @@ class Report:
             "champion": champion.to_json() if champion else None,
             "champion_version": self.champion.number if self.champion else None,
             "excluded_dates": self.excluded,
+            "evidence": self.evidence,
         }
 
 
 @stage
-def judge_candidate(run: Run, bundle: Bundle, rows: Rows) -> Report:
-    """Evaluate candidate and champion on the same later rows and run every gate."""
-    _, later = split_rows(rows, run.config)
+def judge_candidate(run: Run, bundle: Bundle, rows: Rows, holdout: Held | None = None) -> Report:
+    """Evaluate candidate and champion on the same later rows, and on the holdout, and run every gate."""
+    train, later = split_rows(rows, run.config)
     standing = run.standing()
     champion = standing.version(standing.champion) if standing.champion else None
     other = fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle) if champion else None
@@ -78,13 +85,17 @@ def judge_candidate(run: Run, bundle: Bundle, rows: Rows) -> Report:
     tries = tries_on(standing, bundle.digest, mine.dates, partial(_judged_on, run))
     judged = judged_rows(rows, later, run.config, score, rival, name, tries)
     machine = _machine(run, bundle, other, rows, later, name)
-    found = run_gates(judged, mine.metrics, machine, _newcomers(run, bundle, champion, other, rows))
+    newcomers, sources = _newcomers(run, bundle, champion, other, rows), _sources(run, rows, train, champion)
+    held = look_at_holdout(run, holdout, bundle, champion, other)
+    found = run_gates(judged, mine.metrics, machine, newcomers, sources, held)
     for gate in found.results:
         get_run_logger().info("Gate %s: %s", TOLD[gate.verdict], gate.sentence)
     run.outputs["probe"] = _keep_probe(run, bundle, rows, later)
     theirs = evaluate_scores(rival, rows, later, bundle.task) if rival is not None else None
     excluded = dict(run.outputs.get("excluded_dates", {}))
-    return Report(mine, champion, theirs, found.results, excluded, found.shown)
+    evidence = keep_evidence(run, judged, bundle, rows, later, champion)
+    run.outputs["evidence"] = evidence
+    return Report(mine, champion, theirs, found.results, excluded, found.shown, evidence)
 
 
 def _judged_on(run: Run, entry: Entry) -> list[str]:
@@ -112,6 +123,19 @@ def _newcomers(
     before = load_snapshot(run.store, str(champion.trained.facts["snapshot"]))
     now = load_snapshot(run.store, run.snapshots[-1])
     return newcomers_of(rows, bundle, other, before, now, run.config.estimator.seed)
+
+
+def _sources(run: Run, rows: Rows, train: Mask, champion: Version | None) -> Sources | None:
+    """Return where the training rows come from, where the config asks for it, beside the champion's."""
+    gate = run.config.gates.trust
+    if gate is None or (gate.max_share is None and gate.max_share_change is None):
+        return None
+    by, before = gate.source_column or FILES, None
+    if champion and (digest := gate_report_of(run.standing(), champion.number)):
+        kept = (get_json(run.store, digest).get("shown") or {}).get("sources") or {}
+        before = kept.get("shares") if kept.get("by") == by else None
+    name = f"champion v{champion.number}" if champion else ""
+    return Sources(by, shares_of(rows, train, gate.source_column), int(train.sum()), before, name)
 
 
 def _keep_probe(run: Run, bundle: Bundle, rows: Rows, later: Mask) -> str:

@@ -71,6 +71,13 @@ def take_snapshot(run: Run, dates: list[str]) -> Snapshot:
 
 def keep_snapshot(run: Run, dates: list[str], *, outcomes: bool) -> Snapshot:
     """Store a snapshot of dates, read at one moment of every database, and note it in the run's record."""
+    snapshot = snapshot_of(run, dates, outcomes=outcomes)
+    run.snapshots.append(save_snapshot(run.store, snapshot))
+    return snapshot
+
+
+def snapshot_of(run: Run, dates: list[str], *, outcomes: bool) -> Snapshot:
+    """Return a snapshot of dates whose files are kept, read at one moment of every database; itself it is not kept."""
     config = run.config
     days = [*dates] if config.source.kind == "dates" else []
     tables: dict[str, tuple[FileRef, ...]] = {}
@@ -81,9 +88,7 @@ def keep_snapshot(run: Run, dates: list[str], *, outcomes: bool) -> Snapshot:
                 source = sources.table(table)
                 tables[table] = source.keep(parts_of(config, table, days))
                 places[table] = source.describe()
-    snapshot = Snapshot(config.model, tuple(days), run.as_of, tables, places)
-    run.snapshots.append(save_snapshot(run.store, snapshot))
-    return snapshot
+    return Snapshot(config.model, tuple(days), run.as_of, tables, places)
 
 
 def keep_outcomes(workspace: Workspace, config: ModelConfig, dates: list[str]) -> dict[str, FileRef]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from plimsoll.bundle import Bundle
 from plimsoll.digest import canonical_json
 from plimsoll.ledger import Entry
+from plimsoll.model_config import CardText
 from plimsoll.run_record import read_record, start_digest
 from plimsoll.snapshot import FileRef, Snapshot
 from tasks.mlflow_registry import connected, log_files, without_password
@@ -99,16 +100,28 @@ def link_version(run: "Run", version: int, mlflow_run: str, entry: Entry) -> Non
 def description_of(run: "Run", page: str, entry: Entry, card: str = "") -> str:
     """Return what MLflow shows above a run and its version, as markdown; card, a model card's, follows what links."""
     prefect = run.start.prefect_run_id
-    links = [f"[Page about this version]({page})", *([f"[Prefect run]({prefect_url(prefect)})"] if prefect else [])]
+    card = f"{page.removesuffix('.html')}-card.html"  # also among the artifacts of the run, as reading/
+    links = [
+        f"[Page about this version]({page})",
+        f"[Model card]({card})",
+        *([f"[Prefect run]({prefect_url(prefect)})"] if prefect else []),
+    ]
     return "\n\n".join(
         [
             run.config.purpose,
+            *_use(run.config.card),
             f"Trained as of {run.as_of} by run `{run.id}` on snapshot `{run.snapshots[-1]}`; "
             f"ledger entry {entry.n}. The ledger says who is champion, this is its mirror.",
             " · ".join(links),
             *([card] if card else []),
         ]
     )
+
+
+def _use(card: CardText) -> list[str]:
+    """Return what the config says of the model's use, a line each."""
+    said = {"Intended use": card.intended_use, "Not for": card.not_for, "Contact": card.contact}
+    return [f"{title}: {' '.join(text.split())}" for title, text in said.items() if text]
 
 
 def log_record(run: "Recorded") -> str:

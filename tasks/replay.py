@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from plimsoll.bundle import Bundle
+from plimsoll.config_loading import check_config
 from plimsoll.digest import sha256_hex, sha256_json
 from plimsoll.errors import PlimsollError
 from plimsoll.model_config import ModelConfig
@@ -41,7 +42,8 @@ def replay(request: dict[str, Any], root: Path) -> dict[str, Any]:
     folder = str(request["store"])
     here = PlatformConfig(home=folder, data=folder, store=StoreConfig(url=folder))
     workspace = Workspace(root, resolved(here, root))
-    config = ModelConfig.model_validate(get_json(workspace.store, request["config"]))
+    where = f"The recorded config {str(request['config'])[:12]}, read by this code"
+    config = check_config(ModelConfig, get_json(workspace.store, request["config"]), where)
     snapshot = load_snapshot(workspace.store, request["snapshot"])
     with scratch_folder(workspace) as scratch:
         valid = assemble_training_rows(workspace, config, snapshot, scratch)

@@ -23,7 +23,7 @@ from plimsoll.errors import IntegrityError
 from plimsoll.ledger import read_ledger
 from plimsoll.people import PEOPLE, enrolments
 from plimsoll.run_record import read_record
-from plimsoll.store import object_key
+from plimsoll.store import get_json, object_key
 from tasks.workspace import Workspace
 
 
@@ -63,10 +63,11 @@ def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
     """Return the digests of a request's evidence as it lies now, empty where it is gone.
 
     bundle: the bytes in the store and their copy in MLflow; snapshot, config, gate_report: the objects in the
-    store; code: what the record of the training run says.
+    store, and what the gate report names as evidence; code: what the record of the training run says.
     """
     record = read_record(workspace.archive, request.run) if request.run else None
     found = {name: _object_digest(workspace, digest) for name, digest in request.evidence.items()}
+    found["gate_report"] = _report_digest(workspace, request.evidence["gate_report"])
     found["bundle"] = _bundle_digest(workspace, request)
     found["code"] = str(record["code"]["tree"]) if record else GONE
     return found
@@ -102,6 +103,15 @@ def no_request(model: str, version: int) -> str:
 def _object_digest(workspace: Workspace, digest: str) -> str:
     data = workspace.store.get(object_key(digest))
     return GONE if data is None else sha256_hex(data)
+
+
+def _report_digest(workspace: Workspace, digest: str) -> str:
+    """Return the gate report's digest when it is whole together with the evidence that it names."""
+    found = _object_digest(workspace, digest)
+    if found != digest:
+        return found
+    shown = str(get_json(workspace.store, digest).get("evidence", ""))
+    return found if not shown or _object_digest(workspace, shown) == shown else GONE
 
 
 def _bundle_digest(workspace: Workspace, request: Request) -> str:

@@ -1,6 +1,6 @@
 """Run views: a run's record with everything that it refers to, read back from the store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plimsoll.errors import UserError
@@ -26,8 +26,7 @@ def read_run_view(workspace: Workspace, run_id: str) -> RunView:
     store, record = workspace.store, read_record(workspace.archive, run_id)
     if record is None:
         raise UserError(f"Run {run_id} has no record. The runs that have one: plimsoll runs")
-    variables = record["environment"]["variables"]
-    named = [name for name in variables if name not in OURS and not name.startswith(PREFECTS_OWN)]
+    named = named_variables(record["environment"]["variables"])
     return RunView(
         {**record, "environment": {**record["environment"], "variables": named}},
         get_json(store, record["config"]),
@@ -36,6 +35,11 @@ def read_run_view(workspace: Workspace, run_id: str) -> RunView:
         [load_snapshot(store, snapshot) for snapshot in (record["end"] or {}).get("snapshots", ())],
         _metrics(workspace, record),
     )
+
+
+def named_variables(variables: Sequence[str]) -> list[str]:
+    """Return the variables that somebody set: neither ours nor Prefect's own."""
+    return [name for name in variables if name not in OURS and not name.startswith(PREFECTS_OWN)]
 
 
 def _metrics(workspace: Workspace, record: Mapping[str, Any]) -> dict[str, float | None]:

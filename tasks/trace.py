@@ -1,47 +1,29 @@
 """Trace: from one prediction back to everything that made it, and forward to what really happened."""
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from plimsoll.assembly import KEY, OUTCOME
-from plimsoll.contributions import Explanation, explain
-from plimsoll.errors import DataError, IntegrityError
-from plimsoll.ledger import Entry, entry_key
+from plimsoll.contributions import Explanation, explain, explainable
+from plimsoll.errors import DataError
+from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.run_record import read_record
 from plimsoll.snapshot import load_snapshot
-from plimsoll.standing import Standing, Version
+from plimsoll.standing import Standing
 from plimsoll.store import Store, get_json
 from plimsoll.trace_facts import approval_facts, batch_facts, data_facts, run_facts, version_facts
 from tasks.assemble import batch_partition, reassemble
 from tasks.bundles import fetch_bundle
-from tasks.champion import standing_of
-from tasks.clear_rows import open_clear
 from tasks.committed_rows import committed_rows
 from tasks.delta import read_predictions
 from tasks.key_lookup import find_key
 from tasks.outcomes_feed import outcome_of
 from tasks.quarantine import find_bad_row
+from tasks.scored_row import Scored, choose_row, one_model, remembered_standing
 from tasks.workspace import Workspace
-
-_standings: dict[tuple[Any, str], Standing] = {}
-
-
-class Scored(NamedTuple):
-    """One prediction with the version and the batch that it belongs to."""
-
-    row: Mapping[str, Any]
-    version: Version
-    batch: Entry | None
-    standing: Standing
-
-    @property
-    def date(self) -> str:
-        """The batch date."""
-        return str(self.row["batch_date"].isoformat())
 
 
 def trace_prediction(
@@ -57,23 +39,11 @@ def trace_prediction(
     rows = find_key(workspace, key, model=model, date=date)
     if rows.empty:
         return _set_aside(workspace, key, date, model)
-    if len(models := sorted(set(rows["model"]))) > 1:
-        which = " or ".join(f"--model {name}" for name in models)
-        raise DataError(f"{key!r} was scored by {' and '.join(models)}. Say which one is meant: {which}.")
-    return _trace(workspace, key, rows, remembered_standing(workspace, models[0]))
-
-
-def remembered_standing(workspace: Workspace, model: str) -> Standing:
-    """Return where a model stands; a process that has read and checked a ledger reads it again when it has grown."""
-    at = (workspace.store, model)
-    known = _standings.get(at)
-    if known is None or workspace.store.get(entry_key(model, len(known.entries))) is not None:
-        known = _standings[at] = standing_of(workspace, model)
-    return known
+    return _trace(workspace, key, rows, remembered_standing(workspace, one_model(key, rows)))
 
 
 def _trace(workspace: Workspace, key: str, rows: pd.DataFrame, standing: Standing) -> dict[str, Any]:
-    one = _choose(workspace, rows, standing)
+    one = choose_row(workspace, rows, standing)
     facts, number = one.version.trained.facts, one.version.number
     config = workspace.model(standing.model)
     explanation, why_not = _explain(workspace, config, one, key)
@@ -83,7 +53,7 @@ def _trace(workspace: Workspace, key: str, rows: pd.DataFrame, standing: Standin
         "state": "scored",
         "prediction": {**prediction, "date": one.date, "score": float(one.row["score"])},
         "also_scored": _others(rows, one),
-        "outcome": _outcome(workspace, config, key, one.date),
+        "outcome": outcome_facts(workspace, config, key, one.date),
         "version": version_facts(standing, one.version),
         "approval": approval_facts(standing, number),
         "training_run": _run(workspace, str(facts["run"])),
@@ -93,57 +63,6 @@ def _trace(workspace: Workspace, key: str, rows: pd.DataFrame, standing: Standin
         "explanation": explanation.to_json(float(one.row["score"])) if explanation else {"missing": why_not},
         "reasons": list(explanation.parts) if explanation else [],
     }
-
-
-def _choose(workspace: Workspace, rows: pd.DataFrame, standing: Standing) -> Scored:
-    """Return the prediction that counts: of the latest date, by the champion that committed it last."""
-    found = []
-    for row in rows.to_dict("records"):
-        version = standing.version(int(row["version"]))
-        if version is None:
-            raise DataError(
-                f"{standing.model} v{row['version']} is not in the ledger: plimsoll history {standing.model}"
-            )
-        batch = _entry_of(workspace, standing, row, version.number)
-        one = Scored(row, version, batch, standing)  # type: ignore[arg-type]
-        _check_row(one)
-        found.append(one)
-    return max(found, key=lambda one: (one.date, one.row["role"] == "champion", _committed_at(one.batch)))
-
-
-def _entry_of(workspace: Workspace, standing: Standing, row: Mapping[Any, Any], version: int) -> Entry | None:
-    """Return the entry about a row: of the run that wrote it, or the batch's where no entry knows that run."""
-    date = row["batch_date"].isoformat()
-    if told := standing.wrote(date, version, str(row["run"])):
-        return told
-    batch = standing.batch(date, version)
-    return None if batch is None or open_clear(workspace, standing, batch, version) else batch
-
-
-def _committed_at(batch: Entry | None) -> int:
-    """Return the number of the entry that committed a batch, also of a row that was cleared later."""
-    return int(batch.facts.get("batch_entry", batch.n)) if batch else -1
-
-
-def _check_row(one: Scored) -> None:
-    """Raise IntegrityError where a stored row does not say of its batch what the ledger says of it."""
-    if one.batch is None:
-        return
-    facts = one.batch.facts
-    stated = {
-        "role": facts["versions"][str(one.version.number)],
-        "snapshot": facts["snapshot"],
-        "run": facts["scored_by"],
-    }
-    if wrong := [name for name, value in stated.items() if one.row[name] != value]:
-        raise IntegrityError(_not_the_ledgers(one.batch, " and ".join(wrong)))
-
-
-def _not_the_ledgers(batch: Entry, what: str) -> str:
-    return (
-        f"The predictions of {batch.model} {batch.facts['date']} are not those of "
-        f"{entry_key(batch.model, batch.n)}: {what} differ. Restore the predictions table from a backup."
-    )
 
 
 def _others(rows: pd.DataFrame, one: Scored) -> list[dict[str, Any]]:
@@ -159,7 +78,8 @@ def _run(workspace: Workspace, run_id: str) -> dict[str, Any]:
     return run_facts(run_id, read_record(workspace.archive, run_id))
 
 
-def _outcome(workspace: Workspace, config: ModelConfig, key: str, date: str) -> dict[str, Any]:
+def outcome_facts(workspace: Workspace, config: ModelConfig, key: str, date: str) -> dict[str, Any]:
+    """Return what really happened to a row, and what the number means."""
     asked = config.outcome
     meaning = asked.column if asked.above is None else f"1 when {asked.column} > {asked.above:g}, else 0"
     return {OUTCOME.strip("_"): outcome_of(workspace, config, key, date), "meaning": meaning}
@@ -185,6 +105,9 @@ def _explain(workspace: Workspace, config: ModelConfig, one: Scored, key: str) -
     if one.batch is None:
         return None, "The ledger has no entry about this batch yet: score the date again, which completes it."
     bundle = fetch_bundle(workspace, one.version.trained.model, one.version.number, one.version.bundle)
+    if not explainable(bundle):
+        estimate = f"plimsoll explain '{key}' --date {one.date} --model {config.model}"
+        return None, f"Scores of this kind of model cannot be taken apart exactly. An estimate: {estimate}"
     snapshot = load_snapshot(workspace.store, str(one.row["snapshot"]))
     found, why_not = None, ""
     for only in (key, None):
@@ -210,7 +133,7 @@ def _set_aside(workspace: Workspace, key: str, date: str | None, model: str | No
                 "state": "quarantined",
                 "prediction": {"model": name, "key": key, "date": entry.facts["date"], "score": None},
                 "quarantine": broken,
-                "outcome": _outcome(workspace, workspace.model(name), key, str(entry.facts["date"])),
+                "outcome": outcome_facts(workspace, workspace.model(name), key, str(entry.facts["date"])),
                 "scoring_run": _run(workspace, str(entry.facts["run"])),
                 "batch": batch_facts(entry, _expectations(workspace, entry)),
             }

@@ -15,6 +15,7 @@ from plimsoll.model_config import Features, ModelConfig, Outcome, Scoring, Sourc
 from plimsoll.row_parts import DATE, Rows
 from plimsoll.run_record import read_record
 from plimsoll.snapshot import Snapshot, load_snapshot
+from plimsoll.split_config import Split
 from plimsoll.standing import Version
 from plimsoll.store import get_json
 from tasks.champion import standing_of
@@ -22,7 +23,13 @@ from tasks.scratch import scratch_folder
 from tasks.training_rows import assemble_training_rows
 from tasks.workspace import Workspace
 
-MADE_OF: dict[str, type[Part]] = {"source": Source, "outcome": Outcome, "features": Features, "scoring": Scoring}
+MADE_OF: dict[str, type[Part]] = {
+    "source": Source,
+    "outcome": Outcome,
+    "features": Features,
+    "scoring": Scoring,
+    "split": Split,
+}
 MAX_ROWS = 20_000  # of a day that are kept in memory; of more a seeded sample
 
 

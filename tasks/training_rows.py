@@ -11,9 +11,11 @@ from plimsoll.assembled import Assembled
 from plimsoll.assembly import KEY, OUTCOME, outcome_values, read_part
 from plimsoll.errors import DataError
 from plimsoll.estimator_config import BYTES_A_CELL, EXTERNAL_CELLS, FIT_IN_MEMORY, Memory
+from plimsoll.holdout import held_rows, keep_out, wholly_held
 from plimsoll.model_config import ModelConfig
 from plimsoll.row_parts import DATE, Rows
 from plimsoll.snapshot import ALL, Snapshot
+from plimsoll.split_config import Holdout
 from plimsoll.training import give_pseudo_days
 from plimsoll.validation import Verdict, too_many_bad_rows
 from tasks.assemble import UNDIVIDED, assemble_batch
@@ -31,23 +33,26 @@ class TrainingRows:
     dates: int  # how many dates they come from
     excluded: dict[str, str]  # dates that validation stopped, with the reason
     quarantined: int  # rows set aside, of the dates that were not stopped
+    held: int  # rows left out because a holdout has them, of dates that are not wholly held out
     warning: str = ""  # what a person should know before it takes long
 
 
 def assemble_training_rows(
-    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, scratch: Path
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, scratch: Path, only: Holdout | None = None
 ) -> TrainingRows:
     """Return a snapshot's rows that passed validation, in the order of dates and files, with their outcomes.
 
-    Where they are many they lie in scratch, which has to be there as long as they are used.
-    Raises DataError when no date passed.
+    Rows of a holdout are left out, or with `only` all others. Where they are many they lie in scratch, which has to be
+    there as long as they are used. Raises DataError when no date passed.
     """
     size = snapshot.rows("batch"), len(config.feature_names)
     memory = config.estimator.memory_for(*size)
     rows, digest = Rows(None if memory == "in_memory" else scratch), hashlib.sha256()
     excluded: dict[str, str] = {}
-    dates = quarantined = 0
+    dates = quarantined = held = 0
     for date in snapshot.dates or (UNDIVIDED,):
+        if not only and wholly_held(date, config.split.holdout):
+            continue
         with scratch_folder(workspace) as place:
             found, verdict, stop = judge_date(workspace, config, snapshot, date, place)
             if found is None or verdict is None:
@@ -56,12 +61,18 @@ def assemble_training_rows(
             dates += 1
             quarantined += verdict.bad_keys
             for chunk in with_outcomes(workspace, config, snapshot, map(verdict.keep_good, found.chunks()), date):
-                digest.update(_digest_of(chunk))
-                rows.add(chunk)
+                kept = chunk[held_rows(chunk, only)] if only else keep_out(chunk, config.split.holdout)
+                held += len(chunk) - len(kept)
+                if len(kept):
+                    digest.update(_digest_of(kept))
+                    rows.add(kept)
+    if not dates and not only and all(wholly_held(date, config.split.holdout) for date in snapshot.dates or ("",)):
+        raise DataError(f"{config.model}: split.holdout holds out every date there is, so nothing is left to train on.")
     if not dates:
         first = next((f"{date}: {reason}" for date, reason in excluded.items()), "")
         raise DataError(f"{config.model}: no batch passed validation, so there is nothing to train on. {first}")
-    return TrainingRows(rows, digest.hexdigest(), memory, dates, excluded, quarantined, _warning(config, *size))
+    warning = "" if only else _warning(config, *size)
+    return TrainingRows(rows, digest.hexdigest(), memory, dates, excluded, quarantined, held, warning)
 
 
 def judge_date(

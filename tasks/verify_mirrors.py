@@ -12,6 +12,7 @@ from plimsoll.run_record import end_key, read_record
 from plimsoll.standing import Standing, Version
 from plimsoll.verification import Finding, Verification
 from tasks.champion import wanted_aliases
+from tasks.mlflow_card import changed_reading
 from tasks.mlflow_home import check_pages
 from tasks.mlflow_lineage import RECORD
 from tasks.mlflow_registry import connected
@@ -64,6 +65,8 @@ def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Ve
             _check_copy(workspace, model, version, seen)
             _check_tags(workspace, model, standing, version, seen)
             _check_record(workspace, model, version, seen)
+            for changed in changed_reading(workspace, model, version):
+                seen.found(changed)
     _check_promoted(workspace, standing, seen)
     for alias, wanted in wanted_aliases(standing).items():
         if (there := read_alias(workspace, model, alias)) != wanted:

@@ -41,6 +41,7 @@ KINDS = {  # what is written, by a part of its path; every file belongs to exact
     "rows": "predictions/model=",
     "bundle in MLflow": "/artifacts/bundle/",
     "record in MLflow": "/run_record.json",
+    "reading in MLflow": "/artifacts/reading/",
     "witness": "witness/",
 }
 

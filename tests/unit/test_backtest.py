@@ -41,9 +41,10 @@ from plimsoll.backtest_parts import (
 from plimsoll.backtest_policies import CONFIGURED, MONTHLY, Policy, policies_of, refuse_names, rival_names
 from plimsoll.bundle import Reference
 from plimsoll.config_loading import parse_config
+from plimsoll.drift_config import Drift
 from plimsoll.errors import ConfigError, DataError
 from plimsoll.gate_result import GateResult
-from plimsoll.model_config import Drift, ModelConfig
+from plimsoll.model_config import ModelConfig
 from plimsoll.night_verdict import Observed
 from plimsoll.profile import plan_profile, profile_batch
 from plimsoll.quality_threshold import threshold_curve
@@ -68,7 +69,7 @@ NO_RESULT = {
     "outcomes",
 }
 IN_THE_DATES = {"lookups"}  # how rows were assembled is in the digest of each date
-NOT_REPLAYED = {"newcomers", "operations_gate", "trust_gate"}
+NOT_REPLAYED = {"holdout_gate", "newcomers", "operations_gate", "sources_gate", "trust_gate"}
 
 
 @pytest.mark.parametrize("group", [backtest_keys.DUELS, backtest_keys.LOOKING], ids=["duels", "looking"])

@@ -197,7 +197,6 @@ def candidate(task: str = "classification") -> Candidate:
         digests={"snapshot": "a" * 64, "bundle": "b" * 64},
         code=CodeVersion("c" * 40, "", "d" * 64, "e" * 64, kept=False),
         environment=Environment("f" * 64, "9" * 64, "CPython 3.11", "Linux", "", 2, {}, ()),
-        importance={"carrier": 0.6, EVIL: 0.4},
     )
 
 

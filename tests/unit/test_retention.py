@@ -207,6 +207,16 @@ def test_the_ledgers_own_entries_and_last_marks_stay(yard: Yard) -> None:
     assert [key[-13:] for key in store.keys(f"heads/{MODEL}/")] == [f"{n:08d}.json" for n in range(5, 15)]
 
 
+def test_a_frozen_holdout_stays_when_the_run_that_froze_it_is_gone(yard: Yard) -> None:
+    snapshot, other = yard.snapshot(b"held", b"out"), yard.snapshot(b"of", b"a run")
+    old = yard.run(900, [other])
+    yard.enter("holdout_frozen", run=old, snapshot=snapshot)
+    yard.enter("retrain_started", run=old, snapshot=other)
+    yard.maintain()
+    assert yard.has(snapshot)
+    assert not yard.has(other), "the run did go"
+
+
 def test_old_caches_go_with_what_only_they_held(yard: Yard) -> None:
     report = yard.put(b'{"results":[]}')
     store = yard.workspace.store

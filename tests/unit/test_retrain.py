@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plimsoll.model_config import Retrain
+from plimsoll.drift_config import Retrain
 from plimsoll.retrain import STOPS, RetrainFacts, decide
 
 POLICY = Retrain(persistence_nights=2, persistence_of=3, cooldown_days=14, max_age_days=45, monthly_budget=2)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plimsoll.point_chart import PointChart, Series, point_chart
 from plimsoll.settings_sections import settings_sections
-from plimsoll.xy_chart import Series, XyChart, xy_chart
 
 SETTINGS = {"sentence": "Best of 3 trials", "values": {"max_depth": 3}, "origin": "found"}
 
@@ -31,14 +31,14 @@ def trial(number: int, state: str, *losses: float, error: str = "") -> dict[str,
 
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=30))
 def test_a_chart_draws_any_points_within_its_frame(points: list[tuple[float, float]]) -> None:
-    page = xy_chart(XyChart("t", "x", "y", (Series("a", tuple(points), 0, "dots"),), ("margin", 0.0), clip=1.0))
+    page = point_chart(PointChart("t", "x", "y", (Series("a", tuple(points), 0, "dots"),), ("margin", 0.0), clip=1.0))
     assert page.count("<circle") == 2 * len(points) + 1, "drawn twice, and once in the key"
     assert "nan" not in page
     assert "inf" not in page.replace("info", "")
 
 
 def test_a_chart_of_nothing_says_so() -> None:
-    assert "nothing to draw" in xy_chart(XyChart("Loss by trial", "x", "y", (Series("a", ()),)))
+    assert "nothing to draw" in point_chart(PointChart("Loss by trial", "x", "y", (Series("a", ()),)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""What a person reads about a version, beside its run in MLflow: card, page and evidence; and whether it is intact."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from plimsoll.digest import sha256_hex
+from plimsoll.errors import IntegrityError
+from plimsoll.run_record import read_record
+from plimsoll.standing import Version
+from plimsoll.verification import Finding
+from tasks.mlflow_registry import connected, log_files
+from tasks.records import Run
+from tasks.workspace import Workspace
+
+READING = "reading"  # the folder among the artifacts, and the output of the run that names the objects
+
+
+def log_reading(run: Run, files: Mapping[str, bytes]) -> None:
+    """Copy files to the artifacts of the run's MLflow run, where it has one."""
+    mlflow_run = str(run.outputs.get("mlflow_run", ""))
+    if mlflow_run:
+        with connected(run.workspace, f"keep the card of {run.config.model}") as client:
+            log_files(client, mlflow_run, {f"{READING}/{name}": data for name, data in files.items()})
+
+
+def changed_reading(workspace: Workspace, model: str, version: Version) -> Iterator[Finding]:
+    """Yield what is not what the run's record says that a person read; nothing for a run from before it did.
+
+    Raises ServerError when MLflow does not answer.
+    """
+    try:
+        record = read_record(workspace.archive, str(version.trained.facts["run"]))
+    except IntegrityError:
+        return  # found where records are checked
+    asked: dict[str, str] = ((record or {}).get("end") or {}).get("outputs", {}).get(READING, {})
+    if not asked:
+        return
+    with connected(workspace, f"read what was kept of {model} v{version.number}") as client:
+        there = _files(client, str(version.trained.facts["mlflow_run"]))
+    for name, digest in asked.items():
+        found = there.get(name)
+        if found is None or sha256_hex(found) != digest:
+            where = f"MLflow {model} v{version.number} {READING}/{name}"
+            what = "is gone" if found is None else "was changed"
+            yield Finding(
+                where, f"{where} {what}. What people read is object {digest[:12]} in the store: copy it back."
+            )
+
+
+def _files(client: Any, mlflow_run: str) -> dict[str, bytes]:
+    """Return the files of the folder by name, none where there is no such folder."""
+    if READING not in {found.path for found in client.list_artifacts(mlflow_run)}:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(client.download_artifacts(mlflow_run, READING, folder))
+        return {file.name: file.read_bytes() for file in path.iterdir()}

@@ -1,0 +1,158 @@
+"""Model cards: what the records say stands in them, what they do not say is said to be missing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from plimsoll.candidate_changes import changes_between, table_change
+from plimsoll.card_page import render_card
+from plimsoll.changes_section import changes_section
+from plimsoll.config_loading import check_config
+from plimsoll.model_card import CardFacts, model_card
+from plimsoll.model_config import ModelConfig
+from plimsoll.run_difference import RunView
+from plimsoll.snapshot import FileRef, Snapshot
+from tests.unit.test_gates import config_of
+from tests.unit.test_pages import EVIL, check, shown_by_gates
+
+COLUMNS = (("id", "string"), ("size", "double"))
+
+
+def facts_of(**more: Any) -> CardFacts:
+    config = config_of().model_dump(mode="json") | {"purpose": f"to test {EVIL}"}
+    gate = {"gate": "auc ≥ limit", "verdict": "warn", "passed": True, "sentence": f"auc is 0.7 {EVIL}"}
+    part = {"rows": 900, "dates": ["2026-01-01", "2026-01-02"], "metrics": {"auc": 0.7, "brier": None}}
+    shown = shown_by_gates()
+    known: dict[str, Any] = {
+        "model": "made_up",
+        "version": 2,
+        "state": "requested",
+        "config": config,
+        "trained": {"bundle": "b" * 64, "snapshot": "c" * 64, "rows": 1234, "run": "the-run", "cause": EVIL},
+        "judged": [gate],
+        "report": {"candidate": part, "champion": part, "champion_version": 1, "shown": shown, "excluded_dates": {}},
+        "evidence": {
+            "metrics": {
+                "auc": {"value": 0.7, "low": 0.6, "high": 0.8},
+                "brier": {"value": 1, "low": None, "high": None},
+            },
+            "units": "14 days",
+            "importance": [{"feature": "colour", "rise": 0.2}, {"feature": "size", "rise": 0.1}],
+            "dependence": [
+                {"feature": "size", "tied": [["weight", 0.9]]},
+                {"feature": "weight", "tied": [["size", 0.9]]},
+            ],
+        },
+        "snapshot": {"from": "2026-01-01", "to": "2026-02-28", "dates": 59, "outcomes_as_of": "2026-03-01"},
+        "outputs": {"quarantined_rows": 7},
+        "code": "commit `abc`",
+    }
+    return CardFacts(**{**known, **more})
+
+
+def test_a_card_says_what_the_records_say() -> None:
+    text = model_card(facts_of())
+    for words in (
+        "# Model card: made_up v2",
+        "Valid rows: 1,234; set aside 7",
+        "| auc | 0.7000 | 0.6000 to 0.8000 | 0.7000 |",
+        "| brier | undefined | not known | undefined |",
+        "It has seen 59 days, 2026-01-01 to 2026-02-28: of other seasons nobody knows.",
+        "size and weight (+0.90)",
+        "Nobody has approved it.",
+        "What it is not for, nobody has written down",
+        "plimsoll reproduce the-run",
+        "**warned**",
+    ):
+        assert words in text
+    assert text.index("`colour` | category | 0.2000") < text.index("`size` | number | 0.1000"), (
+        "the most important first"
+    )
+    assert text.count("size and weight") == 1
+
+
+def test_a_card_names_its_use_and_who_approved_it() -> None:
+    config = facts_of().config | {"card": {"intended_use": "planning", "not_for": "claims", "contact": "desk"}}
+    approval = {
+        "by": "grace",
+        "as_of": "2026-03-02",
+        "identity": "verified",
+        "comment": "ok",
+        "evidence": {"bundle": "b"},
+    }
+    text = model_card(facts_of(config=config, approval=approval))
+    for words in ("Intended use: planning", "Not for: claims", "Contact: desk", "Approved by grace as of 2026-03-02"):
+        assert words in text
+
+
+def test_a_version_from_before_has_a_card_that_says_what_is_missing() -> None:
+    bare = facts_of(report={}, evidence={}, judged=[], missing=["There is no gate report: it was trained before."])
+    text = model_card(bare)
+    assert "There is no gate report" in text
+    assert "How good it is" not in text
+
+
+def test_a_card_as_a_page_is_whole_and_safe() -> None:
+    html = render_card(model_card(facts_of()), "made_up", 2, EVIL, "Written by a test.")
+    check(html)
+    assert EVIL not in html
+    for title in ("Data", "Inputs", "Limits", "Gates"):
+        assert f"<h2>{title}</h2>" in html
+    assert "<td" in html
+
+
+def test_the_configs_card_is_text_and_a_misspelt_field_is_named() -> None:
+    body = config_of().model_dump(mode="json")
+    assert check_config(ModelConfig, {**body, "card": {"not_for": "claims"}}, "x").card.not_for == "claims"
+    with pytest.raises(Exception, match="Did you mean not_for"):
+        check_config(ModelConfig, {**body, "card": {"notfor": "claims"}}, "x")
+
+
+def files(*names: str, columns: Any = COLUMNS, digest: str = "0") -> tuple[FileRef, ...]:
+    return tuple(FileRef(name, digest * 64, 10, 100, columns) for name in names)
+
+
+def snapshot(batch: tuple[FileRef, ...]) -> Snapshot:
+    return Snapshot("made_up", tuple(ref.name for ref in batch), "2026-01-09", {"batch": batch})
+
+
+def test_what_changed_in_the_data_is_told_by_table() -> None:
+    other = (("id", "string"), ("size", "float"), ("hue", "string"))
+    old = snapshot(files("2026-01-01", "2026-01-02", "2026-01-03"))
+    new = snapshot((*files("2026-01-02"), *files("2026-01-03", digest="1"), *files("2026-01-04", columns=other)))
+    found = table_change(old, new, "batch")
+    assert (found["came"]["from"], found["came"]["rows"]) == ("2026-01-04", 100)
+    assert found["went"]["from"] == "2026-01-01"
+    assert [one["file"] for one in found["rewritten"]] == ["2026-01-03"]
+    looked = table_change(old, new, "batch", lambda _, ref: {"k1": int(ref.digest[0]), "k2": 5, f"n{ref.digest[0]}": 1})
+    assert looked["rewritten"][0]["rows"] == {"came": 1, "went": 1, "other": 1}
+    assert table_change(old, new, "batch", lambda *_: None)["rewritten"][0]["rows"] is None
+    assert found["columns"] == {"new": ["hue (string)"], "gone": [], "type": ["size: double before, float now"]}
+    assert table_change(old, Snapshot("made_up", (), "", {}), "batch")["now"] == 0
+
+
+def view(config: Mapping[str, Any], commit: str) -> RunView:
+    code = {"commit": commit, "diff": ""}
+    environment = {
+        "python": "3.11",
+        "platform": "",
+        "cpu": "",
+        "cores": 2,
+        "lock": "l",
+        "settings": {},
+        "variables": [],
+    }
+    record = {"as_of": "2026-01-09", "model": "made_up", "parameters": {}, "code": code, "environment": environment}
+    return RunView({**record, "end": None}, config, {"a.py": commit}, {}, [snapshot(files("2026-01-01"))], {})
+
+
+def test_what_changed_since_the_champion_is_told_and_safe() -> None:
+    found = changes_between(view({"rounds": 10}, "c0"), view({"rounds": 20, "why": EVIL}, "c1"), 1)
+    assert found["config"][0] == "rounds: 10 before, 20 now"
+    assert "a.py changed" in found["code"]
+    html = changes_section(found)
+    assert EVIL not in html
+    assert "since version 1" in html
+    assert "no champion" in changes_section({})
+    assert "cannot be read" in changes_section({"missing": "it cannot be read"})
