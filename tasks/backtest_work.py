@@ -1,6 +1,6 @@
-"""The long work of a backtest, in worker processes: rows, models, losses, duels, and what nights showed.
+"""The long work of a backtest, in worker processes: rows, models, losses, duels, what nights showed; each kept at once.
 
-Each piece is kept as soon as it is made. What is handed over and back is small: rows lie in a folder, a file a date.
+What is handed over and back is small: rows lie in a folder, a file a date.
 """
 
 import tempfile

@@ -63,6 +63,7 @@ NO_RESULT = {
     "config_loading",
     "config_part",
     "model_config",
+    "drift_config",
     "backtest_parts",
     "standing",
     "diagnosis",
