@@ -1,7 +1,4 @@
-"""The long work of a backtest, in worker processes: rows, models, losses, duels, what nights showed; each kept at once.
-
-What is handed over and back is small: rows lie in a folder, a file a date.
-"""
+"""The long work of a backtest, in worker processes: rows, models, losses, duels, nights; each is kept at once."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
