@@ -1,12 +1,15 @@
 """The commands that compare: versions of a model side by side, and all models on one page."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli_look import Json, Model
 from flows.output import day_of, print_json, print_table, say, working
+
+if TYPE_CHECKING:
+    from tasks.workspace import Workspace
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -23,7 +26,7 @@ def compare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare versions that scored the same rows: quality, differences, cost, and what to do about each."""
+    """Compare versions that scored the same rows, or a family's models with others: quality, cost, what to do."""
     from plimsoll.compare_page import render_comparison
     from plimsoll.compared import cells, heads
     from tasks.comparing import compare_versions
@@ -31,6 +34,8 @@ def compare(
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
+    if workspace.members(model):
+        return _compare_members(workspace, model, days, day_of(until), as_json)
     workspace.model(model)
     with working(f"comparing the versions of {model}", as_json):
         found = compare_versions(workspace, model, days, day_of(until), datetime.now(UTC))
@@ -43,6 +48,18 @@ def compare(
     print_table("What to do", ["Version", "Recommended", "Why"], rows)
     say(found.sentence)
     return say(f"Page: {page}")
+
+
+def _compare_members(workspace: "Workspace", family: str, days: int, until: date | None, as_json: bool) -> None:
+    from tasks.family_comparing import compare_family, family_sentence
+
+    with working(f"comparing the models of {family}", as_json):
+        found = compare_family(workspace, family, days, until, datetime.now(UTC))
+    if as_json:
+        return print_json({"sentence": family_sentence(found), "members": [one.to_json() for one in found]})
+    rows = [row for one in found for row in one.rows]
+    print_table(f"{family}: each model and others on its rows", ["model", "loss", "gain over its own", ""], rows)
+    return say(family_sentence(found))
 
 
 def fleet(as_json: Json = False) -> None:

@@ -52,6 +52,7 @@ class Compared:
     undated: bool  # rows have no day, so those that a version learned from cannot be left out
     alike: tuple[str, ...]  # other models of the same rows and outcome
     versions: tuple[tuple[Facts, Beside, Recommendation], ...]
+    tables: int = 1  # comparisons of which this is one: a family's
 
     @property
     def sentence(self) -> str:
@@ -64,9 +65,10 @@ class Compared:
         many = "One version is" if count == 1 else f"{count} versions are"
         share = f" A share of {self.share:.1%} of the rows, drawn by key, stands for all." if self.share < 1 else ""
         share += " Among them are rows that a version learned from: the table has no days." if self.undated else ""
+        sure = f"{confidence_of_each(count * self.tables):.1%} confidence"
         said = (
             f"{many} compared with the champion on the rows of {self.first} to {self.last} that both scored, each with "
-            f"{confidence_of_each(count):.1%} confidence one way: that any is called better or worse by chance has a "
+            f"{sure} one way: that any is called better or worse by chance has a "
             f"probability of at most 5 %.{share} {self._like}"
         )
         return said.strip()

@@ -137,7 +137,8 @@ def direction(one: Mapping[str, Any]) -> str:
     if not one["places"]:
         return "a category"
     pairs = pd.DataFrame({"place": one["places"], "push": one["pushes"]}, dtype=float).rank()
-    rank = float(pairs["place"].corr(pairs["push"])) if pairs["place"].nunique() > 1 else 0.0
+    moves = pairs["place"].nunique() > 1 and pairs["push"].nunique() > 1  # a value that never changes pushes nothing
+    rank = float(pairs["place"].corr(pairs["push"])) if moves else 0.0
     if not abs(rank) >= DIRECTED:
         return "up or down, by the other inputs or in turns"
     return f"a high value {'raises' if rank > 0 else 'lowers'} the score"

@@ -69,13 +69,14 @@ def confidence_of_each(compared: int) -> float:
     return 1 - ERROR / (2 * max(compared, 1))
 
 
-def side_by_side(rows: pd.DataFrame, names: Sequence[str], task: str, seed: int) -> list[Beside]:
+def side_by_side(rows: pd.DataFrame, names: Sequence[str], task: str, seed: int, tables: int = 1) -> list[Beside]:
     """Return the figures of every version; the first is the champion.
 
+    tables is of how many such comparisons this is one: all of them together are held to the same chance of a mistake.
     rows has a day, an outcome (NaN while it is unknown) and the scores of each version under its name, NaN where it
     did not score the row.
     """
-    confidence = confidence_of_each(len(names) - 1)
+    confidence = confidence_of_each((len(names) - 1) * tables)
     return [_beside(rows, name, names[0], task, seed, confidence) for name in names]
 
 

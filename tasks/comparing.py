@@ -54,10 +54,13 @@ class _Side:
         return str(self.version.trained.facts.get("trained_through") or "")
 
 
-def compare_versions(workspace: Workspace, model: str, days: int, until: dt.date | None, now: dt.datetime) -> Compared:
+def compare_versions(
+    workspace: Workspace, model: str, days: int, until: dt.date | None, now: dt.datetime, tables: int = 1
+) -> Compared:
     """Compare the champion with all versions, of this and of like models, that scored the same rows of the last days.
 
-    until is a business date, the ledger's last one if None. Raises DataError without a champion or a scored batch.
+    until is a business date, the ledger's last one if None; tables, of how many comparisons this is one. Raises
+    DataError without a champion or a scored batch.
     """
     config, standing = workspace.model(model), standing_of(workspace, model)
     if standing.champion is None:
@@ -72,7 +75,7 @@ def compare_versions(workspace: Workspace, model: str, days: int, until: dt.date
         )
     share = min(1.0, MOST_ROWS / max(sum(int(b.facts["rows"]) for s in sides for b in s.batches.values()), 1))
     rows = _rows(workspace, config, sides, last.isoformat(), share)
-    beside = side_by_side(rows, [side.name for side in sides], config.task, config.estimator.seed)
+    beside = side_by_side(rows, [side.name for side in sides], config.task, config.estimator.seed, tables)
     read = Remembered()
     asks = {request.version for request in open_requests(standing.entries, now)}
     facts = [_facts(workspace, side, asks, last, read) for side in sides]
@@ -88,6 +91,7 @@ def compare_versions(workspace: Workspace, model: str, days: int, until: dt.date
         config.source.kind == "table",
         others,
         tuple(zip(facts, beside, told, strict=True)),
+        tables,
     )
 
 
@@ -123,7 +127,12 @@ def _role(standing: Standing, version: Version) -> Role:
 
 
 def _alike(other: ModelConfig, mine: ModelConfig) -> bool:
-    """Return whether another model scores the same rows and means the same by their outcome."""
+    """Return whether another model scores the same rows and means the same by their outcome.
+
+    Members of a family share no rows with each other, and all of theirs with a model of the whole batch.
+    """
+    if other.segment and mine.segment and other.segment != mine.segment:
+        return False
     fields = {"no_outcome", "delay_days"}  # words, and when it is looked at
     same_outcome = other.outcome.model_dump(exclude=fields) == mine.outcome.model_dump(exclude=fields)
     return (other.source.key, _place(other)) == (mine.source.key, _place(mine)) and same_outcome

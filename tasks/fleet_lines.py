@@ -22,7 +22,7 @@ def fleet_lines(workspace: Workspace, *, look: bool = True) -> list[FleetLine]:
     Without look a kept line is taken as it is: a hundred nightly runs would else fold each other's, and each of them
     writes its own. A model that cannot be read is a line too, and harms no other.
     """
-    return [_line(workspace, name, look) for name in workspace.models]
+    return [_line(workspace, name, look) for name in workspace.listed]
 
 
 def _line(workspace: Workspace, model: str, look: bool) -> FleetLine:

@@ -72,6 +72,11 @@ class Workspace:
         return tuple(sorted(one for name, _ in self._configs() for one in (self.members(name) or (name,))))
 
     @property
+    def listed(self) -> tuple[str, ...]:
+        """The names of all models, and by its own name a family whose template cannot be read: it harms no other."""
+        return tuple(sorted(one for name, _ in self._configs() for one in self._members_or_itself(name)))
+
+    @property
     def families(self) -> tuple[str, ...]:
         """The names of all configs that make one model for each value of a column."""
         return tuple(name for name, _ in self._configs() if self.members(name))
@@ -92,6 +97,12 @@ class Workspace:
             if name.startswith(f"{config}_") and (body := self._family(config).get(name)):
                 return check_config(ModelConfig, body, f"{self._shown(where)} ({name})")
         raise ConfigError(f"No model named {name!r} in configs/models.{nearest(name, list(self.models))}")
+
+    def _members_or_itself(self, name: str) -> tuple[str, ...]:
+        try:
+            return self.members(name) or (name,)
+        except ConfigError:
+            return (name,)
 
     def _configs(self) -> list[tuple[str, Path]]:
         return sorted((path.stem, path) for path in (self.root / "configs/models").glob("*.yaml"))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place
 
 Cli = Callable[..., Answer]
 FAMILY = "late_from"
@@ -57,6 +57,14 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
 
     assert plimsoll("check", "late_from_ewr", "--as-of", DAY).code == 0
     assert "late_from_ewr" in plimsoll("trace", rows["key"][0], "--date", DAY).out + plimsoll("models").out
+    assert plimsoll("score", MODEL, "--date", DAY, "--as-of", DAY).code == 0
+    beside = json.loads(plimsoll("compare", FAMILY, "--until", NEXT, "--json").out)["members"]
+    assert [one["model"] for one in beside] == [*MEMBERS]
+    ours, whole_batch = beside[0]["versions"]
+    assert (ours["role"], whole_batch["name"]) == ("champion", f"{MODEL} v1"), "a sibling shares no rows with it"
+    assert ours["rows"] == whole_batch["agreement"]["rows"] > 200, "on its own rows alone"
+    assert "has no champion to compare with" in beside[2]["fault"]
+    assert "surely better in 0" in plimsoll("compare", FAMILY, "--until", NEXT).out, "one night is too few to say"
     again = plimsoll("score", "late_from_ewr", "--date", DAY, "--as-of", DAY)
     assert (again.code, "1 committed before" in again.out) == (0, True)
 
@@ -72,6 +80,8 @@ def test_what_a_family_is_not_is_said_in_words(serving: Place, plimsoll: Cli) ->
     add_family(serving, "for_each: origin\n")
     refused = plimsoll("models")
     assert (refused.code, "plimsoll segments MODEL --by COLUMN" in refused.err) == (2, True)
+    (line,) = (one for one in json.loads(plimsoll("fleet", "--json").out) if one["model"] == FAMILY)
+    assert "for_each needs a column" in line["fault"], "the others are listed all the same"
     helped = plimsoll("segments", MODEL, "--by", "origin")
     assert (helped.code, "for_each" in helped.out) == (0, True), "the command that it names works meanwhile"
 

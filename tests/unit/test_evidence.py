@@ -198,6 +198,11 @@ def test_intervals_hold_the_value_and_few_days_have_none() -> None:
     assert metric_intervals(short)["auc"]["low"] is None
 
 
+def test_an_input_that_never_changes_or_never_pushes_has_no_direction() -> None:
+    for places, pushes in (([1.0, 1.0], [0.1, 0.2]), ([1.0, 2.0], [0.0, 0.0])):
+        assert direction({"places": places, "pushes": pushes}) == "up or down, by the other inputs or in turns"
+
+
 def test_contributions_are_shown_where_they_are_exact_and_never_guessed() -> None:
     bundle = BUNDLES["xgboost"]
     told = summary(bundle, bundle.encoder.encode(FRAME.head(60)), ["a", "word"])

@@ -1,0 +1,77 @@
+"""A family compared: each member's champion beside the models of the whole batch, on the member's rows."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from plimsoll.compared import Compared, cells
+from plimsoll.errors import PlimsollError
+from tasks.comparing import compare_versions
+from tasks.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class MemberCompared:
+    """What was found of one member, or why nothing was."""
+
+    model: str
+    found: Compared | None
+    fault: str = ""
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The member as lines of a table: its champion, then the other models of its rows."""
+        if self.found is None:
+            return [[self.model, self.fault, "", ""]]
+        told = zip(self.found.versions, cells(self.found), strict=True)
+        lines = [
+            [beside.name, row[2], "" if facts.role == "champion" else _gain(row), what.sentence]
+            for (facts, beside, what), row in told
+            if facts.role in ("champion", "other")
+        ]
+        return [[f"{self.model} {lines[0][0]}", *lines[0][1:]], *lines[1:]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {"model": self.model, **(self.found.to_json() if self.found else {"fault": self.fault})}
+
+
+def compare_family(
+    workspace: Workspace, family: str, days: int, until: dt.date | None, now: dt.datetime
+) -> list[MemberCompared]:
+    """Compare every member of a family, all of them held to one chance of a mistake; one that cannot be is told why."""
+    members = workspace.members(family)
+    return [_compared(workspace, name, days, until, now, len(members)) for name in members]
+
+
+def _compared(
+    workspace: Workspace, model: str, days: int, until: dt.date | None, now: dt.datetime, tables: int
+) -> MemberCompared:
+    try:
+        return MemberCompared(model, compare_versions(workspace, model, days, until, now, tables))
+    except PlimsollError as error:
+        return MemberCompared(model, None, str(error))
+
+
+def _gain(row: list[str]) -> str:
+    """Return the cell of the gain, which stands before agreement, cost, age and drift."""
+    return row[-5]
+
+
+def family_sentence(found: list[MemberCompared]) -> str:
+    """Return for how many members a model of the whole batch is surely better or worse than their own."""
+    others = [
+        contender
+        for member in found
+        if member.found
+        for facts, beside, _ in member.found.versions
+        if facts.role == "other" and (contender := facts.contender(beside, 0))
+    ]
+    if not others:
+        return "No other model scores the rows of this family, so nothing says whether one for all would do as well."
+    better, worse = (sum(one.surely == word for one in others) for word in ("worse", "better"))
+    return (
+        f"Of {len(others)} comparisons with a model of the whole batch, the member's own is surely better in {better}, "
+        f"surely worse in {worse}, and not surely different in {len(others) - better - worse}; that any of this is "
+        "said by chance has a probability of at most 5 %. Where it is not surely better, one model for all is enough."
+    )
