@@ -11,6 +11,7 @@ from plimsoll.run_record import read_record
 from plimsoll.standing import Version
 from plimsoll.verification import Finding
 from tasks.mlflow_registry import connected, log_files
+from tasks.mlflow_roles import candidates_of
 from tasks.records import Run
 from tasks.workspace import Workspace
 
@@ -42,7 +43,7 @@ def changed_reading(workspace: Workspace, model: str, version: Version) -> Itera
     for name, digest in asked.items():
         found = there.get(name)
         if found is None or sha256_hex(found) != digest:
-            where = f"MLflow {model} v{version.number} {READING}/{name}"
+            where = f"MLflow {candidates_of(model)} v{version.number} {READING}/{name}"
             what = "is gone" if found is None else "was changed"
             yield Finding(
                 where, f"{where} {what}. What people read is object {digest[:12]} in the store: copy it back."
@@ -50,8 +51,16 @@ def changed_reading(workspace: Workspace, model: str, version: Version) -> Itera
 
 
 def _files(client: Any, mlflow_run: str) -> dict[str, bytes]:
-    """Return the files of the folder by name, none where there is no such folder."""
-    if READING not in {found.path for found in client.list_artifacts(mlflow_run)}:
+    """Return the files of the folder by name, none where there is no such folder, or where MLflow lost the run."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        there = {found.path for found in client.list_artifacts(mlflow_run)}
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        there = set()
+    if READING not in there:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(client.download_artifacts(mlflow_run, READING, folder))

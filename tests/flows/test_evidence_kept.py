@@ -13,6 +13,7 @@ from plimsoll.approval_page import evidence_markdown
 from plimsoll.digest import canonical_json, sha256_hex
 from plimsoll.ledger import read_ledger
 from tasks.mlflow_registry import connect
+from tasks.mlflow_roles import candidates_of
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place, change, damage
 
 Cli = Callable[..., Answer]
@@ -53,7 +54,7 @@ def test_what_was_approved_is_what_was_seen(waiting: Place, plimsoll: Cli) -> No
     assert "[Model card](http://x/v1-card.html)" in evidence_markdown(request, None, [], "http://x/v1.html")
     artifacts = sorted(path.name for path in (waiting.home / "mlflow").rglob("reading/*"))
     assert artifacts == ["v1-card.html", "v1-card.md", "v1.html", "v1.json"]
-    described = connect(waiting.workspace).get_model_version(MODEL, "1").description
+    described = connect(waiting.workspace).get_model_version(candidates_of(MODEL), "1").description
     assert "v1-card.html" in described
     assert "Not for: Telling passengers" in described
     card = plimsoll("card", MODEL, 1, "--out", folder / "card.md")

@@ -78,6 +78,7 @@ def test_the_night_the_clocks_are_changed_is_one_batch_and_sees_what_was_publish
     serving: Place, plimsoll: Cli, raw: tuple[pd.DataFrame, pd.DataFrame], date: str
 ) -> None:
     deliver(serving, raw, date)
+    serving.configure("max_age_days: 60", "max_age_days: 400")  # in autumn it would be trained anew, on no days
     for _ in range(2):
         assert plimsoll("score", MODEL, "--date", date, "--as-of", date).code == 0
     files = {p.relative_to(serving.home).as_posix(): p.read_bytes() for p in serving.home.rglob("*") if p.is_file()}
