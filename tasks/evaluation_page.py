@@ -17,6 +17,7 @@ from tasks.candidates import page_path
 from tasks.cards import card_facts
 from tasks.judging import TOLD, Report
 from tasks.mlflow_card import READING, log_reading
+from tasks.mlflow_lineage import describe
 from tasks.pages import report_url, write_page
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
@@ -37,8 +38,16 @@ def publish_candidate(run: Run, version: int, bundle: Bundle, report: Report) ->
     written = {name: write_page(path.with_name(name), text) for name, text in files.items()}
     run.outputs[READING] = {name: put_object(run.store, text.encode()) for name, text in files.items()}
     log_reading(run, {name: text.encode() for name, text in files.items()})
+    _describe(run, version, report_url(run.workspace, path), found.card)
     _publish(run, version, report, written, found.card)
     return str(path)
+
+
+def _describe(run: Run, version: int, page: str, card: str) -> None:
+    """Let MLflow's description of a version carry its card."""
+    known, mlflow_run = run.standing().version(version), str(run.outputs.get("mlflow_run", ""))
+    if known and mlflow_run:
+        describe(run, version, mlflow_run, page, known.trained, card)
 
 
 def gather_candidate(run: Run, version: int, bundle: Bundle, report: Report) -> Candidate:

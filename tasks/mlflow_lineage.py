@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DIGEST_LENGTH = 36  # MLflow's limit; the source holds the whole id
 SOURCE_TYPE = "plimsoll_snapshot"
 TYPES = {"double": "double", "float": "float", "int64": "long", "int32": "integer", "bool": "boolean"}
+LONGEST = 5000  # characters of a version's description in MLflow's database
+CUT = "\n\n… The whole card is linked above, and lies among the artifacts of the run in reading/."
 RECORD = "run_record.json"
 
 
@@ -88,25 +90,33 @@ def link_version(run: "Run", version: int, mlflow_run: str, entry: Entry) -> Non
     workspace, model = run.workspace, candidates_of(run.config.model)
     page = report_url(workspace, workspace.reports / run.config.model / f"v{version}.html")
     tags = {"plimsoll.ledger_entry": f"{entry.n}:{entry.digest}", "plimsoll.page": page}
-    words = description_of(run, page, entry)
     with connected(workspace, f"tag {model} v{version}") as client:
         for name, value in tags.items():
             client.set_tag(mlflow_run, name, value)
             client.set_model_version_tag(model, str(version), name, value)
+    describe(run, version, mlflow_run, page, entry)
+
+
+def describe(run: "Run", version: int, mlflow_run: str, page: str, entry: Entry, card: str = "") -> None:
+    """Write what MLflow shows above a run and its version."""
+    model, words = candidates_of(run.config.model), description_of(run, page, entry, card)
+    with connected(run.workspace, f"describe {model} v{version}") as client:
         client.set_tag(mlflow_run, "mlflow.note.content", words)
         client.update_model_version(model, str(version), description=words)
 
 
 def description_of(run: "Run", page: str, entry: Entry, card: str = "") -> str:
-    """Return what MLflow shows above a run and its version, as markdown; card, a model card's, follows what links."""
+    """Return what MLflow shows above a run and its version, as markdown; card, a model card's, follows the links.
+
+    A card that is too long for MLflow's column ends early, and says where the rest is.
+    """
     prefect = run.start.prefect_run_id
-    card = f"{page.removesuffix('.html')}-card.html"  # also among the artifacts of the run, as reading/
     links = [
         f"[Page about this version]({page})",
-        f"[Model card]({card})",
+        f"[Model card]({page.removesuffix('.html')}-card.html)",  # also among the artifacts of the run, as reading/
         *([f"[Prefect run]({prefect_url(prefect)})"] if prefect else []),
     ]
-    return "\n\n".join(
+    words = "\n\n".join(
         [
             run.config.purpose,
             *_use(run.config.card),
@@ -116,6 +126,7 @@ def description_of(run: "Run", page: str, entry: Entry, card: str = "") -> str:
             *([card] if card else []),
         ]
     )
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - len(CUT)].rpartition(chr(10))[0]}{CUT}"
 
 
 def _use(card: CardText) -> list[str]:

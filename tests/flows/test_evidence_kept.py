@@ -56,6 +56,8 @@ def test_what_was_approved_is_what_was_seen(waiting: Place, plimsoll: Cli) -> No
     assert artifacts == ["v1-card.html", "v1-card.md", "v1.html", "v1.json"]
     described = connect(waiting.workspace).get_model_version(candidates_of(MODEL), "1").description
     assert "v1-card.html" in described
+    assert "## Metrics" in described or "## Data" in described, "the description carries the card"
+    assert len(described) <= 5000
     assert "Not for: Telling passengers" in described
     card = plimsoll("card", MODEL, 1, "--out", folder / "card.md")
     assert card.code == 0
