@@ -9,7 +9,10 @@ from flows.cli_look import Json, Model
 from flows.output import day_of, print_json, print_result, print_table, working
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from plimsoll.approval import Request
+    from tasks.family_decisions import Decided
     from tasks.workspace import Workspace
 
 Who = Annotated[str, typer.Option("--as", help="Your name in configs/approvers.yaml.")]
@@ -153,9 +156,17 @@ def _decide_all(
     with working(f"{decision} {family}", as_json):
         done = decide_family(workspace, family, requests, decision, who, comment, code)
     if as_json:
-        return print_json([vars(one) for one in done])
+        print_json([vars(one) for one in done])
+        return _require_all(done)
     said = [[one.model, f"v{one.version}", "yes" if one.accepted else "no", one.sentence] for one in done]
-    return print_table("Decided", ["model", "version", "accepted", ""], said)
+    print_table("Decided", ["model", "version", "accepted", ""], said)
+    return _require_all(done)
+
+
+def _require_all(done: "Sequence[Decided]") -> None:
+    """End as a refusal when any decision was refused, as that about a single model does."""
+    if not all(one.accepted for one in done):
+        raise typer.Exit(2)
 
 
 def _page(workspace: "Workspace", request: "Request") -> str:

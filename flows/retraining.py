@@ -59,7 +59,7 @@ def _by_deployment(name: str, given: dict[str, Any], key: str) -> dict[str, Any]
     from tasks.prefect_api import start_run
 
     model = given["model"]
-    flow_run = start_run("train-model", name, given, key, ["retrain"], f"retrain {model} {given['as_of']}")
+    flow_run = start_run("train-model", name, given, f"{model}:{key}", ["retrain"], f"retrain {model} {given['as_of']}")
     if flow_run is None:
         raise ServerError(
             f"The retrain of {given['as_of']} was not started: Prefect has no deployment train-model/{name}. Make it: "

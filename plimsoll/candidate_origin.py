@@ -55,5 +55,5 @@ def config_section(config: ModelConfig) -> Html:
     """Return the section about the effective config."""
     body = config.model_dump(mode="json", exclude={"features", "purpose"})
     text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=100)
-    shown = more(f"configs/models/{config.model}.yaml, with every default filled in", el("pre", text))
+    shown = more(f"configs/models/{config.deployment}.yaml, with every default filled in", el("pre", text))
     return section("Config", shown)

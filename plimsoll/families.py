@@ -36,6 +36,8 @@ class ForEach(Part):
         """Return a list of values as values for which nothing is different."""
         if not isinstance(given, list):
             return {value: own or {} for value, own in given.items()} if isinstance(given, dict) else given
+        if strange := [one for one in given if not isinstance(one, str | int | bool)]:
+            raise ValueError(f"lists {strange[0]!r}; with something of their own values are a mapping, as EWR: {{}}")
         if twice := sorted({str(value) for value in given if given.count(value) > 1}):
             raise ValueError(f"names {', '.join(twice)} twice")
         return {value: {} for value in given}
@@ -56,6 +58,8 @@ def members_of(body: Mapping[str, Any], where: str) -> dict[str, dict[str, Any]]
     read, and for two values that would give one name.
     """
     family = str(body.get("model", ""))
+    if "segment" in body:
+        raise ConfigError(f"{where}: segment and for_each exclude each other, found both. Take one of them out.")
     asked = check_config(ForEach, _mapping(body["for_each"], where), f"{where}: for_each")
     found: dict[str, dict[str, Any]] = {}
     for value, own in asked.values.items():

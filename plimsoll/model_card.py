@@ -91,6 +91,8 @@ def _data(facts: CardFacts) -> Iterator[str]:
     source, outcome, snapshot = facts.config["source"], facts.config["outcome"], facts.snapshot
     place = source.get("path") or next((k for k in ("sql", "delta") if source.get(k)), "")
     yield f"- Source: {place}, one row per {', '.join(source['key'])}"
+    if segment := facts.config.get("segment"):
+        yield f"- Only rows with {segment['column']} {segment['value']}: a segment of the batch"
     if lookups := [one["name"] for one in source.get("lookups", ())]:
         yield f"- Joined to it: {', '.join(lookups)}"
     dates = f"{snapshot['from']} to {snapshot['to']}, {snapshot['dates']} dates" if snapshot.get("dates") else ""

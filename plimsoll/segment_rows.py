@@ -12,7 +12,7 @@ from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
 from plimsoll.families import Segment
 from plimsoll.model_config import ModelConfig
-from plimsoll.validation import Verdict
+from plimsoll.validation import BadRow, Verdict
 
 SHOWN = 8  # values that a sentence lists
 
@@ -29,17 +29,37 @@ def segment_frame(frame: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
 def segment_batch(rows: Assembled, verdict: Verdict, config: ModelConfig, scratch: Path) -> tuple[Assembled, Verdict]:
     """Return the rows of the config's segment with what the verdict on the whole batch says of them.
 
-    What stops the batch stops the segment. Raises DataError when no row belongs to it, naming the values that are
-    there: a batch without rows is not scored, and somebody should know.
+    What stops the batch stops the segment. So do bad values of the segment's own column, where they are more than may
+    be set aside: nobody knows whose rows they are. Raises DataError when no row belongs to the segment, naming the
+    values that are there: a batch without rows is not scored, and somebody should know.
     """
     if config.segment is None:
         return rows, verdict
+    if said := _nobodys(rows, verdict, config):
+        return rows, replace(verdict, stops=(*verdict.stops, said))
     mine = _kept(rows, config, scratch)
     if not mine.rows:
         raise DataError(_none(rows, config.segment, config.model))
-    keys = {key for chunk in mine.chunks([KEY]) for key in chunk[KEY]}
-    bad = tuple(row for row in verdict.bad_rows if row.key in keys)
+    bad = tuple(_bad_rows_of(mine, verdict))
     return mine, replace(verdict, rows=mine.rows, bad_rows=bad)
+
+
+def _nobodys(rows: Assembled, verdict: Verdict, config: ModelConfig) -> str:
+    """Return why a batch cannot be shared out, empty when it can."""
+    column, most = config.segment and config.segment.column, config.scoring.max_quarantined_share
+    lost = {row.key for row in verdict.bad_rows if row.column == column}
+    if len(lost) <= most * rows.rows:
+        return ""
+    return (
+        f"{len(lost)} of the batch's {rows.rows} rows have a bad {column}, so nobody knows whose they are "
+        f"(scoring.max_quarantined_share allows {most:.1%})"
+    )
+
+
+def _bad_rows_of(mine: Assembled, verdict: Verdict) -> Iterator[BadRow]:
+    bad = {row.key for row in verdict.bad_rows}
+    keys = {key for chunk in mine.chunks([KEY]) for key in chunk[KEY][chunk[KEY].isin(bad)]} if bad else set()
+    return (row for row in verdict.bad_rows if row.key in keys)
 
 
 def _kept(rows: Assembled, config: ModelConfig, scratch: Path) -> Assembled:
@@ -63,10 +83,13 @@ def _is_of(frame: pd.DataFrame, segment: Segment) -> pd.Series:
             f"segment.column {segment.column} is not among the batch's columns, its lookups' and its features'."
             f"{nearest(segment.column, [str(c) for c in frame.columns])}"
         )
-    column = frame[segment.column]
-    if isinstance(segment.value, str):
-        return column.astype(str) == segment.value
-    return column == segment.value
+    column, value = frame[segment.column], segment.value
+    if isinstance(value, str) == pd.api.types.is_numeric_dtype(column) and column.notna().any():
+        raise DataError(
+            f"segment.value {value!r} is {'text' if isinstance(value, str) else 'no text'}, and {segment.column} holds "
+            f"{column.dtype}, such as {column.dropna().iloc[0]!r}. Write the value as the column has it."
+        )
+    return column.astype(object) == value
 
 
 def _none(rows: Assembled, segment: Segment, model: str) -> str:

@@ -43,6 +43,7 @@ from plimsoll import (
     row_parts,
     score_reference,
     score_sketch,
+    segment_rows,
     slice_gate,
     slice_search,
     stability_gate,
@@ -72,6 +73,7 @@ TRAINING = (
     metrics,
     profile,
     row_parts,
+    segment_rows,
     training,
     training_rows,
     unseen_losses,
@@ -135,6 +137,7 @@ class Made:
         return {
             "outcome": self.config.outcome.model_dump(mode="json"),
             "quarantined": self.config.scoring.max_quarantined_share,
+            "segment": [segment.column, segment.value] if (segment := self.config.segment) else None,
             "lock": sha256_file(self.workspace.root / LOCK),
             "format": FORMAT,
         }

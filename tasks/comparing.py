@@ -10,7 +10,7 @@ import pandas as pd
 from plimsoll.approval import open_requests
 from plimsoll.assembly import outcome_values, read_part
 from plimsoll.compared import Compared, Facts
-from plimsoll.errors import DataError
+from plimsoll.errors import ConfigError, DataError
 from plimsoll.key_hash import BITS, key_hashes
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
@@ -101,9 +101,7 @@ def _sides(
     """Return what scored in some days, the champion first, and the names of other models of the same rows."""
     mine = [_side(config, standing, v, first, last) for v in standing.versions]
     scored = sorted((s for s in mine if s.batches), key=lambda s: (s.role != "champion", s.version.number))
-    like = [
-        other for name in workspace.models if name != config.model and _alike(other := workspace.model(name), config)
-    ]
+    like = [other for name in workspace.listed if name != config.model and (other := _like(workspace, name, config))]
     for other in like:
         theirs = standing_of(workspace, other.model)
         if theirs.champion and (v := theirs.version(theirs.champion)):
@@ -126,16 +124,29 @@ def _role(standing: Standing, version: Version) -> Role:
     return "former" if version.state == "former" else "challenger"
 
 
+def _like(workspace: Workspace, name: str, mine: ModelConfig) -> ModelConfig | None:
+    """Return another model's config where it is about the same rows; one that cannot be read harms nobody here."""
+    try:
+        other = workspace.model(name)
+    except ConfigError:
+        return None
+    return other if _alike(other, mine) else None
+
+
 def _alike(other: ModelConfig, mine: ModelConfig) -> bool:
     """Return whether another model scores the same rows and means the same by their outcome.
 
-    Members of a family share no rows with each other, and all of theirs with a model of the whole batch.
+    A model of the whole batch scores all rows of a segment; one of another segment, or of a part, does not.
     """
-    if other.segment and mine.segment and other.segment != mine.segment:
+    if other.segment and _segment(other) != _segment(mine):
         return False
     fields = {"no_outcome", "delay_days"}  # words, and when it is looked at
     same_outcome = other.outcome.model_dump(exclude=fields) == mine.outcome.model_dump(exclude=fields)
     return (other.source.key, _place(other)) == (mine.source.key, _place(mine)) and same_outcome
+
+
+def _segment(config: ModelConfig) -> tuple[str, object] | None:
+    return (config.segment.column, config.segment.value) if config.segment else None
 
 
 def _place(config: ModelConfig) -> dict[str, Any]:

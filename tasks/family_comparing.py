@@ -63,15 +63,18 @@ def family_sentence(found: list[MemberCompared]) -> str:
     others = [
         contender
         for member in found
-        if member.found
+        if member.found  # the others say why not, in their line
         for facts, beside, _ in member.found.versions
         if facts.role == "other" and (contender := facts.contender(beside, 0))
     ]
     if not others:
-        return "No other model scores the rows of this family, so nothing says whether one for all would do as well."
-    better, worse = (sum(one.surely == word for one in others) for word in ("worse", "better"))
+        return "No model of the whole batch scored the same rows, so nothing says whether one for all would do as well."
+    judged = [one for one in others if one.gain is not None]
+    better, worse = (sum(one.surely == word for one in judged) for word in ("worse", "better"))
+    early = f" {len(others) - len(judged)} have too few nights to say." if len(judged) < len(others) else ""
     return (
-        f"Of {len(others)} comparisons with a model of the whole batch, the member's own is surely better in {better}, "
-        f"surely worse in {worse}, and not surely different in {len(others) - better - worse}; that any of this is "
-        "said by chance has a probability of at most 5 %. Where it is not surely better, one model for all is enough."
+        f"Of {len(judged)} comparisons with a model of the whole batch, the member's own is surely better in {better}, "
+        f"surely worse in {worse}, and not surely different in {len(judged) - better - worse}; that any of this is "
+        f"said by chance has a probability of at most 5 %.{early} Where a member's own is not surely better after a "
+        "month, one model for all is enough."
     )

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from plimsoll.approval import Request, check_decision, open_requests
 from plimsoll.approvers_config import approver_named
-from plimsoll.errors import ApprovalError
+from plimsoll.errors import ApprovalError, PlimsollError
 from plimsoll.ledger import read_ledger
 from tasks.approvals import release_waiting, submit_decision
-from tasks.identity import verify_code
+from tasks.identity import Verified, verify_code
 from tasks.requests import current_evidence
 from tasks.workspace import Workspace
 
@@ -62,13 +62,33 @@ def decide_family(
     for request in requests:
         said, accepted = refused.get(request.name, ""), False
         if not said:
-            outcome = submit_decision(
-                workspace, request.model, request.version, decision, who, comment, now=now, verified=verified
-            )
-            said, accepted = outcome.sentence, outcome.accepted
-            release_waiting(workspace, request.model, request.version)
+            said, accepted = _decide(workspace, request, decision, who, comment, code, now, verified)
         decided.append(Decided(request.model, request.version, accepted, said))
     return decided
+
+
+def _decide(
+    workspace: Workspace,
+    request: Request,
+    decision: str,
+    who: str,
+    comment: str,
+    code: str,
+    now: datetime,
+    verified: Verified,
+) -> tuple[str, bool]:
+    """Enter one decision by a code that was used up; what goes wrong with one member ends no other's."""
+    about = workspace, request.model, request.version
+    try:
+        outcome = submit_decision(*about, decision, who, comment, code=code, now=now, verified=verified)
+    except PlimsollError as error:
+        return str(error), False
+    try:
+        if outcome.accepted:
+            release_waiting(*about)
+    except PlimsollError as error:  # the ledger has decided
+        return f"{outcome.sentence} Its waiting run was not released: {error}", True
+    return outcome.sentence, outcome.accepted
 
 
 def _refusals(

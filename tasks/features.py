@@ -18,7 +18,9 @@ def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | 
     name = str(config.features.function).partition(":")[2]
     spec = importlib.util.spec_from_file_location(f"configs_features_{path.stem}", path)
     if not path.is_file() or spec is None or spec.loader is None:
-        raise ConfigError(f"configs/models/{config.model}.yaml: features.function needs {path}, which does not exist.")
+        raise ConfigError(
+            f"configs/models/{config.deployment}.yaml: features.function needs {path}, which does not exist."
+        )
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -124,14 +124,16 @@ def runs_of(
     from prefect.client.schemas.filters import DeploymentFilter, FlowFilter, FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
+    asked: dict[str, Any] = {
+        "flow_filter": FlowFilter.model_validate({"name": {"any_": [flow_name]}}),
+        "deployment_filter": DeploymentFilter.model_validate({"name": {"any_": [deployment_name]}}),
+        "flow_run_filter": FlowRunFilter.model_validate({"state": {"name": {"any_": [state]}}}) if state else None,
+        "sort": FlowRunSort.EXPECTED_START_TIME_DESC,
+    }
     with connected() as client:
-        runs = client.read_flow_runs(
-            flow_filter=FlowFilter.model_validate({"name": {"any_": [flow_name]}}),
-            deployment_filter=DeploymentFilter.model_validate({"name": {"any_": [deployment_name]}}),
-            flow_run_filter=FlowRunFilter.model_validate({"state": {"name": {"any_": [state]}}}) if state else None,
-            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-            limit=PAGE,
-        )
+        runs = client.read_flow_runs(**asked, limit=PAGE)
+        while len(runs) % PAGE == 0 and (more := client.read_flow_runs(**asked, limit=PAGE, offset=len(runs))):
+            runs += more  # all of a family's runs are those of one deployment
     mine = [run for run in runs if parameters.items() <= run.parameters.items()]
     return [RunOf(str(run.id), bool(run.state and run.state.is_final()), _busy_since(run.state)) for run in mine]
 

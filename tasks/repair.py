@@ -89,7 +89,7 @@ def _by_model(seen: Verification) -> dict[str, list[Finding]]:
 def _recorded(workspace: Workspace, model: str) -> Any:
     if model in ("", PEOPLE):
         return recording_platform("repair", None, {})
-    if model not in workspace.models:
+    if model not in workspace.listed:
         raise ConfigError(
             f"Something of {model} is to be repaired, but it has no config. Put configs/models/{model}.yaml back."
         )

@@ -72,6 +72,12 @@ def read_original(workspace: Workspace, run_id: str) -> Original:
     return Original(run_id, model, int(trained["version"]), record, _facts(store, record, trained, judged))
 
 
+def _suite_of(store: Store, record: Mapping[str, Any]) -> str:
+    """Return the name of the suite that judged a run's batches: as its config asks, its family's, or the model's."""
+    config = get_json(store, record["config"])
+    return str(config.get("suite") or (config.get("segment") or {}).get("family") or record["model"])
+
+
 def _facts(
     store: Store, record: Mapping[str, Any], trained: Mapping[str, Any], judged: Mapping[str, Any]
 ) -> TrainingFacts:
@@ -80,7 +86,7 @@ def _facts(
     return TrainingFacts(
         data=trained["snapshot"],
         config=outputs.get("settled_config") or record["config"],  # with what a search found: it is not repeated
-        suite=f"great_expectations/expectations/{record['model']}.json",
+        suite=f"great_expectations/expectations/{_suite_of(store, record)}.json",
         tree=recorded_tree(store, record["code"]),
         packages=recorded_packages(store, machine),
         python=machine["python"],

@@ -67,7 +67,8 @@ def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
     """
     record = read_record(workspace.archive, request.run) if request.run else None
     found = {name: _object_digest(workspace, digest) for name, digest in request.evidence.items()}
-    found["gate_report"] = _report_digest(workspace, request.evidence["gate_report"])
+    if "gate_report" in request.evidence:
+        found["gate_report"] = _report_digest(workspace, request.evidence["gate_report"])
     found["bundle"] = _bundle_digest(workspace, request)
     found["code"] = str(record["code"]["tree"]) if record else GONE
     return found

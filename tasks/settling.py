@@ -22,8 +22,8 @@ def require_question(run: Run, search: bool) -> None:
     """Raise UserError when a search is asked for and the config says nothing about what to search."""
     if search and run.config.search is None and run.config.shrink is None:
         raise UserError(
-            f"configs/models/{run.config.model}.yaml has no part search or shrink, so --search has nothing to look "
-            "for. docs/tuning.md says how to write one."
+            f"configs/models/{run.config.deployment}.yaml has no part search or shrink, so --search has nothing to "
+            "look for. docs/tuning.md says how to write one."
         )
 
 

@@ -98,7 +98,7 @@ def verify(
 
 def _models(workspace: Workspace) -> list[str]:
     keys = (key.split("/") for prefix in ("heads/", "ledger/") for key in workspace.store.keys(prefix))
-    return sorted({parts[1] for parts in keys if len(parts) > 2} | set(workspace.models))
+    return sorted({parts[1] for parts in keys if len(parts) > 2} | set(workspace.listed))
 
 
 def _check_ledgers(search: _Search, models: Iterable[str]) -> dict[str, Standing]:

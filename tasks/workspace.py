@@ -91,12 +91,13 @@ class Workspace:
             raise ConfigError(
                 f"{name} is a family of {len(members)} models: {few_of(members)}. This needs one of them."
             )
-        for config, where in self._configs():
-            if config == name:
-                return _checked(parse_yaml(where.read_text(), self._shown(where)), name, self._shown(where))
-            if name.startswith(f"{config}_") and (body := self._family(config).get(name)):
+        path = self.root / "configs/models" / f"{name}.yaml"
+        if FILE_NAME.fullmatch(name) and path.is_file():
+            return _checked(parse_yaml(path.read_text(), self._shown(path)), name, self._shown(path))
+        for family, where in self._configs():
+            if name.startswith(f"{family}_") and (body := self._family(family).get(name)):
                 return check_config(ModelConfig, body, f"{self._shown(where)} ({name})")
-        raise ConfigError(f"No model named {name!r} in configs/models.{nearest(name, list(self.models))}")
+        raise ConfigError(f"No model named {name!r} in configs/models.{nearest(name, list(self.listed))}")
 
     def _members_or_itself(self, name: str) -> tuple[str, ...]:
         try:
@@ -115,7 +116,20 @@ class Workspace:
         members = _members(path.read_text(), name, where := self._shown(path))
         if taken := sorted(set(members) & {stem for stem, _ in self._configs()}):
             raise ConfigError(f"{where}: for_each makes {taken[0]}, which has a config of its own. Rename one of them.")
+        for other in (stem for stem, _ in self._configs() if stem != name and _may_share(stem, name)):
+            if shared := sorted(set(members) & set(self._made_by(other))):
+                raise ConfigError(
+                    f"{where}: for_each makes {shared[0]}, and so does that of {other}. Rename one of them."
+                )
         return members
+
+    def _made_by(self, family: str) -> dict[str, dict[str, Any]]:
+        """Return what a template makes, whatever others make; nothing where it cannot be read."""
+        path = self.root / "configs/models" / f"{family}.yaml"
+        try:
+            return _members(path.read_text(), family, self._shown(path))
+        except ConfigError:
+            return {}
 
     def _shown(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -131,6 +145,11 @@ def few_of(names: Sequence[str]) -> str:
     return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
+def _may_share(one: str, other: str) -> bool:
+    """Return whether two templates could make a model of one name: its name begins with both of theirs."""
+    return one.startswith(f"{other}_") or other.startswith(f"{one}_")
+
+
 @lru_cache(maxsize=64)
 def _members(text: str, name: str, where: str) -> dict[str, dict[str, Any]]:
     """Return the configs of a family's members, none when the text is no template; not to be changed."""
@@ -143,6 +162,8 @@ def _members(text: str, name: str, where: str) -> dict[str, dict[str, Any]]:
 def _checked(body: dict[str, Any], name: str, where: str) -> ModelConfig:
     config = check_config(ModelConfig, body, where)
     _require_name(body, name, where)
+    if config.segment and config.segment.family:
+        raise ConfigError(f"{where}: segment.family is written by for_each alone; leave it out.")
     return config
 
 

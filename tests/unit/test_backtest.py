@@ -43,13 +43,16 @@ from plimsoll.bundle import Reference
 from plimsoll.config_loading import parse_config
 from plimsoll.drift_config import Drift
 from plimsoll.errors import ConfigError, DataError
+from plimsoll.families import Segment
 from plimsoll.gate_result import GateResult
 from plimsoll.model_config import ModelConfig
 from plimsoll.night_verdict import Observed
 from plimsoll.profile import plan_profile, profile_batch
 from plimsoll.quality_threshold import threshold_curve
+from plimsoll.snapshot import FileRef, Snapshot
 from tasks import backtest_keys, landing
 from tasks.backtests import read_policies
+from tasks.workspace import open_workspace
 
 FIRST = "2013-04-01"
 CONFIG = parse_config(ModelConfig, Path("configs/models/flight_delay.yaml").read_text(), "the demo's")
@@ -369,3 +372,17 @@ def test_a_policy_file_that_is_missing_or_has_the_name_of_another_is_refused(tmp
     for name in ("never", "every_7_days", "Drift-alone", "configured"):
         with pytest.raises(ConfigError, match=r"that every backtest has. A policy is called as its file: rename it"):
             refuse_names([name], rival_names())
+
+
+def test_what_is_kept_of_a_segment_is_not_taken_for_another_ones() -> None:
+    workspace = open_workspace()
+    ref = FileRef("2013-03-01", "f" * 64, 10, 1, (("origin", "string"),))
+    snapshot = Snapshot("flight_delay", ("2013-03-01",), "2013-03-02", {"batch": (ref,)}, {})
+    config = workspace.model("flight_delay")
+
+    def made(value: str | None) -> backtest_keys.Made:
+        segment = Segment(column="origin", value=value) if value else None
+        return backtest_keys.Made(workspace, config.model_copy(update={"segment": segment}), snapshot)
+
+    keys = [(one.history(), one.model(["2013-03-01"])) for one in map(made, (None, "EWR", "LGA"))]
+    assert len({key for pair in keys for key in pair}) == 6

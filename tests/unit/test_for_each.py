@@ -1,5 +1,6 @@
 """Families: what a template makes, and the rows that each member is about."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from plimsoll.families import LONGEST, members_of
 from plimsoll.model_config import ModelConfig
 from plimsoll.segment_rows import segment_batch, segment_frame
 from plimsoll.validation import BadRow, Verdict
-from tasks.workspace import open_workspace
+from tasks.workspace import Workspace, open_workspace
 
 WHERE = "configs/models/late.yaml"
 CONFIG = open_workspace().model("flight_delay")
@@ -61,12 +62,50 @@ def test_each_value_gets_a_model_with_its_name_its_words_and_what_is_different_f
         ([], "at least 1"),
         ({"EWR": {"model": "other"}}, "its own model"),
         ("EWR", "dictionary"),
+        ([{"EWR": {}}, "LGA"], "are a mapping, as EWR: {}"),
+        ([["EWR"]], "are a mapping, as EWR: {}"),
     ],
 )
 def test_a_template_that_cannot_be_is_refused_in_words(values: object, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         members_of(template(values), WHERE)
     assert str(caught.value).startswith(WHERE)
+
+
+def test_a_template_has_no_segment_of_its_own() -> None:
+    with pytest.raises(ConfigError, match="segment and for_each exclude each other"):
+        members_of(template(["EWR"], segment={"column": "origin", "value": "EWR"}), WHERE)
+
+
+def project(folder: Path, **texts: str) -> Workspace:
+    """Return a workspace of configs that are this short."""
+    (folder / "configs/models").mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / f"configs/models/{name}.yaml").write_text(f"model: {name}\n{text}")
+    return replace(open_workspace(), root=folder)
+
+
+def test_two_families_never_make_one_model(tmp_path: Path) -> None:
+    each = "for_each: {column: origin, values: [%s]}\n"
+    shared = project(tmp_path, late=each % "from EWR", late_from=each % "EWR")
+    with pytest.raises(ConfigError, match="for_each makes late_from_ewr, and so does that of late_from"):
+        _ = shared.models
+
+
+def test_a_template_that_cannot_be_read_stops_no_other_model(tmp_path: Path) -> None:
+    config = Path("configs/models/flight_delay.yaml").read_text().replace("model: flight_delay\n", "", 1)
+    here = project(tmp_path, flight="for_each: {column: origin}\n", flight_delay=config)
+    assert here.model("flight_delay").model == "flight_delay"
+    assert here.listed == ("flight", "flight_delay")
+    with pytest.raises(ConfigError, match="values is missing"):
+        _ = here.models
+
+
+def test_the_name_of_a_family_is_not_written_by_hand(tmp_path: Path) -> None:
+    config = Path("configs/models/flight_delay.yaml").read_text().replace("model: flight_delay\n", "", 1)
+    here = project(tmp_path, alone=f"segment: {{column: origin, value: EWR, family: late}}\n{config}")
+    with pytest.raises(ConfigError, match=r"segment.family is written by for_each alone"):
+        here.model("alone")
 
 
 def test_for_each_without_values_says_where_their_list_is() -> None:
@@ -81,11 +120,31 @@ def test_members_share_out_every_row_that_has_a_value_once(origins: list[str | N
     assert sorted(taken) == sorted(frame[KEY][frame["origin"].notna()])
 
 
-@pytest.mark.parametrize("value", [7, True, "7"])
+@pytest.mark.parametrize("value", [7, True])
 def test_numbers_and_truth_values_are_compared_as_such(value: object) -> None:
-    column = [7, 8] if value in {7, "7"} else [True, False]
+    column = [7, 8] if value == 7 else [True, False]
     frame = pd.DataFrame({"origin": column, KEY: ["a", "b"]})
     assert list(segment_frame(frame, of(value))[KEY]) == ["a"]
+    with_null = pd.DataFrame({"origin": [7, None], KEY: ["a", "b"]})
+    assert list(segment_frame(with_null, of(7))[KEY]) == ["a"], "a null makes the column float"
+
+
+@pytest.mark.parametrize(("value", "column"), [("7", [7, 8]), (7, ["7", "8"])])
+def test_a_value_of_another_kind_than_the_column_is_refused(value: object, column: list[object]) -> None:
+    with pytest.raises(DataError, match="Write the value as the column has it"):
+        segment_frame(pd.DataFrame({"origin": column, KEY: ["a", "b"]}), of(value))
+
+
+def test_rows_whose_segment_nobody_knows_stop_every_segment(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"origin": ["EWR"] * 60 + [None] * 40, KEY: [f"k{n}" for n in range(100)]})
+    bad = tuple(BadRow(f"k{n}", "rule", "origin", "None", "says") for n in range(60, 100))
+    _, said = segment_batch(Assembled(100, frame), Verdict(100, 3, (), bad, "suite"), of("EWR"), tmp_path)
+    assert said.stops == (
+        "40 of the batch's 100 rows have a bad origin, so nobody knows whose they are "
+        "(scoring.max_quarantined_share allows 2.0%)",
+    )
+    _, few = segment_batch(Assembled(100, frame), Verdict(100, 3, (), bad[:2], "suite"), of("EWR"), tmp_path)
+    assert (few.stops, few.bad_keys) == ((), 0)
 
 
 def test_a_verdict_on_the_whole_batch_tells_of_the_segments_rows_alone(tmp_path: Path) -> None:
