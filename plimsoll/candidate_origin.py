@@ -11,9 +11,11 @@ def data_section(candidate: Candidate) -> Html:
     """Return the section about the rows it was made from and the dates left out."""
     dates, excluded = candidate.dates, candidate.report.get("excluded_dates") or {}
     span = f"{dates[0]} to {dates[-1]}, {len(dates)} dates" if dates else "one table, no time axis"
+    segment = candidate.config.segment
     known = facts(
         [
             ("Snapshot", digest(candidate.digests.get("snapshot", ""))),
+            *([("Segment", f"only rows with {segment.column} {segment.value}")] if segment else []),
             ("Dates", span),
             ("Valid rows", f"{candidate.rows:,}"),
             ("Set aside", f"{candidate.quarantined:,} rows that validation did not accept"),

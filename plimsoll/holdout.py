@@ -97,7 +97,7 @@ def require_kept(standing: Standing, holdouts: Sequence[Holdout]) -> None:
         if found != then:
             what = "does not name it any more" if found is None else f"says {_words(found)} now"
             raise ConfigError(
-                f"configs/models/{standing.model}.yaml: split.holdout: {then['name']} was frozen in ledger entry "
+                f"The config of {standing.model}: split.holdout: {then['name']} was frozen in ledger entry "
                 f"{entry.n} as {_words(then)}, and the config {what}. Its rows would train, which nobody could undo. "
                 "Put it back as it was; another one may be added after it, and then that is the one that judges."
             )

@@ -63,7 +63,7 @@ def decide_family(
         said, accepted = refused.get(request.name, ""), False
         if not said:
             said, accepted = _decide(workspace, request, decision, who, comment, code, now, verified)
-        decided.append(Decided(request.model, request.version, accepted, said))
+        decided.append(Decided(request.model, request.version, accepted, f"{said} {verified.warning}".strip()))
     return decided
 
 

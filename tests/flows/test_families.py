@@ -30,6 +30,9 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     trained = plimsoll("train", FAMILY, "--as-of", AS_OF, "--json")
     assert trained.code == 0, trained.said
     assert [one["model"] for one in json.loads(trained.out)["members"]] == [*MEMBERS]
+    page = (serving.home / "reports/late_from_ewr/v1.html").read_text()
+    assert "only rows with origin EWR" in page, "the approver sees what it is about"
+    assert "Only rows with origin EWR" in plimsoll("card", "late_from_ewr", 1).out
     assert plimsoll("reject", "late_from_lga", 1, "--as", APPROVER, "--comment", "too few flights").code == 0
     again = plimsoll("approve", FAMILY, "--as", APPROVER, "--code", "123")
     assert (again.code, "Expected the six digits" in again.err) == (2, True)
@@ -107,6 +110,13 @@ def test_a_family_is_deployed_once_with_one_schedule(serving: Place, plimsoll: C
     assert names[f"promote-model/{FAMILY}"] == ""
     again = {name: cron for name, cron, *_ in json.loads(plimsoll("deploy", "--json").out)}
     assert again == names
+
+    from flows.retraining import _by_deployment
+
+    given = {"as_of": str(DAY), "requested_by": "drift policy"}
+    runs = [_by_deployment(FAMILY, {"model": m, **given}, "retrain:2013-03-02:5")["flow_run"] for m in MEMBERS * 2]
+    assert runs[:3] == runs[3:], "asked for again it is the same run"
+    assert len(set(runs)) == 3, "decisions of three models with one number and one night are three"
 
 
 @pytest.mark.parametrize("step", ["train_model", "score_batch"])
