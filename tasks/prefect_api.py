@@ -130,10 +130,11 @@ def runs_of(
         "flow_run_filter": FlowRunFilter.model_validate({"state": {"name": {"any_": [state]}}}) if state else None,
         "sort": FlowRunSort.EXPECTED_START_TIME_DESC,
     }
+    runs, page = list[Any](), PAGE
     with connected() as client:
-        runs = client.read_flow_runs(**asked, limit=PAGE)
-        while len(runs) % PAGE == 0 and (more := client.read_flow_runs(**asked, limit=PAGE, offset=len(runs))):
-            runs += more  # all of a family's runs are those of one deployment
+        while page == PAGE:  # all of a family's runs are those of one deployment
+            more = client.read_flow_runs(**asked, limit=PAGE, offset=len(runs))
+            runs, page = [*runs, *more], len(more)
     mine = [run for run in runs if parameters.items() <= run.parameters.items()]
     return [RunOf(str(run.id), bool(run.state and run.state.is_final()), _busy_since(run.state)) for run in mine]
 

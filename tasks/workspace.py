@@ -113,7 +113,8 @@ class Workspace:
         path = self.root / "configs/models" / f"{name}.yaml"
         if not FILE_NAME.fullmatch(name) or not path.is_file():
             return {}
-        members = _members(path.read_text(), name, where := self._shown(path))
+        if not (members := _members(path.read_text(), name, where := self._shown(path))):
+            return {}  # most configs: a hundred of them do not list the folder a hundred times
         if taken := sorted(set(members) & {stem for stem, _ in self._configs()}):
             raise ConfigError(f"{where}: for_each makes {taken[0]}, which has a config of its own. Rename one of them.")
         for other in (stem for stem, _ in self._configs() if stem != name and _may_share(stem, name)):
