@@ -8,6 +8,7 @@ from dataclasses import dataclass
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DAY_STEPS = (1, 2, 7, 14)
 MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60)
+SAME, LEAST = 1e-9, 1e-10  # ends closer than this, of their size and at all, are one
 GLYPH = 0.55  # mean width of a character, in font sizes
 
 
@@ -28,8 +29,13 @@ class Scale:
 
 
 def round_ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Return round values, about so many, from the last at or below low to the first at or above high."""
-    spread = high - low if high > low else abs(high) or 1.0
+    """Return round values, about so many, from the last at or below low to the first at or above high.
+
+    Ends that differ in their last bits only, as sums in another order do, are one value: ticks always rise.
+    """
+    size = max(abs(low), abs(high))
+    alike = high - low <= max(SAME * size, LEAST)
+    spread = (size if size > LEAST else 1.0) if alike else high - low
     power = 10.0 ** math.floor(math.log10(spread / about))
     step = next((m * power for m in (1, 2, 2.5, 5, 10) if spread / (m * power) <= about), 10 * power)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
