@@ -9,6 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+from plimsoll.backtest_nights import still_waiting
 from plimsoll.backtest_parts import (
     Course,
     Duel,
@@ -62,7 +63,7 @@ def replay(policy: Policy, history: History) -> Generator[Request, Any, Course]:
     first: Model = yield Train(history.eve)
     if first.refused:
         raise DataError(f"No first model could be trained as of {first.as_of}: {first.refused}")
-    duel: Duel = yield Fight(first.as_of)
+    duel: Duel = yield Fight(first.asked)
     state = _State(first, history.nights[0].date)
     nights: list[Served] = []
     retrains: list[Retraining] = []
@@ -120,7 +121,7 @@ def foreseen(policy: Policy, history: History) -> list[str]:
             request = course.send(answer)
         except StopIteration:
             break
-        answer = Model(request.as_of) if isinstance(request, Train) else Duel(())
+        answer = Model(request.as_of, start=request.start) if isinstance(request, Train) else Duel(())
         dates += [request.as_of] if isinstance(request, Train) else []
     return dates
 
@@ -130,20 +131,21 @@ def _seen(policy: Policy, state: _State, night: Night) -> Generator[Request, Any
         return Seen()
     while night.date not in state.seen:
         if state.looked < 0:
-            yield Study(state.champion.as_of)
+            yield Study(state.champion.asked)
         state.looked += 1
-        found = yield Look(state.champion.as_of, state.since, policy.drift, state.looked)
+        waiting = still_waiting(state.seen)
+        found = yield Look(state.champion.asked, state.since, policy.drift, state.looked, waiting)
         state.seen.update(found)
     return state.seen[night.date]
 
 
 def _retrain(history: History, state: _State, night: Night, decision: Decision) -> Generator[Request, Any, Retraining]:
     state.started.append(night.date)
-    challenger: Model = yield Train(night.date)
-    told = (night.date, decision.rule, decision.sentence, state.champion.as_of)
+    challenger: Model = yield Train(night.date, decision.train_from or "")
+    told = (night.date, decision.rule, decision.sentence, state.champion.asked.name)
     if challenger.refused:
         return Retraining(*told, False, challenger.refused)
-    duel: Duel = yield Fight(challenger.as_of, state.champion.as_of)
+    duel: Duel = yield Fight(challenger.asked, state.champion.asked)
     if duel.passed:
         state.challenger, state.serves_from = challenger, shifted(night.date, history.approval_days + 1)
     return Retraining(*told, duel.passed, "; ".join(gate.sentence for gate in duel.gates if gate.passed == duel.passed))
@@ -151,7 +153,7 @@ def _retrain(history: History, state: _State, night: Night, decision: Decision) 
 
 def _served(night: Night, model: Model, decision: Decision) -> Served:
     loss = NightLoss(None, 0) if night.stopped else model.losses.get(night.date, NightLoss(None, 0))
-    return Served(night.date, model.as_of, loss.loss, loss.outcomes, decision.rule, decision.retrain)
+    return Served(night.date, model.asked.name, loss.loss, loss.outcomes, decision.rule, decision.retrain)
 
 
 def _refusals(duel: Duel) -> tuple[str, ...]:

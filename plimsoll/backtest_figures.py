@@ -56,7 +56,7 @@ class Tally:
 def tally(courses: Sequence[Course], models: Mapping[str, Model], prices: Prices) -> tuple[Tally, ...]:
     """Return the figures of every policy, in their order; all are judged on the same nights.
 
-    models are all that were trained in the backtest, by their business date.
+    models are all that were trained in the backtest, by their names.
     """
     by_policy = {course.policy: losses_of(course) for course in courses}
     best = min(statistics.fmean(losses.values()) for losses in by_policy.values())
@@ -106,9 +106,9 @@ def is_false(champion: Model, date: str) -> bool:
 
 
 def freshest(models: Mapping[str, Model], date: str) -> Model | None:
-    """Return the youngest model that any policy had trained before a night."""
-    found = [model for as_of, model in models.items() if as_of < date and not model.refused]
-    return max(found, key=lambda model: model.as_of, default=None)
+    """Return the youngest model that any policy had trained before a night, of two windows the configured one's."""
+    found = [model for model in models.values() if model.as_of < date and not model.refused]
+    return max(found, key=lambda model: (model.as_of, not model.start, model.start), default=None)
 
 
 def paired(losses: Mapping[str, float], other: Mapping[str, float]) -> tuple[float, float | None]:

@@ -192,4 +192,5 @@ def _rules(policy: Policy) -> str:
     if policy.sees == "nothing":
         return "–"
     age = f", maximum age {retrain.max_age_days} days" if retrain.max_age_days < FOR_EVER_DAYS else ""
-    return f"cooldown {retrain.cooldown_days} days, at most {retrain.monthly_budget} in 30 days{age}"
+    change = "; learns from the change on" if retrain.window == "since_change" else ""
+    return f"cooldown {retrain.cooldown_days} days, at most {retrain.monthly_budget} in 30 days{age}{change}"

@@ -21,6 +21,7 @@ from plimsoll.recent_losses import RecentVerdict, judge_recent
 from plimsoll.score_sketch import ScoreSketch
 from plimsoll.trailing import InputsJudged, judge_both
 
+NIGHTS_SEEN = 30  # up to the one that is judged: what came before it is held against it
 PATH_NIGHTS = 14  # of the quality chart kept in an entry; the whole path follows from the predictions
 
 

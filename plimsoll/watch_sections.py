@@ -3,6 +3,7 @@
 from typing import Any
 
 from plimsoll.axes import is_date
+from plimsoll.estimate import goodness_words
 from plimsoll.ledger import Entry
 from plimsoll.model_story import ModelStory
 from plimsoll.page import Child, Html, badge, day, section, table
@@ -34,7 +35,7 @@ def estimate_section(story: ModelStory) -> Html:
     )
     lead = (
         "What nights with such scores have lost before, guessed before outcomes come. It sees harder nights; it cannot "
-        f"see that the same inputs now lead to other outcomes. {_goodness(nights[-1][1])}"
+        f"see that the same inputs now lead to other outcomes.{_goodness(nights[-1][1])}"
     )
     return section("Estimated quality", time_chart(chart), lead=lead)
 
@@ -77,10 +78,7 @@ def _alarm(verdict: Any) -> Child:
 
 
 def _goodness(said: dict[str, Any]) -> str:
-    if said.get("error_sd") is None:
-        return ""
-    moved = f" and explained {max(said['correlation'], 0) ** 2:.0%} of how it moved" if said.get("correlation") else ""
-    return f"On the reference nights it missed the real loss by {said['error_sd']:.2g} (sd){moved}."
+    return goodness_words(*(said.get(name) for name in ("error_sd", "bias", "correlation")))
 
 
 def _judged(story: ModelStory) -> list[Entry]:

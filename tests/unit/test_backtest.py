@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from plimsoll.backtest import INPUTS, foreseen, replay
 from plimsoll.backtest_figures import Prices, freshest, is_false, paired, quantile, sentences, tally
-from plimsoll.backtest_nights import look_at_nights
+from plimsoll.backtest_nights import look_at_nights, still_waiting
 from plimsoll.backtest_parts import (
     BLOCK_NIGHTS,
     Course,
@@ -46,11 +46,13 @@ from plimsoll.errors import ConfigError, DataError
 from plimsoll.families import Segment
 from plimsoll.gate_result import GateResult
 from plimsoll.model_config import ModelConfig
-from plimsoll.night_verdict import Observed
+from plimsoll.night_verdict import NIGHTS_SEEN, Observed, judge_night
+from plimsoll.pooling import waiting_dates
 from plimsoll.profile import plan_profile, profile_batch
 from plimsoll.quality_threshold import threshold_curve
 from plimsoll.snapshot import FileRef, Snapshot
 from tasks import backtest_keys, landing
+from tasks.backtest_desk import last_blocks
 from tasks.backtests import read_policies
 from tasks.workspace import open_workspace
 
@@ -108,9 +110,9 @@ class World:
         self.asked.append(request)
         if isinstance(request, Train):
             losses = {night.date: NightLoss(0.5, 10) for night in self.history.nights if night.date > request.as_of}
-            return Model(request.as_of, losses=losses)
+            return Model(request.as_of, losses=losses, start=request.start)
         if isinstance(request, Fight):
-            return Duel((WON if self.wins(request.challenger) else LOST,))
+            return Duel((WON if self.wins(request.challenger.as_of) else LOST,))
         if isinstance(request, Study):
             return (0.5,)
         block = [n.date for n in block_of(self.history, request.since, request.block) if not n.stopped]
@@ -221,6 +223,45 @@ def test_a_challenger_that_loses_or_that_cannot_be_trained_never_serves() -> Non
     assert [one.because for one in failed.retrains] == ["too few rows", "too few rows"]
 
 
+class Risen(World):
+    """Losses have been rising since a night, and alarm from another one on until a newer model serves."""
+
+    def __init__(self, history: History, rose: str, alarms: str) -> None:
+        super().__init__(history)
+        self.rose, self.alarms = rose, alarms
+
+    def __call__(self, request: Request) -> Any:
+        answer = super().__call__(request)
+        if not isinstance(request, Look) or request.model.as_of >= FIRST:
+            return answer
+        loud = Seen(quality_alarms=(True,) * 3, losses_rose_from=self.rose)
+        return {date: loud if date >= self.alarms else Seen() for date in answer}
+
+
+@pytest.mark.parametrize(("asked", "days", "learns"), [("since_change", 30, True), ("since_change", 29, False),
+                                                       ("configured", 40, False)])  # fmt: skip
+def test_a_retrain_learns_from_the_change_on_where_the_policy_says_so(asked: str, days: int, learns: bool) -> None:
+    rose, alarms = shifted(FIRST, 5), shifted(FIRST, 5 + days)
+    files = {"one": {"retrain": {"window": asked, "min_days_since_change": 30, "max_age_days": 900}}}
+    which = next(one for one in policies_of(CONFIG, files) if one.name == "one")
+    world = Risen(History(nights(60), 1), rose, alarms)
+    course = run(which, world)
+    challenger = Train(alarms, rose if learns else "")
+    first = Train(shifted(FIRST, -1))
+    assert [one for one in world.asked if isinstance(one, Train)] == [first, challenger]
+    assert Fight(challenger, first) in world.asked
+    assert Look(challenger, shifted(alarms, 1), which.drift, 0) in world.asked, "it is judged by what it learned"
+    assert {night.model for night in course.nights} == {first.name, challenger.name}
+    assert ("it learns from the days since then" in course.retrains[0].sentence) == learns
+
+
+def test_two_windows_of_one_date_are_two_models() -> None:
+    whole, since = Model("2013-04-02"), Model("2013-04-02", start="2013-03-01")
+    models = {one.asked.name: one for one in (since, whole)}
+    assert len(models) == 2
+    assert freshest(models, "2013-04-03") is whole is freshest(dict(reversed(models.items())), "2013-04-03")
+
+
 def test_without_a_first_model_there_is_nothing_to_replay() -> None:
     course = replay(policy("never"), History(nights(3), 1))
     assert isinstance(course.send(None), Train)
@@ -229,11 +270,18 @@ def test_without_a_first_model_there_is_nothing_to_replay() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 60), st.integers(0, 9), st.one_of(st.none(), st.integers(1, 30)))
-def test_what_trains_is_what_train_model_would_take(day: int, delay: int, window: int | None) -> None:
+@given(
+    st.integers(0, 60),
+    st.integers(0, 9),
+    st.one_of(st.none(), st.integers(1, 30)),
+    st.one_of(st.none(), st.integers(0, 60)),
+)
+def test_what_trains_is_what_train_model_would_take(
+    day: int, delay: int, window: int | None, change: int | None
+) -> None:
     landed = [shifted(FIRST, n) for n in range(60) if n % 9]
-    as_of = shifted(FIRST, day)
-    found = known_dates(landed, as_of, delay, window)
+    as_of, start = shifted(FIRST, day), "" if change is None else shifted(FIRST, change)
+    found = known_dates(landed, as_of, delay, window, start)
     assert all(date <= shifted(as_of, -delay) for date in found)
     outcome, split = SimpleNamespace(delay_days=delay), SimpleNamespace(window_days=window)
     source = SimpleNamespace(kind="dates", path="", where="")
@@ -242,7 +290,8 @@ def test_what_trains_is_what_train_model_would_take(day: int, delay: int, window
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(landing, "landed_dates", lambda *_: landed)
         try:
-            real = landing.training_dates(asked, None, None)  # type: ignore[arg-type]
+            since = dt.date.fromisoformat(start) if start else None
+            real = landing.training_dates(asked, since, None)  # type: ignore[arg-type]
         except DataError:
             real = []
     assert found == real
@@ -269,6 +318,40 @@ def test_a_loss_is_not_looked_at_before_its_outcome_came() -> None:
         known_by = at + delay
         assert [*before.values()][:known_by] == [*after.values()][:known_by]
         assert all(one.quality_alarms[-1] for one in [*after.values()][known_by + 4 :]), "and once it came, it is"
+
+
+@pytest.mark.parametrize("small", [frozenset({13, 14}), frozenset({2, 3, 9, 12, 15, 20, 21, 33}), frozenset(range(40))])
+def test_small_nights_are_pooled_across_blocks_as_the_nightly_check_pools_them(small: frozenset[int]) -> None:
+    past = {shifted(date, -100): frame for date, frame in days_of(60, 1).items()}
+    plan = plan_profile(pd.concat(past.values()), {"x": "number"})
+    reference = Reference(plan, {date: profile_batch(plan, frame) for date, frame in past.items()}, {})
+    told = {date: frame.head(15 if n in small else 50) for n, (date, frame) in enumerate(days_of(40, 3).items())}
+    observed = [Observed(date, profile_batch(plan, frame), None) for date, frame in told.items()]
+    real: dict[str, tuple[bool, bool, tuple[str, ...]]] = {}
+    ledger: list[dict[str, Any]] = []
+    for n, tonight in enumerate(observed):
+        waiting = waiting_dates(ledger, 7)
+        found = judge_night(Drift(), reference, "", observed[max(n - NIGHTS_SEEN + 1, 0) : n + 1], (), waiting=waiting)
+        real[tonight.date] = found.input_alarm, found.inputs.pool.waits, found.inputs.pool.nights
+        ledger.append({"date": tonight.date, "version": 7, "inputs": found.inputs.to_json()})
+    seen: dict[str, Seen] = {}
+    losses = {date: NightLoss(None, 0) for date in told}
+    for start in range(0, 40, BLOCK_NIGHTS):
+        block, before = observed[start : start + BLOCK_NIGHTS], observed[:start][-NIGHTS_SEEN:]
+        given = (Drift(), reference, "", [*told], block, losses, 1, threshold_curve, before, still_waiting(seen))
+        seen |= look_at_nights(*given)
+    assert {date: (one.input_alarm, one.waits, one.pooled) for date, one in seen.items()} == real
+    assert any(len(one.pooled) > 1 and not one.waits for one in seen.values())
+
+
+def test_a_block_is_looked_at_beside_all_nights_that_a_check_sees() -> None:
+    history = History(nights(90), 1)
+    blocks = [tuple(n.date for n in block_of(history, FIRST, n)) for n in range(6)]
+    for last in range(1, 7):
+        given = last_blocks(blocks[:last])
+        before = sum(map(len, given[:-1]))
+        assert given[-1] == blocks[last - 1]
+        assert before >= min(NIGHTS_SEEN - 1, BLOCK_NIGHTS * (last - 1))
 
 
 def test_a_block_is_counted_from_the_night_since_which_a_model_serves() -> None:

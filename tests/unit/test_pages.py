@@ -11,6 +11,7 @@ import pytest
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_page import render_candidate
 from plimsoll.config_loading import parse_config
+from plimsoll.estimate import goodness_words
 from plimsoll.fleet_line import fold_line, unknown_line
 from plimsoll.ledger import Entry, Kind
 from plimsoll.model_config import ModelConfig
@@ -102,7 +103,15 @@ class Ledger:
         batch = self.add("batch_committed", date, date=date, versions={str(version): "champion"}, rows=900)
         inputs: dict[str, Any] = {"statistic": statistic, "threshold": 2.0, "alarm": statistic > 2, "sentence": EVIL}
         inputs |= {"judged": True, "columns": [{"words": EVIL}]}
-        guess = {"judged": True, "alarm": False, "estimate": 0.5, "threshold": 0.6, "error_sd": 0.1, "correlation": 0.5}
+        guess = {
+            "judged": True,
+            "alarm": False,
+            "estimate": 0.5,
+            "threshold": 0.6,
+            "error_sd": 0.1,
+            "bias": 0.01,
+            "correlation": 0.5,
+        }
         quality = {"statistic": statistic, "threshold": 5.0, "alarm": statistic > 5, "path": [[date, 0.5, statistic]]}
         decision = {"retrain": retrain, "rule": rule, "sentence": f"No retrain on {date}: {EVIL}"}
         facts = {
@@ -204,7 +213,7 @@ def test_a_models_page_shows_guesses_outcomes_and_what_pushed_its_inputs() -> No
     story = months(40)
     page = render_timeline(replace(story, pages=story.pages | {"flight_delay/backtest-2013-04-01-2013-12-31.html"}))
     assert "Backtest: 1 Apr 2013 to 31 Dec 2013" in page
-    assert "missed the real loss by 0.1 (sd) and explained 25% of how it moved" in page
+    assert goodness_words(0.1, 0.01, 0.5) in page, "as in the sentence of the night"
     assert page.count("not judged") >= 14, "no scores were kept for these nights"
     assert "Losses rose in" in page
 
