@@ -22,7 +22,8 @@ def backtest(
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first night.")],
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last night.")],
     policy: Annotated[
-        list[Path] | None, typer.Option(help="A YAML with drift: and retrain:, to compare too; may be given again.")
+        list[Path] | None,
+        typer.Option(help="A YAML with drift:, retrain: or split:, to compare too; may be given again."),
     ] = None,
     retrain_price: Annotated[float, typer.Option(min=0, help="What one retrain costs.")] = 10.0,
     quality_price: Annotated[

@@ -25,6 +25,7 @@ from plimsoll.backtest_parts import (
     Served,
     Study,
     Train,
+    learning_from,
     shifted,
 )
 from plimsoll.backtest_policies import Policy
@@ -60,7 +61,7 @@ def replay(policy: Policy, history: History) -> Generator[Request, Any, Course]:
     A retrain decided on a night is trained on outcomes known then and serves from the next night at the earliest.
     Raises DataError where no first model can be trained.
     """
-    first: Model = yield Train(history.eve)
+    first: Model = yield learning_from(history, history.eve, policy.window_days)
     if first.refused:
         raise DataError(f"No first model could be trained as of {first.as_of}: {first.refused}")
     duel: Duel = yield Fight(first.asked)
@@ -73,7 +74,7 @@ def replay(policy: Policy, history: History) -> Generator[Request, Any, Course]:
         decision = decided(policy, facts_of(policy, night, state, seen))
         nights.append(_served(night, state.champion, decision))
         if decision.retrain:
-            retrains.append((yield from _retrain(history, state, night, decision)))
+            retrains.append((yield from _retrain(policy, history, state, night, decision)))
     return Course(policy.name, tuple(nights), tuple(retrains), _refusals(duel))
 
 
@@ -139,9 +140,11 @@ def _seen(policy: Policy, state: _State, night: Night) -> Generator[Request, Any
     return state.seen[night.date]
 
 
-def _retrain(history: History, state: _State, night: Night, decision: Decision) -> Generator[Request, Any, Retraining]:
+def _retrain(
+    policy: Policy, history: History, state: _State, night: Night, decision: Decision
+) -> Generator[Request, Any, Retraining]:
     state.started.append(night.date)
-    challenger: Model = yield Train(night.date, decision.train_from or "")
+    challenger: Model = yield learning_from(history, night.date, policy.window_days, decision.train_from or "")
     told = (night.date, decision.rule, decision.sentence, state.champion.asked.name)
     if challenger.refused:
         return Retraining(*told, False, challenger.refused)

@@ -25,6 +25,8 @@ class History:
     nights: tuple[Night, ...]
     delay_days: int  # outcomes come so late
     approval_days: int = 0  # and a person's yes
+    window_days: int | None = None  # that the model's config learns from
+    first: str = ""  # the first date that has landed
 
     @property
     def eve(self) -> str:
@@ -170,6 +172,14 @@ def known_dates(
     last = shifted(as_of, -delay_days)
     first = start or (shifted(last, 1 - window_days) if window_days else "")
     return [date for date in landed if first <= date <= last]
+
+
+def learning_from(history: History, as_of: str, window_days: int | None, since: str = "") -> Train:
+    """Return what asks for the model of a business date under a policy's window, or from a date on."""
+    if since or window_days == history.window_days:
+        return Train(as_of, since)
+    last = shifted(as_of, -history.delay_days)
+    return Train(as_of, max(history.first, shifted(last, 1 - window_days)) if window_days else history.first)
 
 
 def block_of(history: History, since: str, block: int) -> list[Night]:

@@ -150,6 +150,7 @@ class Made:
         """Return the key of the model that dates train."""
         how = self.config.model_dump(mode="json", include={"model", "estimator", "split", "features"})
         how["slices"] = self.config.drift.slices
+        del how["split"]["window_days"]  # the dates say which they are
         return sha256_json(["model", how, self._of(dates), code_of(TRAINING)])
 
     def losses(self, model: str, nights: list[str]) -> str:

@@ -105,6 +105,19 @@ def test_a_changed_threshold_only_decides_again(replayed: Place) -> None:
     assert [one["policy"] for one in wary["policies"]] == ["configured", "wary", *NAMES[1:]]
 
 
+def test_another_window_trains_models_of_its_own(replayed: Place) -> None:
+    wide = at_once(replayed, policy_file(replayed, "wide", "split: {window_days: 13}"))
+    assert wide["made"]["train"] >= 1
+    assert wide["found"]["train"] >= 1, (
+        "models are kept by their dates, so those of the config's window are not made anew"
+    )
+    told = {one["policy"]: one["mean_loss"] for one in wide["policies"]}
+    assert {name: told[name] for name in NAMES} == {
+        one["policy"]: one["mean_loss"] for one in first_result(replayed)["policies"]
+    }
+    assert told["wide"] != told["configured"]
+
+
 def test_a_model_is_what_train_model_would_have_made(replayed: Place) -> None:
     from tasks.backtest_kept import Kept
     from tasks.landing import keep_snapshot, training_dates

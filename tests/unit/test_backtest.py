@@ -91,6 +91,10 @@ def nights(count: int, stopped: frozenset[int] = frozenset()) -> tuple[Night, ..
     return tuple(Night(shifted(FIRST, n), "cut at noon" if n in stopped else "") for n in range(count))
 
 
+def past(over: tuple[Night, ...], delay_days: int, approval_days: int = 0) -> History:
+    return History(over, delay_days, approval_days, CONFIG.split.window_days)
+
+
 def policy(name: str, config: ModelConfig = CONFIG) -> Policy:
     return next(one for one in policies_of(config, {}) if one.name == name)
 
@@ -137,9 +141,9 @@ def test_nothing_later_than_a_night_decides_it(
     stopped: frozenset[int], bad: frozenset[int], lost: frozenset[int], cut: int, approval: int, name: str
 ) -> None:
     alarms, losers = ({shifted(FIRST, n) for n in some} for some in (bad, lost))
-    whole = World(History(nights(80, stopped), 1, approval), alarms.__contains__, lambda date: date not in losers)
+    whole = World(past(nights(80, stopped), 1, approval), alarms.__contains__, lambda date: date not in losers)
     early = {date for date in alarms if date < shifted(FIRST, cut)}
-    short = World(History(nights(cut, stopped), 1, approval), early.__contains__, lambda date: date not in losers)
+    short = World(past(nights(cut, stopped), 1, approval), early.__contains__, lambda date: date not in losers)
     course, beginning = run(policy(name), whole), run(policy(name), short)
     assert course.nights[:cut] == beginning.nights
     assert [one for one in course.retrains if one.date < shifted(FIRST, cut)] == [*beginning.retrains]
@@ -152,7 +156,7 @@ def test_a_retrain_serves_after_its_night_and_its_approval_and_never_stands_on_b
     stopped: frozenset[int], bad: frozenset[int], approval: int, name: str
 ) -> None:
     alarms = {shifted(FIRST, n) for n in bad}
-    history = History(nights(80, stopped), 1, approval)
+    history = past(nights(80, stopped), 1, approval)
     world = World(history, alarms.__contains__)
     course = run(policy(name), world)
     assert all(night.date > shifted(night.model, approval) for night in course.nights if night.model != history.eve)
@@ -172,7 +176,7 @@ def test_what_a_calendar_trains_is_known_beforehand_whoever_wins(
     stopped: frozenset[int], lost: frozenset[int], name: str
 ) -> None:
     losers = {shifted(FIRST, n) for n in lost}
-    world = World(History(nights(80, stopped), 1), wins=lambda date: date not in losers)
+    world = World(past(nights(80, stopped), 1), wins=lambda date: date not in losers)
     run(policy(name), world)
     asked = [request.as_of for request in world.asked if isinstance(request, Train)]
     assert asked == foreseen(policy(name), world.history)
@@ -180,7 +184,7 @@ def test_what_a_calendar_trains_is_known_beforehand_whoever_wins(
 
 
 def test_calendars_keep_to_their_days_and_never_means_never() -> None:
-    world = World(History(nights(62), 1))
+    world = World(past(nights(62), 1))
     found = {name: [one.date for one in run(policy(name), world).retrains] for name in ("never", MONTHLY)}
     assert found == {"never": [], MONTHLY: [shifted(FIRST, 29), shifted(FIRST, 59)]}
     assert len(run(policy("every 7 days"), world).retrains) == 8
@@ -195,7 +199,7 @@ def test_each_signal_alone_decides_for_its_rival_and_both_for_the_configured_pol
                     return answer
                 return {date: Seen(inputs, (quality,) * 3) for date in answer}
 
-        return Half(History(nights(20), 1))
+        return Half(past(nights(20), 1))
 
     def rules(name: str, world: World) -> list[str]:
         return [one.rule for one in run(policy(name), world).retrains]
@@ -208,7 +212,7 @@ def test_each_signal_alone_decides_for_its_rival_and_both_for_the_configured_pol
 
 
 def test_a_challenger_that_loses_or_that_cannot_be_trained_never_serves() -> None:
-    lost = run(policy("every 7 days"), World(History(nights(20), 1), wins=lambda _: False))
+    lost = run(policy("every 7 days"), World(past(nights(20), 1), wins=lambda _: False))
     assert {night.model for night in lost.nights} == {shifted(FIRST, -1)}
     assert [one.promoted for one in lost.retrains] == [False, False]
     assert lost.first == (LOST.sentence,), "the first model serves, and what refused it is told"
@@ -219,7 +223,7 @@ def test_a_challenger_that_loses_or_that_cannot_be_trained_never_serves() -> Non
             later = isinstance(request, Train) and request.as_of >= FIRST
             return Model(request.as_of, refused="too few rows") if later else answer
 
-    failed = run(policy("every 7 days"), Hopeless(History(nights(20), 1)))
+    failed = run(policy("every 7 days"), Hopeless(past(nights(20), 1)))
     assert [one.because for one in failed.retrains] == ["too few rows", "too few rows"]
 
 
@@ -244,7 +248,7 @@ def test_a_retrain_learns_from_the_change_on_where_the_policy_says_so(asked: str
     rose, alarms = shifted(FIRST, 5), shifted(FIRST, 5 + days)
     files = {"one": {"retrain": {"window": asked, "min_days_since_change": 30, "max_age_days": 900}}}
     which = next(one for one in policies_of(CONFIG, files) if one.name == "one")
-    world = Risen(History(nights(60), 1), rose, alarms)
+    world = Risen(past(nights(60), 1), rose, alarms)
     course = run(which, world)
     challenger = Train(alarms, rose if learns else "")
     first = Train(shifted(FIRST, -1))
@@ -255,6 +259,23 @@ def test_a_retrain_learns_from_the_change_on_where_the_policy_says_so(asked: str
     assert ("it learns from the days since then" in course.retrains[0].sentence) == learns
 
 
+@pytest.mark.parametrize(("window", "starts"), [(None, "2013-01-01"), (200, "2013-01-01"), (30, "2013-03-01")])
+def test_a_policy_of_a_file_may_learn_from_another_window(window: int | None, starts: str) -> None:
+    config = CONFIG.model_copy(update={"split": CONFIG.split.model_copy(update={"window_days": 60})})
+    files = {"one": {"split": {"window_days": window}}, "same": {"split": {"window_days": 60}}}
+    found = {one.name: one for one in policies_of(config, files)}
+    history = History(nights(60), 1, window_days=60, first="2013-01-01")
+    other, own = World(history), World(history)
+    run(found["one"], other), run(found["same"], own)
+    assert other.asked[0] == Train(history.eve, starts)
+    assert own.asked[0] == Train(history.eve), "as in the config: one model for both"
+
+
+def test_a_window_that_leaves_nothing_to_learn_from_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"split.window_days is 14, and split.test_days .* none is left"):
+        policies_of(CONFIG, {"one": {"split": {"window_days": 14}}})
+
+
 def test_two_windows_of_one_date_are_two_models() -> None:
     whole, since = Model("2013-04-02"), Model("2013-04-02", start="2013-03-01")
     models = {one.asked.name: one for one in (since, whole)}
@@ -263,7 +284,7 @@ def test_two_windows_of_one_date_are_two_models() -> None:
 
 
 def test_without_a_first_model_there_is_nothing_to_replay() -> None:
-    course = replay(policy("never"), History(nights(3), 1))
+    course = replay(policy("never"), past(nights(3), 1))
     assert isinstance(course.send(None), Train)
     with pytest.raises(DataError, match=r"No first model could be trained as of 2013-03-31: too few rows"):
         course.send(Model("2013-03-31", refused="too few rows"))
@@ -345,7 +366,7 @@ def test_small_nights_are_pooled_across_blocks_as_the_nightly_check_pools_them(s
 
 
 def test_a_block_is_looked_at_beside_all_nights_that_a_check_sees() -> None:
-    history = History(nights(90), 1)
+    history = past(nights(90), 1)
     blocks = [tuple(n.date for n in block_of(history, FIRST, n)) for n in range(6)]
     for last in range(1, 7):
         given = last_blocks(blocks[:last])
@@ -355,7 +376,7 @@ def test_a_block_is_looked_at_beside_all_nights_that_a_check_sees() -> None:
 
 
 def test_a_block_is_counted_from_the_night_since_which_a_model_serves() -> None:
-    history = History(nights(30), 1)
+    history = past(nights(30), 1)
     assert block_of(history, shifted(FIRST, 10), 0)[0].date == shifted(FIRST, 10)
     assert len(block_of(history, shifted(FIRST, 10), 1)) == 30 - 10 - BLOCK_NIGHTS
 
@@ -437,6 +458,7 @@ def test_a_policy_file_says_only_what_differs() -> None:
         ("retrain: {max_age: 5}", r"bold.yaml: unknown key retrain.max_age. Did you mean max_age_days?"),
         ("retrian: {}", r"unknown key retrian. Did you mean retrain?"),
         ("drift: {one_in_nights: 1}", r"drift.one_in_nights: "),
+        ("split: {test_days: 7}", r"unknown key split.test_days"),
         ("[1, 2]", r"expected a mapping of keys to values, found list"),
     ],
 )
@@ -448,7 +470,7 @@ def test_a_wrong_policy_file_is_named_with_its_mistake(tmp_path: Path, text: str
 
 
 def test_a_policy_file_that_is_missing_or_has_the_name_of_another_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"gone.yaml: expected a YAML with drift: and retrain:, found none"):
+    with pytest.raises(ConfigError, match=r"gone.yaml: expected a YAML with drift:, retrain: or split:, found none"):
         read_policies([tmp_path / "gone.yaml"])
     with pytest.raises(ConfigError, match=r"another --policy"):
         refuse_names(["bold", "bold"], rival_names())
