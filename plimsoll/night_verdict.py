@@ -115,9 +115,9 @@ def judge_night(
     high = tuple(guesses.get(n.date, 0) > estimate.threshold for n in nights) if estimate.threshold else ()
     scores = _judge_scores(policy, reference, tonight)
     came = {n.date: n.loss for n in enough if n.loss is not None}
-    sentence = diagnose(
-        inputs.training, scores, chart, estimate, {d: (g, came[d]) for d, g in guesses.items() if d in came}
-    )
+    both = {date: (guess, came[date]) for date, guess in guesses.items() if date in came}
+    rose = [name for name, one in slices.items() if one.alarm]
+    sentence = diagnose(inputs.training, scores, chart, estimate, both, recent.alarm, rose)
     return NightVerdict(inputs, scores, chart, slices, recent, estimate, high, sentence)
 
 

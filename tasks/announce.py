@@ -31,8 +31,9 @@ def announce(run: Run, entry: Entry, before: Entry | None) -> None:
 
 def alarms(facts: dict[str, Any]) -> list[str]:
     """Return which questions a decision's facts answer with an alarm."""
-    asked = ("inputs", "scores", "quality", "estimate")
+    asked = ("inputs", "scores", "quality", "recent", "estimate")
     found = [name for name in asked if (facts.get(name) or {}).get("alarm")]
+    found += ["slices"] if any(chart["alarm"] for chart in (facts.get("slices") or {}).values()) else []
     return found + (["batch"] if facts["batch"] == "batch_rejected" else [])
 
 

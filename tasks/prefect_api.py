@@ -194,12 +194,14 @@ def flow_run_url(run_id: str) -> str:
 
 
 def emit(event: str, resource_id: str, payload: Mapping[str, Any]) -> None:
-    """Send one event and wait until the server has it."""
+    """Send one event, which leads to the run that sends it, and wait until the server has it."""
     from prefect.events import Event
+    from prefect.runtime import flow_run
 
-    sent = Event.model_validate(
-        {"event": event, "resource": {"prefect.resource.id": resource_id}, "payload": dict(payload)}
-    )
+    run = {"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.role": "flow-run"}
+    related = [{**run, "prefect.resource.name": str(flow_run.name)}] if flow_run.id else []
+    resource = {"prefect.resource.id": resource_id, "prefect.resource.name": resource_id.rpartition(".")[2]}
+    sent = Event.model_validate({"event": event, "resource": resource, "related": related, "payload": dict(payload)})
     with connected() as client:
         client.request("POST", "/events", json=[sent.model_dump(mode="json")])
 

@@ -82,7 +82,9 @@ def events(resource: str, run: str) -> int:
     asked = {"filter": {"event": {"name": [EVENT]}, "resource": {"id": [resource]}}}
     with connected() as client:
         found = client.request("POST", "/events/filter", json=asked).json()["events"]
-    return sum(one["payload"]["run"] == run for one in found)
+    mine = [one for one in found if one["payload"]["run"] == run]
+    assert all(one["related"][0]["prefect.resource.role"] == "flow-run" for one in mine), "it leads to the run"
+    return len(mine)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,8 @@ def events(resource: str, run: str) -> int:
         ("alarms", {"inputs": {"alarm": True}}, {"inputs": {"alarm": True}}, False),
         ("alarms", {"inputs": {"alarm": True}, "quality": {"alarm": True}}, {"inputs": {"alarm": True}}, True),
         ("alarms", {"batch": "batch_rejected"}, {}, True),
+        ("alarms", {"recent": {"alarm": True}}, {}, True),
+        ("alarms", {"slices": {"origin=JFK": {"alarm": True}}}, {}, True),
         ("retrains", {"inputs": {"alarm": True}}, {}, False),
         ("retrains", {"decision": {"retrain": True}}, {}, True),
     ],

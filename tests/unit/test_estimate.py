@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,17 +155,25 @@ def test_data_drift_and_concept_drift_are_told_apart(
     assert said in meaning(moved, rose, high, nights)
 
 
+def test_high_losses_of_late_and_of_a_slice_are_not_called_harmless() -> None:
+    late = "Inputs moved and losses of the last nights are high, with no lasting rise so far"
+    assert late in meaning(True, False, False, {}, recent=True)
+    assert meaning(False, False, False, {}, recent=True).startswith("Losses of the last nights are high")
+    part = meaning(True, False, False, {}, recent=True, slices=["origin=JFK"])
+    assert part.startswith("Inputs moved and losses rose for origin=JFK, and not as a whole")
+
+
 def test_without_estimates_concept_drift_is_only_likely() -> None:
     assert "likely concept drift: the same inputs lead to other outcomes" in meaning(False, True, False, {})
     assert "data drift that harms" in meaning(True, True, False, {})
 
 
-def meaning(moved: bool, rose: bool, high: bool, nights: Mapping[str, tuple[float, float]]) -> str:
+def meaning(moved: bool, rose: bool, high: bool, nights: Mapping[str, tuple[float, float]], **more: Any) -> str:
     days = list(REFERENCE.days.values())
     tonight = REFERENCE.profile(sketch_scores(night(1001, 3.0 if moved else 0.5)[0]))
     inputs = judge_inputs([REFERENCE.plan], days, tonight, 20)
     quality = QualityVerdict(True, rose, (), 1.0, 2.0, 0.0, 0.4, (), "")
-    return diagnose(inputs, None, quality, judged(2.0 if high else 0.5), nights)
+    return diagnose(inputs, None, quality, judged(2.0 if high else 0.5), nights, **more)
 
 
 def test_slices_are_kept_where_they_have_rows_enough() -> None:
