@@ -4,8 +4,11 @@ import datetime as dt
 from typing import Any
 
 from plimsoll.errors import ServerError
+from plimsoll.ledger import Entry
 from tasks.decisions import Night, owed_retrain
 from tasks.records import Run
+from tasks.retrain_starts import is_training
+from tasks.this_process import process_name
 
 
 def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
@@ -22,6 +25,9 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
     if any(e.facts.get("cause_key") == key for e in run.standing().of_kind("trained")):
         enter_start(run, night, key)
         return {"key": key, "sentence": f"The retrain of {night.date} has been run already."}
+    begun = next((e for e in run.standing().of_kind("retrain_started") if e.key == key), None)
+    if begun and is_training(run, begun):
+        return _begun(run, night, key, begun)
     given = {
         "model": run.config.model,
         "as_of": night.date,
@@ -31,17 +37,30 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
         "cause_key": key,
     }
     if run.workspace.platform.dispatch == "inline":
-        enter_start(run, night, key)
-        return _in_process(given)
+        entry = enter_start(run, night, key, process_name())
+        return _begun(run, night, key, entry) if is_training(run, entry) else _in_process(given)
     started = _by_deployment(run.config.deployment, given, key)
     enter_start(run, night, key)
     return started
 
 
-def enter_start(run: Run, night: Night, key: str) -> None:
-    """Enter in the ledger that a night's retrain was started; once, however often it is entered."""
+def enter_start(run: Run, night: Night, key: str, process: str = "") -> Entry:
+    """Enter in the ledger that a night's retrain was started, once, and return the entry of who was first.
+
+    process is that which trains, where it is this run's own.
+    """
     facts = {"date": night.date, "decision": night.entry.n, "cause": night.sentence}
-    run.decide("retrain_started", facts, key=key, as_of=night.date)
+    return run.decide("retrain_started", facts | ({"process": process} if process else {}), key=key, as_of=night.date)
+
+
+def _begun(run: Run, night: Night, key: str, entry: Entry) -> dict[str, Any]:
+    model = run.config.model
+    sentence = (
+        f"The retrain of {night.date} was started at {entry.recorded_at} by run {entry.facts['run']} and has left no "
+        f"version yet, so no other is started. See: plimsoll runs {model}. If it was killed on another machine, train "
+        f"by hand: plimsoll train {model} --as-of {night.date}"
+    )
+    return {"key": key, "sentence": sentence}
 
 
 def _in_process(given: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def look_at_nights(
         late = [_quality(date, losses[date]) for date in served if date <= shifted(tonight.date, -delay_days)]
         observed = [*before, *nights[: n + 1]][-NIGHTS_SEEN:]
         small = still_waiting(found, waiting)
-        verdict = judge_night(drift, reference, trained_through, observed, late, curves, small)
+        verdict = judge_night(drift, reference, trained_through, observed, late, curves, small, delay_days)
         pool = verdict.inputs.pool
         found[tonight.date] = Seen(
             input_alarm=verdict.input_alarm,

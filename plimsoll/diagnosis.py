@@ -29,7 +29,8 @@ def diagnose(
     if quality.alarm:
         return _losses_rose(moved, _gap(estimate, nights))
     if not quality.judged:
-        known = "Whether the model got worse is not known: too few outcomes."
+        why = f"no outcomes have come since those of {quality.path[-1][0]}" if quality.path else "too few outcomes"
+        known = f"Whether the model got worse is not known: {why}."
         return f"{known} {_before_outcomes(moved, estimate)}"
     what = "Inputs" if inputs.alarm else "Scores"
     if slices or recent:

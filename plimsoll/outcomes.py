@@ -41,6 +41,7 @@ class Remembered:
 
     files: dict[str, FileRef] = field(default_factory=dict)  # outcomes as the run first saw them, by date
     nights: dict[str, NightlyQuality] = field(default_factory=dict)  # by key in the store
+    refused: dict[str, str] = field(default_factory=dict)  # why the outcomes of a date cannot be used
 
 
 def nightly_quality(

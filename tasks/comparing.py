@@ -232,7 +232,8 @@ def _verdict(workspace: Workspace, side: _Side, as_of: str, read: Remembered) ->
     late = late_losses(workspace, config, standing, number, as_of, read)
     waiting = waiting_dates([e.facts for e in standing.of_kind("drift_decided")], number)
     curves = kept_curves(workspace.archive)
-    return judge_night(config.drift, bundle.reference, bundle.trained_through, nights, late, curves, waiting)
+    known = bundle.reference, bundle.trained_through
+    return judge_night(config.drift, *known, nights, late, curves, waiting, config.outcome.delay_days)
 
 
 def _alarms(verdict: NightVerdict) -> Iterator[str]:

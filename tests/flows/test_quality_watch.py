@@ -121,14 +121,16 @@ def test_outcomes_for_a_tenth_wait_for_more_and_are_shown(serving: Place, plimso
     assert facts["quality"]["path"] == []
 
 
-def test_two_outcomes_for_one_row_are_refused(serving: Place, plimsoll: Cli) -> None:
-    change(serving.data / f"outcomes/{DAY}.parquet", lambda rows: pd.concat([rows, rows.iloc[:1]]))
-    assert plimsoll("score", MODEL, "--date", DAY, "--to", NEXT, "--as-of", NEXT).code == 0
-    refused = plimsoll("check", MODEL, "--date", NEXT, "--as-of", NEXT)
-    assert refused.code == 2
-    assert "two outcomes for" in refused.err
-    assert "Send one per row" in refused.err
-    assert serving.ledger("drift_decided") == []
+def test_two_outcomes_for_one_row_count_as_none_and_stop_nothing(serving: Place, plimsoll: Cli) -> None:
+    change(
+        serving.data / f"outcomes/{DAY}.parquet",
+        lambda rows: pd.concat([rows, rows.head(1).assign(arrival_delay_minutes=-500.0)]),
+    )
+    facts = checked(serving, plimsoll)
+    assert facts["late"] is None
+    assert "two outcomes for" in facts["outcomes_refused"][str(DAY)]
+    assert "Outcomes of 1 date cannot be used, and count as not come: " in facts["diagnosis"]
+    assert "Send one per row" in facts["diagnosis"]
 
 
 def test_the_check_after_a_missed_night_catches_up_in_order(serving: Place, plimsoll: Cli) -> None:
