@@ -15,9 +15,7 @@ from plimsoll.quality_threshold import (
     threshold_curve,
 )
 
-METHOD = (
-    f"{SEED}-{DRAWS}-{NEAREST}-{ALLOWANCE}-{FALLING_TO}"  # another way of simulating never finds what this one kept
-)
+METHOD = f"{SEED}-{DRAWS}-{NEAREST}-{ALLOWANCE}-{FALLING_TO}"  # another method finds nothing of this one
 
 
 def kept_curves(archive: Archive) -> Curves:
