@@ -7,23 +7,23 @@ from typing import Any
 
 import pandas as pd
 
+from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
-from plimsoll.assembly import outcome_values, read_part
 from plimsoll.compared import Compared, Facts
 from plimsoll.errors import ConfigError, DataError
-from plimsoll.key_hash import BITS, key_hashes
+from plimsoll.fleet_line import unlearned
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.night_verdict import NightVerdict, judge_night
-from plimsoll.outcomes import Remembered
+from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.pooling import waiting_dates
 from plimsoll.recommendation import Role, recommend
-from plimsoll.side_by_side import DAY, OUTCOME, side_by_side
+from plimsoll.side_by_side import DAY, OUTCOME, lasting_gain, side_by_side
 from plimsoll.snapshot import FileRef
 from plimsoll.standing import Standing, Version
 from tasks.bundles import fetch_bundle
 from tasks.champion import standing_of
-from tasks.committed_rows import committed_rows
+from tasks.committed_rows import committed_rows, outcome_share
 from tasks.landing import keep_outcomes
 from tasks.observed import observed_nights
 from tasks.outcomes_feed import late_losses
@@ -78,7 +78,8 @@ def compare_versions(
     beside = side_by_side(rows, [side.name for side in sides], config.task, config.estimator.seed, tables)
     read = Remembered()
     asks = {request.version for request in open_requests(standing.entries, now)}
-    facts = [_facts(workspace, side, asks, last, read) for side in sides]
+    bounds = _bounds(workspace, sides, last.isoformat(), (len(sides) - 1) * tables, read)
+    facts = [_facts(workspace, side, asks, last, read, bounds.get(side.name)) for side in sides]
     told = recommend(
         [fact.contender(found, config.retrain.max_age_days) for fact, found in zip(facts, beside, strict=True)]
     )
@@ -162,38 +163,59 @@ def _rows(workspace: Workspace, config: ModelConfig, sides: Sequence[_Side], las
     names, seen = [side.name for side in sides], dict[str, pd.Series]()
     parts = [pd.DataFrame({DAY: [], OUTCOME: [], **{name: [] for name in names}}, dtype=float).astype({DAY: str})]
     for date in dates:
-        scores = {side.name: _scores(workspace, side, date, share) for side in sides}
+        batches: dict[tuple[str, int], pd.DataFrame] = {}  # of this date; versions of a model share theirs
+        scores = {side.name: _scores(workspace, side, date, share, batches) for side in sides}
         day = pd.DataFrame(scores, columns=names)
-        truth = _outcomes(workspace, config, outcomes[date], date, seen) if date in outcomes else pd.Series(dtype=float)
+        ref = outcomes.get(date)
+        truth = _outcomes(workspace, config, ref, date, share, seen) if ref else pd.Series(dtype=float)
         day.insert(0, OUTCOME, truth.reindex(day.index).to_numpy())
         parts.append(day.assign(**{DAY: date}).astype({OUTCOME: float}))
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def _scores(workspace: Workspace, side: _Side, date: str, share: float) -> pd.Series:
+def _scores(
+    workspace: Workspace, side: _Side, date: str, share: float, batches: dict[tuple[str, int], pd.DataFrame]
+) -> pd.Series:
     """Return a version's scores of a date by key; none of a date that it learned from."""
     if (batch := side.batches.get(date)) is None or date <= side.trained_through:
         return pd.Series(dtype=float)
-    entries = [batch, *side.standing.cleared(batch, side.version.number)]
-    rows = pd.concat([committed_rows(workspace, entry) for entry in entries], ignore_index=True)
-    mine = rows[rows["version"] == side.version.number]
-    if share < 1:
-        import pyarrow as pa
-
-        mine = mine[key_hashes(pa.array(mine["key"], pa.string())) < share * 2**BITS]
-    return mine.set_index("key")["score"]
+    parts = []
+    for entry in (batch, *side.standing.cleared(batch, side.version.number)):
+        if (place := (entry.model, entry.n)) not in batches:
+            batches[place] = committed_rows(workspace, entry, share)
+        parts.append(batches[place])
+    rows = pd.concat(parts, ignore_index=True)
+    return rows[rows["version"] == side.version.number].set_index("key")["score"]
 
 
 def _outcomes(
-    workspace: Workspace, config: ModelConfig, ref: FileRef, date: str, seen: dict[str, pd.Series]
+    workspace: Workspace, config: ModelConfig, ref: FileRef, date: str, share: float, seen: dict[str, pd.Series]
 ) -> pd.Series:
     if ref.digest not in seen:
         seen.clear()  # one file at a time: all dates of an undivided table have the same
-        seen[ref.digest] = outcome_values(read_part(workspace.store, ref, f"outcomes of {date}"), config)
+        seen[ref.digest] = outcome_share(workspace, config, ref, f"outcomes of {date}", share)
     return seen[ref.digest]
 
 
-def _facts(workspace: Workspace, side: _Side, asks: set[int], last: dt.date, read: Remembered) -> Facts:
+def _bounds(
+    workspace: Workspace, sides: Sequence[_Side], last: str, compared: int, read: Remembered
+) -> dict[str, Anytime | None]:
+    """Return by version the bounds of its gain that hold however often somebody looks, from stored nightly losses."""
+    mine = [side for side in sides if side.role != "other"]
+    nights = [_unlearned(workspace, side, last, read) for side in mine]
+    pairs = zip(mine[1:], nights[1:], strict=True)
+    return {side.name: lasting_gain(theirs, nights[0], compared) for side, theirs in pairs}
+
+
+def _unlearned(workspace: Workspace, side: _Side, last: str, read: Remembered) -> list[NightlyQuality]:
+    number = side.version.number
+    found = late_losses(workspace, side.config, side.standing, number, last, read)
+    return unlearned(side.standing, number, found)
+
+
+def _facts(
+    workspace: Workspace, side: _Side, asks: set[int], last: dt.date, read: Remembered, lasting: Anytime | None
+) -> Facts:
     number = side.version.number
     shadow = [e for e in side.standing.of_kind("batch_committed") if e.facts["versions"].get(str(number)) in BESIDE]
     timed = [
@@ -213,6 +235,7 @@ def _facts(workspace: Workspace, side: _Side, asks: set[int], last: dt.date, rea
         alarms=tuple(_alarms(verdict)),
         ended=side.version.state if side.version.state in ("retired", "rejected") else "",
         drift=verdict.sentence,
+        lasting=lasting,
     )
 
 
