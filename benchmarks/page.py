@@ -19,6 +19,7 @@ NAMES = (
     "drift",
     "quality",
     "gates",
+    "looks",
     "decisions",
     "trace",
     "verify",

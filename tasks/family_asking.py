@@ -27,13 +27,14 @@ FLOW = "promote_family"
 
 
 def form_key(run: Recorded) -> str:
-    """Return the key of the form that a run shows: Prefect takes letters, digits and dashes."""
-    return run.id.replace("_", "-")
+    """Return the key of the form that a run shows: Prefect takes small letters, digits and dashes."""
+    return run.id.lower().replace("_", "-")
 
 
 def shown_in(workspace: Workspace, form: str) -> list[Key]:
     """Return the requests that a form showed, from the signed record of the run that drew it; none when it has none."""
-    record = read_record(workspace.archive, form.replace(FLOW.replace("_", "-"), FLOW))
+    stamp, _, rest = form.partition("-")
+    record = read_record(workspace.archive, f"{stamp.upper()}-{rest.replace(FLOW.replace('_', '-'), FLOW)}")
     outputs = ((record or {}).get("end") or {}).get("outputs", {})
     return [(str(model), int(version), int(n)) for model, version, n in outputs.get("shown", ())]
 

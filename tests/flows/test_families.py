@@ -14,13 +14,13 @@ EACH = "for_each:\n  column: origin\n  values: [EWR, JFK, LGA]\nsuite: flight_de
 EASY = {"at_least: 0.5": "at_least: 0.2", "at_most: 0.75": "at_most: 2"}  # a third of few rows
 
 
-def add_family(place: Place, each: str = EACH) -> None:
+def add_family(place: Place, each: str = EACH, family: str = FAMILY) -> None:
     path = place.root / "configs/models" / f"{MODEL}.yaml"
-    text = path.read_text().replace(f"model: {MODEL}\n", f"model: {FAMILY}\n{each}")
+    text = path.read_text().replace(f"model: {MODEL}\n", f"model: {family}\n{each}")
     for old, new in EASY.items():
         assert old in text
         text = text.replace(old, new)
-    path.with_stem(FAMILY).write_text(text)
+    path.with_stem(family).write_text(text)
 
 
 def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
