@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli_look import Json, Model
-from flows.output import day_of, print_json, print_result, print_table, working
+from flows.output import day_of, print_json, print_result, print_table, tell_faults, working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,30 +143,32 @@ def _decide_all(
     """Show what waits in a family, ask for one code, and decide about all of it."""
     from flows.asking import ask_code
     from plimsoll.errors import ApprovalError, UserError
-    from tasks.family_decisions import decide_family, family_requests
+    from tasks.family_decisions import Answer, decide_family, family_requests
 
     if version is not None:
         raise UserError(f"{family} is a family, and v{version} is one model's. Leave it out, or name the model.")
-    if not (requests := family_requests(workspace, family)):
+    requests, faults = family_requests(workspace, family)
+    if not requests:
+        tell_faults(faults)
         raise ApprovalError(f"No model of {family} waits for a decision.")
     if not as_json:
         rows = [[one.model, f"v{one.version}", one.requested_by, _page(workspace, one)] for one in requests]
         print_table(f"To {decision}", ["model", "version", "asked by", "evidence"], rows)
     code = ask_code(code, who)
     with working(f"{decision} {family}", as_json):
-        done = decide_family(workspace, family, requests, decision, who, comment, code)
+        done = decide_family(workspace, family, requests, Answer(decision, who, comment, code))
     if as_json:
         print_json([vars(one) for one in done])
-        return _require_all(done)
-    said = [[one.model, f"v{one.version}", "yes" if one.accepted else "no", one.sentence] for one in done]
-    print_table("Decided", ["model", "version", "accepted", ""], said)
-    return _require_all(done)
+    else:
+        said = [["yes" if one.accepted else "no", one.sentence] for one in done]
+        print_table("Decided", ["accepted", "what became of it"], said, whole="accepted")
+    _require_all(done, tell_faults(faults))
 
 
-def _require_all(done: "Sequence[Decided]") -> None:
-    """End as a refusal when any decision was refused, as that about a single model does."""
-    if not all(one.accepted for one in done):
-        raise typer.Exit(2)
+def _require_all(done: "Sequence[Decided]", code: int) -> None:
+    """End as a refusal when any decision was refused, as that about a single model does, or a member is unreadable."""
+    if code := code or (0 if all(one.accepted for one in done) else 2):
+        raise typer.Exit(code)
 
 
 def _page(workspace: "Workspace", request: "Request") -> str:

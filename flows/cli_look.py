@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.output import print_json, print_table, say
+from flows.output import end_with, print_json, print_table, say
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Model = Annotated[str, typer.Argument(help="A model of configs/models.")]
@@ -25,14 +25,17 @@ def models(as_json: Json = False) -> None:
     """List the models and where each stands."""
     from plimsoll.standing import summary
     from tasks.champion import standing_of
+    from tasks.readable import each_readable
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
-    found = [summary(standing_of(workspace, name)) for name in workspace.models]
+    found, faults = each_readable(workspace, lambda config: summary(standing_of(workspace, config.model)))
     if as_json:
-        return print_json(found)
+        print_json(found)
+        return end_with(faults)
     rows = [[f["model"], _version(f["champion"]), _versions(f["waiting"]), f["last_batch"] or "—"] for f in found]
-    return print_table("Models", ["model", "champion", "waiting for a decision", "last batch"], rows)
+    print_table("Models", ["model", "champion", "waiting for a decision", "last batch"], rows)
+    return end_with(faults)
 
 
 def config_show(
@@ -60,10 +63,12 @@ def pending(as_json: Json = False) -> None:
     from tasks.requests import list_pending
     from tasks.workspace import open_workspace
 
-    found = list_pending(open_workspace())
+    found, faults = list_pending(open_workspace())
     if as_json:
-        return print_json(found)
-    several = any(f["approvals"] > 1 for f in found)  # else nobody has approved what still waits
+        print_json(found)
+        return end_with(faults)
+    waits, others = ([f for f in found if (f["state"] == "waiting") == wanted] for wanted in (True, False))
+    several = any(f["approvals"] > 1 for f in waits)  # else nobody has approved what still waits
     heads = ["model", "version", "asked by", *(["approved by"] if several else []), "expires", "evidence"]
     rows = [
         [
@@ -74,9 +79,13 @@ def pending(as_json: Json = False) -> None:
             f["expires_at"],
             f["page"],
         ]
-        for f in found
+        for f in waits
     ]
-    return print_table("Waiting for a person", heads, rows)
+    print_table("Waiting for a person", heads, rows)
+    if others:
+        void = [[f["model"], f"v{f['version']}", f["state"], f["sentence"]] for f in others]
+        print_table("Nobody can approve these", ["model", "version", "", "why, and what to do"], void)
+    return end_with(faults)
 
 
 def history(

@@ -5,7 +5,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.readable import Fault
 
 
 def print_json(value: Any) -> None:
@@ -28,6 +31,21 @@ def complain(sentence: str, as_json: bool) -> None:
     from rich.console import Console
 
     Console(stderr=True, highlight=False).print(f"Error: {sentence}", markup=False, style="red", soft_wrap=True)
+
+
+def tell_faults(faults: "Sequence[Fault]") -> int:
+    """Name what could not be read on standard error, in words also beside JSON, and return the exit code for it."""
+    for fault in faults:
+        complain(str(fault.error), as_json=False)
+    return max((fault.error.exit_code for fault in faults), default=0)
+
+
+def end_with(faults: "Sequence[Fault]") -> None:
+    """Name what could not be read, after all else was done, and end with the exit code for it."""
+    from typer import Exit
+
+    if code := tell_faults(faults):
+        raise Exit(code)
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:

@@ -11,7 +11,7 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field, SecretStr
 
-from tasks.approvals import AGAIN, settle, submit_decision, submit_policy
+from tasks.approvals import AGAIN, release_family, settle, submit_decision, submit_policy
 from tasks.index_page import publish_pages
 from tasks.prefect_api import take_inputs
 from tasks.records import Run, recording
@@ -86,13 +86,13 @@ def hand_in(run: Run, version: int) -> None:
 
     Then the refusal says why. Prefect forgets it before: it keeps it readable, and the code is part of it.
     """
-    for answer, entered in take_inputs(flow_run.id or ""):
-        form = Form.model_validate(answer)
+    for answer in take_inputs(flow_run.id or ""):
+        form = Form.model_validate(answer.fields)
         if form.decision == AGAIN:
             continue
         said, code = (form.decision, form.who, form.comment), form.code.get_secret_value()
         about = (run.workspace, run.config.model, version)
-        submit_decision(*about, *said, flow_run.id or "", "Prefect", code=code, entered=entered)
+        submit_decision(*about, *said, flow_run.id or "", "Prefect", code=code, entered=answer.at)
 
 
 def close(run: Run, version: int, view: RequestView) -> State[Any]:
@@ -100,6 +100,7 @@ def close(run: Run, version: int, view: RequestView) -> State[Any]:
     model = run.config.model
     if view.status in ("approved", "rejected"):
         settle(run.workspace, model, version)
+        release_family(run.config.family)
         return Completed(name=view.status.capitalize(), message=view.sentence)
     if view.status == "waiting":
         run.sentence = f"{view.sentence} Decide: plimsoll approve {model} {version} --as NAME"

@@ -29,7 +29,7 @@ def evidence_markdown(
         _warning(request, champion),
         _deadline(request, approvers),
         _approvals(request, given),
-        _not_enrolled(approvers, enrolled),
+        not_enrolled(approvers, enrolled),
         _gates(request.summary),
         _metrics(request),
         _settings(request.summary),
@@ -63,7 +63,8 @@ def _approvals(request: Request, given: Sequence[str]) -> str:
     return f"**{len(given)} of {needed} approvals**: {who}" if needed > 1 or given else ""
 
 
-def _not_enrolled(approvers: Sequence[str], enrolled: Collection[str] | None) -> str:
+def not_enrolled(approvers: Sequence[str], enrolled: Collection[str] | None) -> str:
+    """Return who of the approvers has no secret yet, in a line; nothing where that was not looked at."""
     missing = [name for name in approvers if enrolled is not None and name not in enrolled]
     return f"Not enrolled, so without a code: {', '.join(missing)} (`plimsoll approver add NAME`)" if missing else ""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from plimsoll.anytime import Anytime
 from plimsoll.recommendation import Contender, Recommendation, Role, nights_of
 from plimsoll.side_by_side import Beside, Measured, confidence_of_each, loss_metric
 
@@ -25,12 +26,13 @@ class Facts:
     alarms: tuple[str, ...]  # of its last night
     ended: str  # retired or rejected
     drift: str  # what that means, in a sentence
+    lasting: Anytime | None = None  # bounds of its gain over the champion that hold however often somebody looks
 
     def contender(self, beside: Beside, max_age_days: int) -> Contender:
         """Return what its recommendation depends on."""
         losses = tuple(alarm for alarm in self.alarms if alarm != "inputs")
         given = beside.nights, self.shadow_nights, beside.gain, losses, self.age_days, max_age_days, self.ended
-        return Contender(beside.name, self.model, self.version, self.role, self.asks, *given)
+        return Contender(beside.name, self.model, self.version, self.role, self.asks, *given, self.lasting)
 
     @property
     def cost(self) -> str:
@@ -68,8 +70,9 @@ class Compared:
         sure = f"{confidence_of_each(count * self.tables):.1%} confidence"
         said = (
             f"{many} compared with the champion on the rows of {self.first} to {self.last} that both scored, each with "
-            f"{sure} one way: that any is called better or worse by chance has a "
-            f"probability of at most 5 %.{share} {self._like}"
+            f"{sure} one way as of this day alone. What is recommended rests on the gain at any time: that a version "
+            "is ever called better or worse by chance, however often somebody looks, has a probability of at most 5 %."
+            f"{share} {self._like}"
         )
         return said.strip()
 
@@ -100,6 +103,7 @@ def heads(task: str) -> list[str]:
         NAMES[loss_metric(task)],
         *auc,
         "Gain over champion",
+        "Gain at any time",
         "Agreement",
         "Cost",
         "Age",
@@ -123,6 +127,7 @@ def _row(facts: Facts, beside: Beside) -> list[str]:
         role,
         *(_measured(one) for one in beside.metrics.values()),
         _gain(beside, facts.role),
+        _lasting(facts),
         _agreement(beside),
         facts.cost,
         f"{facts.age_days} d",
@@ -143,6 +148,14 @@ def _gain(beside: Beside, role: Role) -> str:
         return f"not yet: {nights_of(beside.nights)}"
     found = beside.gain
     return f"{found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f}), {nights_of(found.units)}"
+
+
+def _lasting(facts: Facts) -> str:
+    if facts.role in ("champion", "other"):
+        return "–"
+    if facts.lasting is None:
+        return "not yet"
+    return f"{facts.lasting.low:+.4f} to {facts.lasting.high:+.4f}, {nights_of(facts.lasting.nights)}"
 
 
 def _agreement(beside: Beside) -> str:

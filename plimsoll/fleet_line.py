@@ -9,16 +9,17 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.paired_bootstrap import Gain
 from plimsoll.recommendation import Contender, Recommendation, Role, recommend
-from plimsoll.side_by_side import nightly_gain
+from plimsoll.side_by_side import lasting_gain, nightly_gain
 from plimsoll.standing import Standing
 from plimsoll.telling import rejected_last
 
-FORMAT = 1  # lines of another one are folded anew
+FORMAT = 2  # lines of another one are folded anew
 WINDOW_DAYS = 28
 NIGHTS_NOW = 7  # whose mean loss is the quality now
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # before any request expired
@@ -146,7 +147,8 @@ def in_order(lines: Iterable[FleetLine]) -> list[FleetLine]:
 
 def _contender(body: Mapping[str, Any]) -> Contender:
     gain = Gain(**body["gain"]) if body["gain"] else None
-    return Contender(**{**body, "gain": gain, "alarms": tuple(body["alarms"])})
+    lasting = Anytime(**body["lasting"]) if body["lasting"] else None
+    return Contender(**{**body, "gain": gain, "lasting": lasting, "alarms": tuple(body["alarms"])})
 
 
 def _last_judged(standing: Standing) -> Mapping[str, Any]:
@@ -195,7 +197,9 @@ def _contenders(
         count, gain = nightly_gain(nights[n], nights[champion], config.task, len(beside), config.estimator.seed)
         version = standing.version(n)
         role: Role = "former" if version and version.state == "former" else "challenger"
-        yield Contender(f"v{n}", config.model, n, role, False, count, len(shadows[n]), gain)
+        mine, rival = (unlearned(standing, m, quality.get(m, ())) for m in (n, champion))
+        always = lasting_gain(mine, rival, len(beside))
+        yield Contender(f"v{n}", config.model, n, role, False, count, len(shadows[n]), gain, lasting=always)
 
 
 def _shadows(standing: Standing) -> dict[int, set[str]]:
@@ -216,7 +220,12 @@ def _lives(standing: Standing, number: int) -> bool:
 def _window(
     standing: Standing, quality: Mapping[int, Sequence[NightlyQuality]], number: int, first: str
 ) -> list[NightlyQuality]:
-    """Return a version's nights that it did not learn from."""
+    """Return a version's last nights that it did not learn from."""
+    return [night for night in unlearned(standing, number, quality.get(number, ())) if night.date >= first]
+
+
+def unlearned(standing: Standing, number: int, nights: Sequence[NightlyQuality]) -> list[NightlyQuality]:
+    """Return those of a version's nights that it did not learn from."""
     version = standing.version(number)
     through = str(version.trained.facts.get("trained_through") or "") if version else ""
-    return [night for night in quality.get(number, ()) if night.date >= first and night.date > through]
+    return [night for night in nights if night.date > through]

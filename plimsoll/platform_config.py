@@ -13,7 +13,15 @@ from plimsoll.config_part import Part
 from plimsoll.model_config import Cron
 
 Days = Annotated[int, Field(ge=1)]
-FlowName = Literal["train_model", "promote_model", "score_batch", "check_drift", "backtest_policy", "maintain_store"]
+FlowName = Literal[
+    "train_model",
+    "promote_model",
+    "promote_family",
+    "score_batch",
+    "check_drift",
+    "backtest_policy",
+    "maintain_store",
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

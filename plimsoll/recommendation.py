@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from plimsoll.anytime import Anytime
 from plimsoll.paired_bootstrap import MIN_UNITS, Gain
 
 PATIENCE_NIGHTS = 28  # four of each weekday: whoever is not surely better by then costs more than it tells
@@ -30,13 +31,20 @@ class Contender:
     age_days: int = 0
     max_age_days: int = 0
     ended: str = ""  # retired or rejected: it scores no more
+    lasting: Anytime | None = None  # of the gain, bounds that hold however often somebody looks
 
     @property
-    def surely(self) -> Literal["better", "worse", ""]:
-        """Which of the two the comparison is sure of, corrected for how many are compared."""
+    def surely(self) -> str:
+        """Which of the two, better or worse, is sure, corrected for how many are compared; empty where neither is.
+
+        Of versions that can be promoted or retired it is sure however often somebody looks; another model, of which
+        nothing is recommended, is judged as of today alone.
+        """
         if self.gain is None:
             return ""
-        return "better" if self.gain.low > 0 else "worse" if self.gain.high < 0 else ""
+        if self.role == "other":
+            return "better" if self.gain.low > 0 else "worse" if self.gain.high < 0 else ""
+        return self.lasting.surely if self.lasting else ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,10 @@ def nights_of(count: int) -> str:
     return f"{count} night" if count == 1 else f"{count} nights"
 
 
+def _always(found: Anytime) -> str:
+    return f"over {nights_of(found.nights)}, however often somebody looks"
+
+
 def _champion(one: Contender, best: Contender | None) -> Recommendation:
     if best:
         said = f"{one.name} serves until {best.name}, which is surely better, takes its place."
@@ -79,7 +91,7 @@ def _champion(one: Contender, best: Contender | None) -> Recommendation:
 
 
 def _other(one: Contender, best: Contender | None) -> Recommendation:
-    how = f"on {nights_of(one.nights)}"
+    how = f"on {nights_of(one.nights)}" if one.role == "other" or not one.lasting else _always(one.lasting)
     if one.role == "other":
         words = {"better": "is surely better", "worse": "is surely worse", "": "is not surely different"}[one.surely]
         return Recommendation("keep", "another_model", f"{one.name} {words} {how}; it has decisions of its own.")

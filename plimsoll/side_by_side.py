@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from plimsoll.anytime import Anytime, anytime_gain
 from plimsoll.clustered import clustered_mean
 from plimsoll.gates_config import Metric
 from plimsoll.judged_rows import Units
@@ -87,12 +88,29 @@ def nightly_gain(
 
     The same as from the rows themselves, since all that a loss needs of a night is its sum.
     """
-    theirs = {night.date: night for night in champion}
-    pairs = [(night, theirs[night.date]) for night in mine if night.date in theirs]
-    same = [(a, b) for a, b in pairs if a.outcomes == b.outcomes > 0]
+    same = _same_nights(mine, champion)
     metric = loss_metric(task)
     ours, rival = (_nights(metric, [pair[side] for pair in same]) for side in (0, 1))
     return len(same), paired_gain(ours, rival, confidence_of_each(compared), seed)
+
+
+def lasting_gain(mine: Sequence[NightlyQuality], champion: Sequence[NightlyQuality], compared: int) -> Anytime | None:
+    """Return the bounds of the gain over the champion that hold however often somebody looks; None of too few nights.
+
+    All nights count on which both have a loss of the same outcomes, from the first: a window that moves along would
+    forget that somebody looked before. compared is as in `confidence_of_each`.
+    """
+    pairs = _same_nights(mine, champion)
+    won = [((b.loss or 0.0) - (a.loss or 0.0)) * a.outcomes for a, b in pairs]
+    return anytime_gain(won, [a.outcomes for a, _ in pairs], ERROR / max(compared, 1))
+
+
+def _same_nights(
+    mine: Sequence[NightlyQuality], champion: Sequence[NightlyQuality]
+) -> list[tuple[NightlyQuality, NightlyQuality]]:
+    theirs = {night.date: night for night in champion}
+    pairs = [(night, theirs[night.date]) for night in mine if night.date in theirs]
+    return [(a, b) for a, b in pairs if a.outcomes == b.outcomes > 0]
 
 
 def _nights(metric: Metric, nights: Sequence[NightlyQuality]) -> Tally:

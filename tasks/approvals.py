@@ -58,24 +58,26 @@ def submit_decision(
     entered: datetime | None = None,
     now: datetime | None = None,
     verified: Verified | None = None,
+    refused: Refusal | None = None,
 ) -> Outcome:
     """Enter a person's decision in the ledger, or the refusal of it; the last approval needed promotes at once.
 
     The one check for the form and the command line; entered is when the form was filled in. The code is used up after
     every other rule has been found kept, and before the decision is entered; it is kept nowhere. verified: whoever used
-    up a code for several requests at once, this one among them.
+    up a code for several requests at once, this one among them; refused: why this one was not.
     """
     now = now or datetime.now(UTC)
     request = find_request(read_ledger(workspace.archive, model), version)
     if request is None:
         return Outcome(False, no_request(model, version))
-    decision = _word(decision, code).casefold()
+    decision = as_typed(decision, code).casefold()
     approvers = workspace.approvers().names_for(model, "reject" if decision == "reject" else "approve")
     evidence = current_evidence(workspace, request)
     facts = _facts(request, _without_code(comment, code), via, run_id)
-    by = approver_named(who, approvers) or _word(who, code)
+    by = approver_named(who, approvers) or as_typed(who, code)
 
     def guard(entries: Sequence[Entry]) -> None:
+        raise_refusal(refused)
         raise_refusal(check_decision(entries, request, by, approvers, request.policy, now, evidence, decision))
 
     def prove() -> Mapping[str, Any]:
@@ -163,13 +165,27 @@ def settle(workspace: Workspace, model: str, version: int) -> None:
         mirror_aliases(workspace, model)
 
 
-def release_waiting(workspace: Workspace, model: str, version: int) -> list[str]:
-    """Resume every Prefect run that waits for this decision and return their ids; each looks at the ledger again."""
+def release_waiting(workspace: Workspace, model: str, version: int, *, with_family: bool = True) -> list[str]:
+    """Resume every Prefect run that waits for this decision and return their ids; each looks at the ledger again.
+
+    Among them is the run that asks about the whole family, unless whoever decides about several releases it once.
+    """
+    config = workspace.model(model)
+    runs = _resume("promote-model", config.deployment, {"model": model, "version": version})
+    return runs + (release_family(config.family) if with_family else [])
+
+
+def release_family(family: str) -> list[str]:
+    """Resume every Prefect run that asks about a family, if it is one's name: what they show is no longer so."""
+    return _resume("promote-family", family, {"family": family}) if family else []
+
+
+def _resume(flow: str, deployment: str, parameters: Mapping[str, Any]) -> list[str]:
     from tasks.prefect_api import current_api_url, resume_run, server_answers, waiting_runs
 
     if not server_answers(current_api_url()):
         return []
-    runs = waiting_runs("promote-model", workspace.model(model).deployment, {"model": model, "version": version})
+    runs = waiting_runs(flow, deployment, parameters)
     for run_id in runs:
         resume_run(run_id, PLACEHOLDER)
     return runs
@@ -197,7 +213,7 @@ def _facts(request: Request, comment: str, via: str, run_id: str) -> dict[str, A
     }
 
 
-def _word(text: str, code: str) -> str:
+def as_typed(text: str, code: str) -> str:
     """Return a name or a decision as a person wrote it, without the code or any other six digits."""
     return re.sub(r"[0-9](?: *[0-9]){5,}", HIDDEN, _without_code(text, code))
 

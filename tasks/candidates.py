@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from prefect.logging import get_run_logger
 
 from plimsoll.bundle import Bundle
@@ -39,6 +40,7 @@ def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
     valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch)
     run.outputs |= {"rows": len(valid.rows), "rows_digest": valid.digest, "training_memory": valid.memory}
     run.outputs |= {"excluded_dates": valid.excluded, "quarantined_rows": valid.quarantined, "held_rows": valid.held}
+    run.outputs["rows_with_outcome"] = int((~np.isnan(valid.rows.outcome)).sum())
     left_out = valid.excluded or "none"
     get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(valid.rows), valid.dates, left_out)
     if warning := valid.warning:

@@ -54,8 +54,8 @@ def _compared(
 
 
 def _gain(row: list[str]) -> str:
-    """Return the cell of the gain, which stands before agreement, cost, age and drift."""
-    return row[-5]
+    """Return the cell of the gain, which stands before that at any time, agreement, cost, age and drift."""
+    return row[-6]
 
 
 def family_sentence(found: list[MemberCompared]) -> str:
@@ -75,6 +75,6 @@ def family_sentence(found: list[MemberCompared]) -> str:
     return (
         f"Of {len(judged)} comparisons with a model of the whole batch, the member's own is surely better in {better}, "
         f"surely worse in {worse}, and not surely different in {len(judged) - better - worse}; that any of this is "
-        f"said by chance has a probability of at most 5 %.{early} Where a member's own is not surely better after a "
-        "month, one model for all is enough."
+        f"said by chance has a probability of at most 5 %, each time that somebody looks.{early} "
+        "Where a member's own is not surely better after a month, one model for all is enough."
     )

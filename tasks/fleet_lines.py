@@ -15,6 +15,8 @@ from tasks.outcomes_feed import late_losses
 from tasks.pages import write_page
 from tasks.workspace import Workspace
 
+LIVING = ("champion", "former", "requested")
+
 
 def fleet_lines(workspace: Workspace, *, look: bool = True) -> list[FleetLine]:
     """Return the line of every model with a config; one whose ledger did not go on is not folded again.
@@ -66,13 +68,24 @@ def _is_new(workspace: Workspace, line: FleetLine) -> bool:
 
 
 def _quality(workspace: Workspace, standing: Standing) -> dict[int, list[NightlyQuality]]:
-    """Return the late losses of the last days of the versions that can be promoted or serve."""
+    """Return the late losses of the champion and of versions that scored beside it of late, from their first night.
+
+    That is how far back bounds go that hold however often somebody looks.
+    """
     if not standing.entries or standing.champion is None:
         return {}
     config, last = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
-    since, read = (date.fromisoformat(last) - timedelta(days=WINDOW_DAYS)).isoformat(), Remembered()
-    found = [v.number for v in standing.versions if v.state in ("champion", "former", "requested")]
-    return {n: late_losses(workspace, config, standing, n, last, read, since) for n in found}
+    window, read = (date.fromisoformat(last) - timedelta(days=WINDOW_DAYS)).isoformat(), Remembered()
+    dates = {v.number: _dates_of(standing, v.number) for v in standing.versions if v.state in LIVING}
+    late = {number: found[0] for number, found in dates.items() if found and found[-1] >= window}
+    began = late.pop(standing.champion, window)
+    since = min([window, *(max(first, began) for first in late.values())])
+    return {n: late_losses(workspace, config, standing, n, last, read, since) for n in (standing.champion, *late)}
+
+
+def _dates_of(standing: Standing, number: int) -> list[str]:
+    batches = standing.of_kind("batch_committed")
+    return sorted(str(e.facts["date"]) for e in batches if str(number) in e.facts["versions"])
 
 
 def _place(workspace: Workspace, model: str) -> Path:

@@ -16,6 +16,7 @@ CONNECT_SECONDS = 5.0  # an empty port of this machine refuses at once; a host t
 BUSY_SECONDS = 30.0  # a server at work takes the connection at once and answers when it can
 POLL_SECONDS = 0.5
 PAGE = 200  # the most that one answer of the API holds
+SHOWN_AS, FILLED_IN = "suspended-", "-response"  # around the key of a form, in Prefect's name of what was filled in
 
 
 class RunState(NamedTuple):
@@ -23,6 +24,14 @@ class RunState(NamedTuple):
 
     name: str
     message: str
+
+
+class Filled(NamedTuple):
+    """What a person filled in in a form of a run."""
+
+    fields: dict[str, Any]
+    at: datetime | None  # when
+    form: str  # the key under which the run showed it
 
 
 class RunOf(NamedTuple):
@@ -158,18 +167,19 @@ def resume_run(run_id: str, run_input: Mapping[str, Any]) -> None:
         raise ServerError(f"Prefect did not resume run {run_id}: {reason}")
 
 
-def take_inputs(run_id: str) -> list[tuple[dict[str, Any], datetime | None]]:
-    """Return what people filled in in the forms of a run, and when, oldest first, and delete it.
+def take_inputs(run_id: str) -> list[Filled]:
+    """Return what people filled in in the forms of a run, oldest first, and delete it.
 
     Prefect would keep it in clear.
     """
     with connected() as client:
-        found = client.filter_flow_run_input(UUID(run_id), key_prefix="suspended-", limit=PAGE, exclude_keys=set())
-        answers = [one for one in found if one.key.endswith("-response")]
+        found = client.filter_flow_run_input(UUID(run_id), key_prefix=SHOWN_AS, limit=PAGE, exclude_keys=set())
+        answers = [one for one in found if one.key.endswith(FILLED_IN)]
         for one in answers:
             client.delete_flow_run_input(UUID(run_id), one.key)
-    taken = [(dict(one.decoded_value), one.created) for one in answers]
-    return sorted(taken, key=lambda one: one[1].timestamp() if one[1] else 0.0)
+    keys = [one.key.removeprefix(SHOWN_AS).removesuffix(FILLED_IN) for one in answers]
+    taken = [Filled(dict(one.decoded_value), one.created, key) for one, key in zip(answers, keys, strict=True)]
+    return sorted(taken, key=lambda one: one.at.timestamp() if one.at else 0.0)
 
 
 def wait_for_run(run_id: str, seconds: float) -> RunState:

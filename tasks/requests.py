@@ -1,5 +1,6 @@
 """Promotion requests: what waits, who has approved it, and the evidence as it lies now."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,7 @@ from plimsoll.approval import (
     GONE,
     Request,
     RequestState,
+    Status,
     champion_of,
     find_approvals,
     find_request,
@@ -19,11 +21,12 @@ from plimsoll.approval_page import evidence_markdown
 from plimsoll.automatic import policy_declined
 from plimsoll.bundle import check_bundle
 from plimsoll.digest import sha256_hex
-from plimsoll.errors import IntegrityError
-from plimsoll.ledger import read_ledger
+from plimsoll.errors import IntegrityError, ServerError
+from plimsoll.ledger import Entry, read_ledger
 from plimsoll.people import PEOPLE, enrolments
 from plimsoll.run_record import read_record
 from plimsoll.store import get_json, object_key
+from tasks.readable import Fault, each_readable
 from tasks.workspace import Workspace
 
 
@@ -74,26 +77,39 @@ def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
     return found
 
 
-def list_pending(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return every request that waits for a person, as JSON; their evidence is checked when one decides."""
-    found = []
-    now = datetime.now(UTC)
-    for model in workspace.models:
-        entries = read_ledger(workspace.archive, model)
-        found += [
-            {
-                "model": model,
-                "version": request.version,
-                "requested_by": request.requested_by,
-                "expires_at": request.expires_at.isoformat(timespec="seconds"),
-                "page": str(workspace.reports / str(request.summary.get("page", ""))),
-                "may_decide": list(workspace.approvers().names_for(model)),
-                "approved_by": [entry.by for entry in find_approvals(entries, request)],
-                "approvals": request.policy.approvals,
-            }
-            for request in open_requests(entries, now)
-        ]
-    return found
+def list_pending(workspace: Workspace) -> tuple[list[dict[str, Any]], tuple[Fault, ...]]:
+    """Return every request that is open, as JSON, with its evidence looked at now; and models that cannot be read.
+
+    state is waiting, or void where evidence changed and nobody can approve it any more, or unknown where a server
+    that holds evidence does not answer; sentence says why, and what to do.
+    """
+    found, faults = each_readable(workspace, lambda config: [*_pending(workspace, config.model)])
+    return [one for requests in found for one in requests], faults
+
+
+def _pending(workspace: Workspace, model: str) -> Iterator[dict[str, Any]]:
+    entries, now = read_ledger(workspace.archive, model), datetime.now(UTC)
+    for request in open_requests(entries, now):
+        status = _looked_at(workspace, entries, request, now)
+        yield {
+            "model": model,
+            "version": request.version,
+            "state": status.state,
+            "sentence": status.sentence,
+            "requested_by": request.requested_by,
+            "expires_at": request.expires_at.isoformat(timespec="seconds"),
+            "page": str(workspace.reports / str(request.summary.get("page", ""))),
+            "may_decide": list(workspace.approvers().names_for(model)),
+            "approved_by": [entry.by for entry in find_approvals(entries, request)],
+            "approvals": request.policy.approvals,
+        }
+
+
+def _looked_at(workspace: Workspace, entries: Sequence[Entry], request: Request, now: datetime) -> Status:
+    try:
+        return request_status(entries, request, now, current_evidence(workspace, request))
+    except ServerError as error:
+        return Status("unknown", f"{request.name} waits, and its evidence cannot be looked at now: {error}")
 
 
 def no_request(model: str, version: int) -> str:
