@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TagsContext
 from prefect.utilities.annotations import opaque
 
 P = ParamSpec("P")
@@ -17,12 +18,16 @@ def stage(function: Callable[P, T]) -> Callable[P, T]:
 
     Prefect walks through every input of a task twice, in search of futures: through a run and all ledger entries that
     it has read that takes seconds, and more with every night. Steps are called one after another, without futures.
+
+    Tags are the flow run's: of every tag of a step Prefect asks the server for a slot before it begins. A worker gives
+    its steps no tags either.
     """
     step: Callable[..., T] = task(cache_policy=NO_CACHE)(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         whole = {name: opaque(value) for name, value in kwargs.items()}
-        return step(*(opaque(value) for value in args), **whole)
+        with TagsContext(current_tags=set()):
+            return step(*(opaque(value) for value in args), **whole)
 
     return call
