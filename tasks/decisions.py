@@ -4,8 +4,6 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.bundle import Bundle
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
@@ -22,7 +20,7 @@ from tasks.outcomes_feed import late_losses
 from tasks.pages import report_url
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run, utc_now
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.thresholds import kept_curves
 
 OWED_DAYS = 7  # a retrain that was never started is started no later

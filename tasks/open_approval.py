@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from prefect.logging import get_run_logger
-
 from plimsoll.approval import Request, open_requests, request_status
 from plimsoll.errors import ServerError
 from plimsoll.ledger import Entry, read_ledger
@@ -13,7 +11,7 @@ from tasks.judging import Report
 from tasks.prefect_api import RunOf, runs_of, start_run
 from tasks.records import Run
 from tasks.requests import current_evidence
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.workspace import Workspace
 
 FLOW = "promote-model"
