@@ -131,6 +131,7 @@ def test_a_model_is_what_train_model_would_have_made(replayed: Place) -> None:
     assert mine.reference.days == real.reference.days
 
 
+@pytest.mark.campaign
 def test_a_killed_run_goes_on_from_what_it_had_made(replayed: Place) -> None:
     first = first_result(replayed)
     shutil.rmtree(replayed.home / "store/backtests")

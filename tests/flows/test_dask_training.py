@@ -62,6 +62,7 @@ def test_two_workers_give_the_same_bytes_on_any_cluster_and_after_one_was_killed
     assert made[0] == made[1]
 
 
+@pytest.mark.campaign
 def test_a_model_trained_on_a_cluster_is_scored_and_reproduced(
     empty: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def test_runs_that_race_come_late_twice_or_by_a_wrong_clock_leave_each_batch_onc
     assert told == {"schedulers": 1, "backfills": 1, "redelivered": 1, "clocks": 1, "overtaken": 1}
 
 
+@pytest.mark.campaign
 def test_a_full_disk_is_said_and_one_rerun_completes_the_batch(tmp_path: Path) -> None:
     told = said_by(on_a_small_disk(tmp_path, SEED, 2))
     assert sum(told.values()) == 6

@@ -21,6 +21,7 @@ def left_behind(place: Place) -> list[Path]:
     return [path for path in (place.home / "scratch").rglob("*") if path.is_file()]
 
 
+@pytest.mark.campaign
 def test_training_from_files_gives_the_bundle_of_training_in_memory(
     empty: Place, trained_home: Path, plimsoll: Cli, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def trials_in_mlflow(place: Place, parent: str) -> list[Any]:
     return list(client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'"))
 
 
+@pytest.mark.campaign
 def test_a_search_goes_the_whole_way(empty: Place, plimsoll: Cli) -> None:
     ask_for_a_search(empty)
     train_and_kill(empty, 3)
