@@ -165,6 +165,14 @@ def empty(
 
 
 @pytest.fixture
+def judged(empty: Place, trained_home: Path) -> Place:
+    """A place where nothing has happened yet, but that the suite has judged the days before."""
+    shutil.copytree(trained_home / "keys", empty.home / "keys")
+    places.copy_verdicts(trained_home, empty.home)
+    return empty
+
+
+@pytest.fixture
 def waiting(empty: Place, trained_home: Path) -> Place:
     """A place where flight_delay v1 waits for a decision."""
     places.copy_home(trained_home, empty.home)

@@ -179,7 +179,7 @@ def learn_verdicts(place: Place, dates: Sequence[str]) -> None:
     from tasks.records import recording
     from tasks.scratch import scratch_folder
 
-    store, copy = place.home / "store", Place(place.home.with_name("judging"), place.data, place.root)
+    copy = Place(place.home.with_name("judging"), place.data, place.root)
     copy_home(place.home, copy.home)
     with (
         standing_at(copy, os.environ["PREFECT_API_URL"]),
@@ -189,12 +189,18 @@ def learn_verdicts(place: Place, dates: Sequence[str]) -> None:
         snapshot = keep_snapshot(run, dates, outcomes=False)
         for date in dates:
             assemble_batch(run.workspace, run.config, snapshot, date, scratch)
-    for path in (copy.home / "store/verdicts").rglob("*.json"):
-        report = _body(path)["report"]
-        for name in (path.relative_to(copy.home / "store").as_posix(), f"objects/sha256/{report[:2]}/{report}"):
-            (store / name).parent.mkdir(exist_ok=True)
-            shutil.copy2(copy.home / "store" / name, store / name)
+    copy_verdicts(copy.home, place.home)
     shutil.rmtree(copy.home)
+
+
+def copy_verdicts(source: Path, target: Path) -> None:
+    """Copy a home's verdicts and their reports to another one with the same key."""
+    for path in (source / "store/verdicts").rglob("*.json"):
+        report = _body(path)["report"]
+        for name in (path.relative_to(source), Path(f"store/objects/sha256/{report[:2]}/{report}")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            if not (target / name).exists():
+                shutil.copy2(source / name, target / name)
 
 
 @contextmanager
