@@ -7,13 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.errors import PlimsollError
 from plimsoll.ledger import Entry
 from plimsoll.platform_config import NotifyConfig
 from tasks.prefect_api import emit
 from tasks.records import Run
+from tasks.stage import get_run_logger
 
 EVENT = "plimsoll.drift.decided"
 SHOWN = ("date", "run", "version", "batch", "decision", "diagnosis")

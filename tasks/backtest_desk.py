@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.backtest_parts import (
     Course,
     Duel,
@@ -32,6 +30,7 @@ from plimsoll.night_verdict import NIGHTS_SEEN
 from tasks.backtest_crew import Crew, result_of
 from tasks.backtest_keys import Made
 from tasks.backtest_work import Bench, Looking, Training, assemble_dates, fight, look, study, train
+from tasks.stage import get_run_logger
 
 DATES_TOGETHER = 7  # that a worker assembles at once
 Replay = Generator[Request, Any, Course]

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.backtest import foreseen, replay
 from plimsoll.backtest_figures import Prices, Tally, sentences, tally
 from plimsoll.backtest_page import BacktestStory, render_backtest
@@ -33,7 +31,7 @@ from tasks.landing import dates_between, landed_dates
 from tasks.pages import report_url, write_page
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.workspace import Workspace
 
 

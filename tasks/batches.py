@@ -1,11 +1,7 @@
 """Batches: which versions score, and one date from its files to one atomic commit."""
 
 import datetime as dt
-from typing import Any
-
-from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
+from typing import TYPE_CHECKING, Any
 
 from plimsoll.bundle import Bundle
 from plimsoll.champions import reign_at, reigns
@@ -19,7 +15,10 @@ from tasks.data_docs import build_data_docs
 from tasks.engines import score_each
 from tasks.landing import dates_between, landed_dates
 from tasks.records import Run
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
 
 RETRY_DAYS = 7
 MAY_SCORE = ("champion", "former", "requested")
@@ -135,8 +134,10 @@ def score_dates(run: Run, served: list[Served], dates: list[str]) -> list[BatchR
     return [results[date] for date in dates]
 
 
-def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:
+def close_batches(run: Run, results: list[BatchResult]) -> "State[Any]":
     """Write the counts into the record and return the run's state: failed by name when a batch was rejected."""
+    from prefect.states import Completed, Failed
+
     counts = summarize(results)
     run.outputs |= counts
     cleared = [f"{one.date} cleared: {one.sentence}." for one in results if one.state == "cleared"]

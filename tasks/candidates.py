@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from prefect.logging import get_run_logger
 
 from plimsoll.bundle import Bundle
 from plimsoll.gate_result import in_short
@@ -26,7 +25,7 @@ from tasks.mlflow_roles import register, require_numbers
 from tasks.mlflow_trials import log_trials
 from tasks.records import Run
 from tasks.settling import said_of_settings
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.trainers import booster_of
 from tasks.training_rows import assemble_training_rows
 

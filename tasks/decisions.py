@@ -4,8 +4,6 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.errors import DataError, PlimsollError
 from plimsoll.ledger import Entry
 from plimsoll.retrain import STOPS
@@ -18,7 +16,7 @@ from tasks.pages import report_url
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
 from tasks.retrain_starts import owed
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 
 
 @dataclass(frozen=True)

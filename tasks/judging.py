@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle
 from plimsoll.gate_result import GateResult
@@ -31,7 +29,7 @@ from tasks.bundles import fetch_bundle
 from tasks.evidence_object import keep_evidence
 from tasks.frozen_rows import look_at_holdout
 from tasks.records import Run
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 
 TIMED_ROWS = 20_000  # of those that judge, at most
 TOLD = {"pass": "passed", "warn": "WARNED", "fail": "FAILED"}

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.night_verdict import LateVerdict, NightVerdict, judge_late, judge_night
@@ -19,6 +17,7 @@ from tasks.observed import observed_nights
 from tasks.outcomes_feed import late_losses
 from tasks.records import Run, utc_now
 from tasks.retrain_starts import in_flight, lived
+from tasks.stage import get_run_logger
 from tasks.thresholds import kept_curves
 
 QUIET_NIGHTS = 14  # an alarm after so many quiet nights is news, and gets a report

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
-from prefect.logging import get_run_logger
-
 from plimsoll.approval import Request, open_requests, request_status
 from plimsoll.errors import ServerError
 from plimsoll.ledger import Entry, read_ledger
@@ -21,7 +19,7 @@ from tasks.prefect_api import RunOf, runs_of, start_run
 from tasks.readable import readable_models
 from tasks.records import Run
 from tasks.requests import current_evidence
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.workspace import Workspace
 
 FLOW, OF_FAMILY = "promote-model", "promote-family"

@@ -173,6 +173,7 @@ def test_a_model_of_the_days_since_a_change_is_what_train_model_makes_of_them(re
     assert desk.answer(Train(FROM)) is None, "the model of the window is another one, and nobody asked for it"
 
 
+@pytest.mark.campaign
 def test_a_killed_run_goes_on_from_what_it_had_made(replayed: Place) -> None:
     first = first_result(replayed)
     shutil.rmtree(replayed.home / "store/backtests")
