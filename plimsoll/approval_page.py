@@ -5,6 +5,7 @@ from datetime import UTC
 from typing import Any
 
 from plimsoll.approval import Request
+from plimsoll.judged_against import other_champion
 
 SHORT = 12  # digits of a digest
 
@@ -41,13 +42,8 @@ def evidence_markdown(
 
 
 def _warning(request: Request, champion: int | None) -> str:
-    judged = (request.summary.get("champion") or {}).get("version")
-    if judged == champion:
-        return ""
-    against = f"against v{judged}" if judged else "without a champion to compare with"
-    return (
-        f"> **The champion is v{champion} now**, and {request.name} was judged {against}. Training again compares them."
-    )
+    said = other_champion(request, champion)
+    return f"> **{said}**" if said else ""
 
 
 def _deadline(request: Request, approvers: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from plimsoll.approval import Request, Status
 from plimsoll.approval_page import not_enrolled
 from plimsoll.config_loading import nearest
 from plimsoll.errors import ApprovalError
+from plimsoll.judged_against import champion_judged
 
 Key = tuple[str, int, int]  # a request: model, version, ledger entry
 ALL = "all"
@@ -111,10 +112,11 @@ def _cells(one: Asked, several: bool) -> list[str]:
 
 def _rival(one: Asked, loss: str) -> str:
     """Return the champion and its loss on the same rows; a warning where another one stands by now."""
-    judged = (one.request.summary.get("champion") or {}).get("version")
+    judged = champion_judged(one.request)
     if judged != one.champion:
         against = f"v{judged}" if judged else "none"
-        return f"**v{one.champion} now**, judged against {against}"
+        now = f"v{one.champion}" if one.champion else "none"
+        return f"**{now} now**, judged against {against}"
     return f"{loss} (v{judged})" if judged else "none yet"
 
 

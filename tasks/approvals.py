@@ -9,6 +9,7 @@ from typing import Any
 from plimsoll.approval import (
     Request,
     approvals_so_far,
+    champion_of,
     check_decision,
     find_decision,
     find_request,
@@ -17,6 +18,7 @@ from plimsoll.approval import (
 from plimsoll.approvers_config import approver_named
 from plimsoll.automatic import POLICY, check_policy
 from plimsoll.errors import ServerError
+from plimsoll.judged_against import champion_judged, never_compared
 from plimsoll.ledger import Entry, Guard, Kind, append, read_ledger
 from plimsoll.people import Refusal
 from tasks.champion import mirror_aliases, promote
@@ -123,8 +125,10 @@ def _enter(
     archive, model, clock = workspace.archive, request.model, now.isoformat(timespec="milliseconds")
     kind: Kind = "approved" if decision == "approve" else "rejected"
     warning = ""
+    before = read_ledger(archive, model)
+    facts |= _beside(before, request)
     try:
-        guard(read_ledger(archive, model))  # before the code, so that none is used up in vain
+        guard(before)  # before the code, so that none is used up in vain
         proof = dict(prove())
         warning = str(proof.pop("warning", ""))
         facts |= proof
@@ -133,7 +137,8 @@ def _enter(
         facts |= {"decision": decision, "rule": refused.rule, "sentence": str(refused)}
         append(archive, model, "approval_refused", facts=facts, as_of=as_of, recorded_at=clock, by=by)
         return Outcome(False, str(refused))
-    warning = " ".join(part for part in (warning, _settled(workspace, request)) if part)
+    missing = never_compared(request, entry.facts["champion"]) if kind == "approved" else ""
+    warning = " ".join(part for part in (missing, warning, _settled(workspace, request)) if part)
     return _outcome(read_ledger(archive, model), request, entry, warning)
 
 
@@ -211,6 +216,11 @@ def _facts(request: Request, comment: str, via: str, run_id: str) -> dict[str, A
         "identity": "stated",  # until a code has proved it
         "prefect_run": run_id,
     }
+
+
+def _beside(entries: Sequence[Entry], request: Request) -> dict[str, Any]:
+    """Return which champion stood when a version was decided about, and which one it was compared with."""
+    return {"champion": champion_of(entries), "judged_against": champion_judged(request)}
 
 
 def as_typed(text: str, code: str) -> str:
