@@ -3,8 +3,9 @@
 How often the comparison with the champion is wrong, on real scores of real flights. Two models score every flight from
 April on. Noise on the log odds of one of them sets the true difference in AUC: the mean over all fortnights that could
 be drawn. Then a fortnight is drawn again and again, and `gates.champion` decides at 95 % with the code that
-`train_model` runs: the first challenger of a champion is held to 96 %, since later ones have to be paid for. Drawn days are any of the year, as the bootstrap assumes; runs are days in a row, as they come,
-which hang together more than that.
+`train_model` runs: a champion's first challenger is held to 96 %, since those that may follow share the rest of the
+error. Drawn days are any of the year, as the bootstrap assumes; runs are days in a row, as they come, which hang
+together more than that.
 
 **Settings**: both were trained on January to March, with other depths and seeds. **Retrain**: the champion was trained
 on January and February, the challenger on February and March, as after a retrain; such models are good on different

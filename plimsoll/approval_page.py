@@ -18,16 +18,19 @@ def evidence_markdown(
     refusal: str = "",
     given: Sequence[str] = (),
     enrolled: Collection[str] | None = None,
+    mended: str = "",
 ) -> str:
     """Return what an approver reads: the last refusal, who approved, gates, metrics beside the champion's, digests.
 
     champion is the champion now; a warning says so when the version was judged against another one. given: who has
-    approved already. enrolled: who has a secret, None where that was not looked at.
+    approved already. enrolled: who has a secret, None where that was not looked at. mended: what is said of
+    pages that had been changed.
     """
     parts = [
         f"> ### Not accepted\n> {refusal}" if refusal else "",
         f"## Shall {request.name} become champion?",
         _warning(request, champion),
+        f"> **{mended}**" if mended else "",
         _deadline(request, approvers),
         _approvals(request, given),
         not_enrolled(approvers, enrolled),

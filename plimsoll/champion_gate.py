@@ -39,7 +39,8 @@ def _gain(gate: AgainstChampion, rows: Judged) -> Gain | None:
     rival = rows.score if rows.rival is None else rows.rival
     count = len(rows.units)
     sides = [tally(gate.metric, rows.outcome, scores, rows.unit, count) for scores in (rows.score, rival)]
-    return paired_gain(*sides, confidence_of(gate, rows.tries), rows.config.estimator.seed, student=True)
+    level, seed = confidence_of(gate, rows.tries), rows.config.estimator.seed
+    return paired_gain(sides[0], sides[1], level, seed, student=True)
 
 
 def _result(gate: AgainstChampion, gain: Gain | None, rows: Judged) -> GateResult:

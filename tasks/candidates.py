@@ -18,6 +18,7 @@ from plimsoll.store import put_json
 from plimsoll.training import train_bundle
 from tasks.bundles import keep_bundle
 from tasks.champion import mirror_challenger
+from tasks.features import keep_feature_file
 from tasks.foreign_model import adopted_model
 from tasks.judging import Report
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
@@ -37,6 +38,7 @@ def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
 
     Where they are many they lie in scratch while they train; the run's record says so.
     """
+    keep_feature_file(run.workspace, run.config)
     valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch)
     run.outputs |= {"rows": len(valid.rows), "rows_digest": valid.digest, "training_memory": valid.memory}
     run.outputs |= {"excluded_dates": valid.excluded, "quarantined_rows": valid.quarantined, "held_rows": valid.held}
