@@ -12,6 +12,7 @@ Rate = Literal["selection_rate", "false_positive_rate", "false_negative_rate"]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Difference = Annotated[float, Field(gt=0, lt=1)]  # of two shares: 1 would let everything pass
 Rows = Annotated[int, Field(ge=10)]
 
 
@@ -131,10 +132,10 @@ class Fairness(Gate):
     together: list[
         Annotated[list[str], Field(min_length=2, max_length=3)]
     ] = []  # columns whose crossings are groups too
-    selected_from: float = 0.5  # a score from here on counts as a yes
-    selection_rate: Positive | None = None  # largest difference between two groups that is let pass
-    false_positive_rate: Positive | None = None
-    false_negative_rate: Positive | None = None
+    selected_from: Share = 0.5  # a score from here on counts as a yes
+    selection_rate: Difference | None = None  # largest difference between two groups that is let pass
+    false_positive_rate: Difference | None = None
+    false_negative_rate: Difference | None = None
     min_rows: Rows = 100  # a rate of fewer rows is not judged, and said not to be
 
     @property

@@ -61,12 +61,14 @@ def submit_decision(
     now: datetime | None = None,
     verified: Verified | None = None,
     refused: Refusal | None = None,
+    shown: str = "",
 ) -> Outcome:
     """Enter a person's decision in the ledger, or the refusal of it; the last approval needed promotes at once.
 
     The one check for the form and the command line; entered is when the form was filled in. The code is used up after
     every other rule has been found kept, and before the decision is entered; it is kept nowhere. verified: whoever used
-    up a code for several requests at once, this one among them; refused: why this one was not.
+    up a code for several requests at once, this one among them; refused: why this one was not. shown: the object that
+    holds the evidence as this person was shown it, which the entry names.
     """
     now = now or datetime.now(UTC)
     request = find_request(read_ledger(workspace.archive, model), version)
@@ -75,7 +77,7 @@ def submit_decision(
     decision = as_typed(decision, code).casefold()
     approvers = workspace.approvers().names_for(model, "reject" if decision == "reject" else "approve")
     evidence = current_evidence(workspace, request)
-    facts = _facts(request, _without_code(comment, code), via, run_id)
+    facts = {**_facts(request, _without_code(comment, code), via, run_id), **({"shown": shown} if shown else {})}
     by = approver_named(who, approvers) or as_typed(who, code)
 
     def guard(entries: Sequence[Entry]) -> None:
@@ -197,10 +199,10 @@ def _resume(flow: str, deployment: str, parameters: Mapping[str, Any]) -> list[s
 
 
 def decide_from_terminal(
-    workspace: Workspace, model: str, version: int, decision: str, who: str, comment: str, code: str
+    workspace: Workspace, model: str, version: int, decision: str, who: str, comment: str, code: str, shown: str = ""
 ) -> Outcome:
     """Submit a decision from the command line; every run that waits for it ends, or shows who has approved by now."""
-    outcome = submit_decision(workspace, model, version, decision, who, comment, code=code)
+    outcome = submit_decision(workspace, model, version, decision, who, comment, code=code, shown=shown)
     if outcome.accepted:
         release_waiting(workspace, model, version)
     return outcome

@@ -18,19 +18,23 @@ from plimsoll.approval import (
     request_status,
 )
 from plimsoll.approval_page import evidence_markdown
+from plimsoll.approvers_config import too_few
 from plimsoll.automatic import policy_declined
 from plimsoll.bundle import check_bundle
 from plimsoll.digest import sha256_hex
-from plimsoll.errors import IntegrityError, ServerError, UserError
+from plimsoll.errors import ConfigError, IntegrityError, ServerError, UserError
 from plimsoll.ledger import Entry, read_ledger
+from plimsoll.model_config import ModelConfig
 from plimsoll.people import PEOPLE, enrolments
 from plimsoll.run_record import read_record
-from plimsoll.store import get_json, object_key
+from plimsoll.store import get_json, object_key, put_object
 from tasks.features import changed_features
 from tasks.readable import Fault, each_readable
 from tasks.shown_pages import restore_pages
 from tasks.snapshot_files import snapshot_is_whole
 from tasks.workspace import Workspace
+
+DIGITS = 64  # of a digest
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,17 @@ def read_request(workspace: Workspace, model: str, version: int, run_id: str = "
     shown = evidence_markdown(request, champion_of(entries), approvers, page, last, given, enrolled, mended)
     automatic = request.policy.policy == "automatic" and not policy_declined(entries, request)
     return RequestView(status.state, status.sentence, shown, automatic, request)
+
+
+def keep_shown(workspace: Workspace, view: RequestView) -> str:
+    """Keep the evidence as a person is shown it, and return the digest for the entry of what they decide."""
+    return put_object(workspace.store, view.evidence.encode())
+
+
+def shown_in_form(workspace: Workspace, form: str) -> str:
+    """Return the digest that the key of a form begins with, nothing where no such evidence was kept."""
+    digest = form.partition("-")[0]
+    return digest if len(digest) == DIGITS and workspace.store.get(object_key(digest)) is not None else ""
 
 
 def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
@@ -116,6 +131,13 @@ def _looked_at(workspace: Workspace, entries: Sequence[Entry], request: Request,
         return request_status(entries, request, now, current_evidence(workspace, request))
     except ServerError as error:
         return Status("unknown", f"{request.name} waits, and its evidence cannot be looked at now: {error}")
+
+
+def require_approvers(workspace: Workspace, config: ModelConfig, requester: str = "") -> None:
+    """Raise ConfigError when fewer people may approve a model than have to: its requests could only expire."""
+    asked, approvers = config.approval, workspace.approvers().names_for(config.model)
+    if said := too_few(config.model, asked.approvals, approvers, requester, asked.not_requester):
+        raise ConfigError(said)
 
 
 def no_request(model: str, version: int) -> str:

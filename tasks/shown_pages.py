@@ -43,7 +43,7 @@ def restore_pages(workspace: Workspace, request: Request) -> str:
             put += [name] if there else []
         except (OSError, PlimsollError) as error:
             lost.append(f"{name} is not what the training run wrote and cannot be put back, so do not read it: {error}")
-    said = f"Somebody had changed {' and '.join(put)}: it was put back as the training run wrote it." if put else ""
+    said = f"Somebody had changed {' and '.join(put)}; now it is again what the training run wrote." if put else ""
     return " ".join(part for part in (said, *lost) if part)
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from plimsoll.approval import find_request, request_status
 from plimsoll.ledger import read_ledger
+from plimsoll.store import get_object
 from tasks.requests import current_evidence, read_request
 from tasks.verify import verify
-from tests.flows.places import APPROVER, DAY, MODEL, NEXT, Answer, Place, flip_a_byte, spoil
+from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, flip_a_byte, spoil
 
 Cli = Callable[..., Answer]
 FEATURES = "configs/features/flights.py"
@@ -75,6 +76,37 @@ def test_a_request_is_void_when_a_training_file_or_the_feature_function_changed(
     assert "was trained with the feature function flights:build, and its config asks for flights:other" in answer.said
 
 
+def test_the_policy_decides_at_once_and_who_approves_another_champion_since_is_told(
+    waiting: Place, plimsoll: Cli
+) -> None:
+    waiting.configure("policy: person", "policy: automatic")
+    trained = plimsoll("train", MODEL, "--as-of", AS_OF)
+    assert f"{MODEL} v2 was approved by policy and is champion now" in trained.out
+    assert "plimsoll approve" not in trained.out, "nobody is asked"
+    assert [(e["by"], e["facts"]["version"]) for e in waiting.ledger("promoted")] == [("policy", 2)]
+    answer = plimsoll("approve", MODEL, 1, "--as", APPROVER)
+    asked, told = answer.out.split(f"{MODEL} v1 was approved by {APPROVER}")
+    words = " ".join(asked.split())
+    assert f"Shall {MODEL} v1 become champion?" in words
+    assert "The champion is v2 now, and flight_delay v1 was judged without a champion to compare with." in words
+    assert "never compared with v2, the champion at that time" in " ".join(told.split())
+    facts = waiting.ledger("approved")[-1]["facts"]
+    assert (facts["champion"], facts["judged_against"]) == (2, None)
+    kept = get_object(waiting.workspace.store, facts["shown"]).decode()
+    assert kept.startswith(f"## Shall {MODEL} v1 become champion?")
+    assert not verify(waiting.workspace, MODEL, quick=True).damage
+
+
+def test_nobody_trains_what_too_few_may_approve(empty: Place, plimsoll: Cli) -> None:
+    empty.configure("policy: person", "policy: person\n  approvals: 9")
+    for command in (("config", "show", MODEL), ("train", MODEL, "--as-of", AS_OF)):
+        answer = plimsoll(*command)
+        assert answer.code == 2
+        assert f"{MODEL} needs 9 approvals" in answer.err
+        assert "configs/approvers.yaml" in answer.err
+    assert not empty.ledger()
+
+
 def test_the_page_that_an_approver_is_sent_to_is_the_one_that_was_written(waiting: Place, plimsoll: Cli) -> None:
     folder = waiting.home / f"reports/{MODEL}"
     page, card = folder / "v1.html", folder / "v1-card.html"
@@ -84,7 +116,7 @@ def test_the_page_that_an_approver_is_sent_to_is_the_one_that_was_written(waitin
     said = [one.sentence for one in verify(waiting.workspace, MODEL, quick=True).owed]
     names = sorted(sentence.split(" was changed")[0] for sentence in said)
     assert names == [f"reports/{MODEL}/v1-card.html", f"reports/{MODEL}/v1.html"]
-    assert "Somebody had changed v1.html and v1-card.html" in read_request(waiting.workspace, MODEL, 1).evidence
+    assert "Somebody had changed v1-card.html and v1.html" in read_request(waiting.workspace, MODEL, 1).evidence
     assert (page.read_bytes(), card.read_bytes()) == written
     assert "Somebody had changed" not in read_request(waiting.workspace, MODEL, 1).evidence
     page.write_text("forged")

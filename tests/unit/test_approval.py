@@ -19,7 +19,7 @@ from plimsoll.approval import (
     request_status,
 )
 from plimsoll.approval_page import evidence_markdown
-from plimsoll.approvers_config import ApproversConfig
+from plimsoll.approvers_config import ApproversConfig, too_few
 from plimsoll.automatic import POLICY, check_policy, policy_declined
 from plimsoll.config_loading import parse_config
 from plimsoll.errors import ConfigError
@@ -346,6 +346,28 @@ def test_a_page_without_measurements_is_still_a_page() -> None:
 
 
 PEOPLE = "approvers:\n- {name: ada, models: ['*'], roles: [approver, steward]}\n"
+
+
+@pytest.mark.parametrize(
+    ("needed", "requester", "own", "said"),
+    [
+        (1, "ada", True, ""),
+        (2, "schedule", True, ""),
+        (2, "ada", False, ""),
+        (
+            2,
+            "Ada ",
+            True,
+            "m needs 2 approvals, and 1 person may approve it (grace); ada asks, and may not approve that",
+        ),
+        (3, "", True, "m needs 3 approvals, and 2 people may approve it (ada, grace): its request could only expire."),
+    ],
+)
+def test_more_approvals_than_people_are_found(needed: int, requester: str, own: bool, said: str) -> None:
+    found = too_few("m", needed, APPROVERS, requester, own)
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+    assert "no people may approve it:" in too_few("m", 1, (), "", True)
 
 
 def test_approvers_may_decide_about_their_models_only() -> None:

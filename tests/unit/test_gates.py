@@ -22,6 +22,7 @@ from plimsoll.judged_rows import Judged, judged_rows
 from plimsoll.ledger import Entry, Kind
 from plimsoll.metrics import measure
 from plimsoll.model_config import ModelConfig
+from plimsoll.not_judged import not_judged_alone
 from plimsoll.operations_gate import Machine
 from plimsoll.row_groups import groups_of
 from plimsoll.row_parts import DATE, rows_of
@@ -319,6 +320,30 @@ def test_groups_too_small_are_said_to_be_and_one_group_alone_cannot_be_judged() 
     alone, _ = judge(gate, FRAME.assign(region="north"))
     assert alone[0].verdict == "fail"
     assert "two are needed" in alone[0].sentence
+
+
+@pytest.mark.parametrize(("at", "who"), [(0.999, "nobody"), (0.0, "everybody")])
+def test_a_yes_that_nobody_gets_is_said_to_make_everybody_even(at: float, who: str) -> None:
+    limits = {"selection_rate": 0.1, "false_positive_rate": 0.1, "false_negative_rate": 0.1}
+    gate = config_of(fairness={"columns": ["region"], "selected_from": at, **limits})
+    results, _ = judge(gate)
+    assert [one.verdict for one in results] == ["pass"] * 3 + ["warn"]
+    assert results[-1].sentence.startswith(f"{who} is selected at a score of {at:g}")
+
+
+@pytest.mark.parametrize(("name", "limit"), [("selection_rate", 5), ("false_negative_rate", 1), ("selected_from", 50)])
+def test_a_limit_that_nothing_can_exceed_is_an_error_of_the_config(name: str, limit: float) -> None:
+    limits = {"selection_rate": 0.1, name: limit}
+    with pytest.raises(ConfigError, match=name):
+        config_of(fairness={"columns": ["region"], **limits})
+
+
+def test_a_first_version_says_which_gates_judged_nothing() -> None:
+    asked = config_of(champion=[{"metric": "auc"}], slices={"columns": ["region"], "champion_margin": 0.1}).gates
+    [line] = not_judged_alone(asked).results
+    assert (line.verdict, line.value) == ("pass", None)
+    assert line.sentence.startswith("there is no champion yet, so gates.champion, gates.slices.champion_margin judged")
+    assert not not_judged_alone(config_of(slices={"columns": ["region"], "max_ratio": 2}).gates).results
 
 
 def test_of_a_named_column_every_value_is_judged_or_said_to_be_too_small() -> None:
