@@ -32,8 +32,6 @@ def check_policy(
         return Refusal("gates", f"The ledger has no passed gates of {request.name}, so a person is asked.")
     if warned := _warned(last):
         return Refusal("warned", f"A gate of {request.name} warned, so a person is asked: {'; '.join(warned)}")
-    if other := other_champion(request, champion_of(entries)):
-        return Refusal("other_champion", f"A person is asked about {request.name}: {other}")
     month = [
         e
         for e in entries
@@ -43,6 +41,8 @@ def check_policy(
         said = f"{len(month)} versions of {request.model} were promoted by the policy in the last 30 days"
         limit = f"approval.automatic_per_month is {request.policy.automatic_per_month}"
         return Refusal("automatic_limit", f"{said}, and {limit}: a person is asked about {request.name}.")
+    if other := other_champion(request, champion_of(entries)):
+        return Refusal("other_champion", f"A person is asked about {request.name}: {other}")
     return None
 
 

@@ -131,11 +131,12 @@ def _newcomers(
     run: Run, bundle: Bundle, champion: Version | None, other: Bundle | None, rows: Rows
 ) -> Newcomers | None:
     """Return what came since the champion's snapshot, where the config asks for it and there is a champion."""
-    if run.config.gates.trust is None or champion is None or other is None:
+    gate = run.config.gates.trust
+    if gate is None or champion is None or other is None:
         return None
     before = load_snapshot(run.store, str(champion.trained.facts["snapshot"]))
     now = load_snapshot(run.store, run.snapshots[-1])
-    return newcomers_of(rows, bundle, other, before, now, run.config.estimator.seed)
+    return newcomers_of(rows, bundle, other, before, now, run.config.estimator.seed, gate.label_columns)
 
 
 def _sources(run: Run, rows: Rows, train: Mask, champion: Version | None) -> Sources | None:
