@@ -34,6 +34,7 @@ NAMES = (
     "engines",
     "nightly",
     "many_models",
+    "many_lines",
     "families",
     "backtest",
     "demo",
