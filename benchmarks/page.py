@@ -20,6 +20,7 @@ NAMES = (
     "quality",
     "gates",
     "looks",
+    "flips",
     "decisions",
     "trace",
     "verify",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli_look import Json, Model
-from flows.output import day_of, print_json, print_result, print_table, tell_faults, working
+from flows.output import day_of, print_json, print_markdown, print_result, print_table, tell_faults, working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +114,7 @@ def _decide(
     from flows.asking import ask_code
     from plimsoll.errors import ApprovalError, UserError
     from tasks.approvals import decide_from_terminal
+    from tasks.requests import keep_shown, read_request
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
@@ -122,9 +123,13 @@ def _decide(
     workspace.model(model)
     if version is None:
         raise UserError(f"Name the version of {model} too. What waits: plimsoll pending")
+    view, shown = read_request(workspace, model, version), ""
+    if view.status == "waiting" and not as_json:
+        print_markdown(view.evidence)
+        shown = keep_shown(workspace, view)
     code = ask_code(code, who)
     with working(f"{decision} {model} v{version}", as_json):
-        outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code)
+        outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code, shown)
     if not outcome.accepted:
         raise ApprovalError(outcome.sentence)
     return print_result({"sentence": outcome.sentence, "decided": outcome.decided}, as_json)

@@ -41,10 +41,12 @@ def models(as_json: Json = False) -> None:
 def config_show(
     model: Annotated[str, typer.Argument(help="A model, or nothing for the platform.")] = "", as_json: Json = False
 ) -> None:
-    """Print the effective config of a model, or of the platform."""
+    """Print the effective config of a model, or of the platform; of a model that nobody could promote say so."""
     import yaml
 
+    from plimsoll.model_config import ModelConfig
     from tasks.mlflow_registry import without_password
+    from tasks.requests import require_approvers
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
@@ -54,8 +56,11 @@ def config_show(
         body["mlflow"]["tracking_uri"] = without_password(body["mlflow"]["tracking_uri"])
         body["prefect"]["database_url"] = without_password(body["prefect"]["database_url"])
     if as_json:
-        return print_json(body)
-    return say(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110).rstrip())
+        print_json(body)
+    else:
+        say(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110).rstrip())
+    if isinstance(config, ModelConfig):
+        require_approvers(workspace, config)
 
 
 def pending(as_json: Json = False) -> None:

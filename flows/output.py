@@ -80,6 +80,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     Console(highlight=False).print(table)
 
 
+def print_markdown(text: str) -> None:
+    """Write markdown for a person, tables drawn and addresses written out."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(highlight=False).print(Markdown(text, hyperlinks=False))
+
+
 def print_facts(facts: Mapping[str, Any]) -> None:
     """Write names and values in two columns."""
     from rich.console import Console

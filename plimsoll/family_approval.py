@@ -9,6 +9,7 @@ from plimsoll.approval import Request, Status
 from plimsoll.approval_page import not_enrolled
 from plimsoll.config_loading import nearest
 from plimsoll.errors import ApprovalError
+from plimsoll.judged_against import champion_judged
 
 Key = tuple[str, int, int]  # a request: model, version, ledger entry
 ALL = "all"
@@ -106,10 +107,10 @@ def _cells(one: Asked, several: bool) -> list[str]:
 
 def _rival(one: Asked) -> str:
     """Return the champion's loss on the same rows; a warning where another one stands by now."""
-    rival = one.request.summary.get("champion") or {}
-    judged = rival.get("version")
+    rival, judged = one.request.summary.get("champion") or {}, champion_judged(one.request)
     if judged != one.champion:
-        return f"**v{one.champion} now**, judged against {f'v{judged}' if judged else 'none'}"
+        now, against = (f"v{number}" if number else "none" for number in (one.champion, judged))
+        return f"**{now} now**, judged against {against}"
     return f"{_loss(rival.get('metrics'))} (v{judged})" if judged else "none yet"
 
 

@@ -9,7 +9,7 @@ from plimsoll.ledger import Entry
 Kind = Literal["object", "snapshot", "bundle", "tree"]
 OF_A_FACT: dict[str, Kind] = {
     "snapshot": "snapshot",
-    **dict.fromkeys(("gate_report", "validation", "probe", "secret"), "object"),
+    **dict.fromkeys(("gate_report", "validation", "probe", "secret", "shown"), "object"),
 }
 OF_A_SEARCH = {"search": "trials", "shrink": "sizes"}  # what every part of a run's outputs names
 OF_EVIDENCE: dict[str, Kind] = {"snapshot": "snapshot", "code": "object", "config": "object", "gate_report": "object"}

@@ -20,6 +20,7 @@ from tasks.prefect_api import Filled
 from tasks.readable import each_readable
 from tasks.records import Recorded
 from tasks.requests import current_evidence
+from tasks.shown_pages import restore_pages
 from tasks.workspace import Workspace
 
 UNKNOWN = "What this form showed is not known any more, so nothing was decided. Look at the table and submit it again."
@@ -132,7 +133,9 @@ def table_of(run: Recorded, family: str, found: Sequence[Asked], last: str) -> s
     """Return the markdown that stands above the form; last is what became of the answer before."""
     enrolled = enrolments(read_ledger(run.workspace.archive, PEOPLE))
     unread = [f"- {model} cannot be read: {why}" for model, why in run.outputs["faults"].items()]
-    return "\n\n".join([family_markdown(family, found, last, enrolled), *few_lines(unread)])
+    mended = [restore_pages(run.workspace, one.request) for one in found if one.waits]
+    told = few_lines([f"- {said}" for said in mended if said])
+    return "\n\n".join([family_markdown(family, found, last, enrolled), *few_lines(unread), *told])
 
 
 def publish_decided(run: Recorded, answers: Sequence[Filled]) -> None:

@@ -1,4 +1,4 @@
-"""Opening an approval: a Prefect run that waits, where a worker can hold one, and again where it was lost.
+"""Opening an approval: the policy's word where it is automatic, else a Prefect run that waits where a worker holds it.
 
 A model of its own has a run for each request. A family has one run for all that its members ask.
 """
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
-from plimsoll.approval import Request, open_requests, request_status
+from plimsoll.approval import Request, find_request, open_requests, request_status
 from plimsoll.errors import ServerError
 from plimsoll.ledger import Entry, read_ledger
 from plimsoll.model_config import ModelConfig
-from tasks.approvals import release_family
+from tasks.approvals import release_family, submit_policy
 from tasks.family_decisions import family_requests
 from tasks.judging import Report
 from tasks.prefect_api import RunOf, runs_of, start_run
@@ -30,17 +30,29 @@ _TOGETHER: ContextVar[list[str] | None] = ContextVar("together", default=None)
 
 @stage
 def open_approval(run: Run, version: int, report: Report) -> str | None:
-    """Start the run that waits for a person and return its id; without a deployment the ledger alone waits.
+    """Let the policy decide where it is automatic, else start the run that waits for a person, and return its id.
 
-    A family's member is shown in the family's run.
+    Without a deployment the ledger alone waits. A family's member is shown in the family's run.
     """
-    if not report.passed:
-        return None
     model, family = run.config.model, run.config.family
+    if not report.passed or _policy_decided(run, version):
+        return None
     flow_run = _ask_family(family) if family else _open(run.config, version, run.id)
     where = f"Prefect run {flow_run}" if flow_run else f"plimsoll approve {model} {version} --as NAME"
     get_run_logger().info("%s v%d waits for a person: %s", model, version, where)
     return flow_run
+
+
+def _policy_decided(run: Run, version: int) -> bool:
+    """Ask the policy where it is automatic, say what it said, and return whether it promoted the version."""
+    model, request = run.config.model, find_request(run.standing().entries, version)
+    if request is None or request.policy.policy != "automatic":
+        return False
+    outcome = submit_policy(run.workspace, model, version, run.start.prefect_run_id)
+    ask = "" if outcome.accepted else f" Decide: plimsoll approve {model} {version} --as NAME"
+    run.sentence = f"{run.sentence.removesuffix('.')}. {outcome.sentence}{ask}"
+    get_run_logger().info(outcome.sentence)
+    return outcome.accepted
 
 
 @contextmanager

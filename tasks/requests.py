@@ -18,16 +18,23 @@ from plimsoll.approval import (
     request_status,
 )
 from plimsoll.approval_page import evidence_markdown
+from plimsoll.approvers_config import too_few
 from plimsoll.automatic import policy_declined
 from plimsoll.bundle import check_bundle
 from plimsoll.digest import sha256_hex
-from plimsoll.errors import IntegrityError, ServerError
+from plimsoll.errors import ConfigError, IntegrityError, ServerError, UserError
 from plimsoll.ledger import Entry, read_ledger
+from plimsoll.model_config import ModelConfig
 from plimsoll.people import PEOPLE, enrolments
 from plimsoll.run_record import read_record
-from plimsoll.store import get_json, object_key
+from plimsoll.store import get_json, object_key, put_object
+from tasks.features import changed_features
 from tasks.readable import Fault, each_readable
+from tasks.shown_pages import restore_pages
+from tasks.snapshot_files import snapshot_is_whole
 from tasks.workspace import Workspace
+
+DIGITS = 64  # of a digest
 
 
 @dataclass(frozen=True)
@@ -57,23 +64,37 @@ def read_request(workspace: Workspace, model: str, version: int, run_id: str = "
     last = str(refused[-1].facts["sentence"]) if refused else ""
     approvers = workspace.approvers().names_for(model)
     enrolled = enrolments(read_ledger(workspace.archive, PEOPLE))
-    shown = evidence_markdown(request, champion_of(entries), approvers, page, last, given, enrolled)
+    mended = restore_pages(workspace, request) if status.state == "waiting" else ""
+    shown = evidence_markdown(request, champion_of(entries), approvers, page, last, given, enrolled, mended)
     automatic = request.policy.policy == "automatic" and not policy_declined(entries, request)
     return RequestView(status.state, status.sentence, shown, automatic, request)
+
+
+def keep_shown(workspace: Workspace, view: RequestView) -> str:
+    """Keep the evidence as a person is shown it, and return the digest for the entry of what they decide."""
+    return put_object(workspace.store, view.evidence.encode())
+
+
+def shown_in_form(workspace: Workspace, form: str) -> str:
+    """Return the digest that the key of a form begins with, nothing where no such evidence was kept."""
+    digest = form.partition("-")[0]
+    return digest if len(digest) == DIGITS and workspace.store.get(object_key(digest)) is not None else ""
 
 
 def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
     """Return the digests of a request's evidence as it lies now, empty where it is gone.
 
-    bundle: the bytes in the store and their copy in MLflow; snapshot, config, gate_report: the objects in the
-    store, and what the gate report names as evidence; code: what the record of the training run says.
+    bundle: the bytes in the store and their copy in MLflow; snapshot: the manifest with the files that it names;
+    config, gate_report: the objects in the store, and what the gate report names as evidence; code: what the record
+    of the training run says, while the feature function is still the one that it trained with.
     """
-    record = read_record(workspace.archive, request.run) if request.run else None
     found = {name: _object_digest(workspace, digest) for name, digest in request.evidence.items()}
     if "gate_report" in request.evidence:
         found["gate_report"] = _report_digest(workspace, request.evidence["gate_report"])
+    if "snapshot" in request.evidence and not snapshot_is_whole(workspace.store, request.evidence["snapshot"]):
+        found["snapshot"] = GONE
     found["bundle"] = _bundle_digest(workspace, request)
-    found["code"] = str(record["code"]["tree"]) if record else GONE
+    found["code"] = _code_digest(workspace, request)
     return found
 
 
@@ -112,6 +133,13 @@ def _looked_at(workspace: Workspace, entries: Sequence[Entry], request: Request,
         return Status("unknown", f"{request.name} waits, and its evidence cannot be looked at now: {error}")
 
 
+def require_approvers(workspace: Workspace, config: ModelConfig, requester: str = "") -> None:
+    """Raise ConfigError when fewer people may approve a model than have to: its requests could only expire."""
+    asked, approvers = config.approval, workspace.approvers().names_for(config.model)
+    if said := too_few(config.model, asked.approvals, approvers, requester, asked.not_requester):
+        raise ConfigError(said)
+
+
 def no_request(model: str, version: int) -> str:
     """Return what is said of a version that never asked."""
     return f"{model} v{version} has no promotion request. See what waits: plimsoll pending"
@@ -129,6 +157,18 @@ def _report_digest(workspace: Workspace, digest: str) -> str:
         return found
     shown = str(get_json(workspace.store, digest).get("evidence", ""))
     return found if not shown or _object_digest(workspace, shown) == shown else GONE
+
+
+def _code_digest(workspace: Workspace, request: Request) -> str:
+    """Return the digest of the code that trained, when its feature function is the one that would score."""
+    record = read_record(workspace.archive, request.run) if request.run else None
+    if record is None:
+        return GONE
+    try:
+        changed = changed_features(workspace, workspace.model(request.model), request.run, request.name)
+    except UserError:  # a config or a function that cannot be read would not score either
+        return GONE
+    return GONE if changed else str(record["code"]["tree"])
 
 
 def _bundle_digest(workspace: Workspace, request: Request) -> str:

@@ -60,7 +60,7 @@ def test_of_racing_decisions_one_counts(waiting: Place) -> None:
 def test_where_the_policy_is_automatic_nobody_is_asked(waiting: Place, plimsoll: Cli) -> None:
     waiting.configure("policy: person", "policy: automatic")
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
-    assert promote_model(MODEL, 2, return_state=True).name == "Approved"
+    assert promote_model(MODEL, 2, return_state=True).name == "Approved", "also whoever asks later"
     assert [(e["by"], e["facts"]["version"]) for e in waiting.ledger("promoted")] == [(POLICY, 2)]
 
 

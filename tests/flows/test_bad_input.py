@@ -180,6 +180,13 @@ def test_a_mistake_in_a_model_config_is_named(serving: Place, plimsoll: Cli, old
     nothing_half_written(serving)
 
 
+@pytest.fixture
+def as_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the feature function of now be the one that every version was trained with."""
+    monkeypatch.setattr("tasks.batches.changed_features", lambda *_: "")
+
+
+@pytest.mark.usefixtures("as_trained")
 def test_a_feature_function_that_raises_is_the_teams_mistake(serving: Place, plimsoll: Cli) -> None:
     path = serving.root / "configs/features/flights.py"
     good = path.read_text()
@@ -190,6 +197,7 @@ def test_a_feature_function_that_raises_is_the_teams_mistake(serving: Place, pli
     nothing_half_written(serving)
 
 
+@pytest.mark.usefixtures("as_trained")
 def test_a_feature_function_that_drops_rows_is_refused(serving: Place, plimsoll: Cli) -> None:
     path = serving.root / "configs/features/flights.py"
     path.write_text(path.read_text().replace("    return batch.assign(", "    return batch.head(600).assign("))

@@ -20,6 +20,7 @@ from plimsoll.errors import IntegrityError
 from plimsoll.ledger import append, read_ledger
 from plimsoll.one_time_code import STEP_SECONDS, code_at, step_at
 from plimsoll.people import FREE_TRIES, PEOPLE
+from plimsoll.store import get_object
 from tasks import approvals
 from tasks.approvals import PLACEHOLDER, Outcome, submit_decision
 from tasks.identity import verify_code
@@ -200,6 +201,9 @@ def test_a_form_is_shown_again_until_it_is_answered(waiting: Place) -> None:
     assert (resume(decision="approve", code="000000"), rules(waiting)) == ("Suspended", ["unknown_approver"])
     assert resume(decision="approve", who=APPROVER, code=code_of(APPROVER)) == "Approved"
     assert take_inputs(run_id) == []
+    shown = get_object(waiting.workspace.store, waiting.ledger("approved")[-1]["facts"]["shown"]).decode()
+    assert shown.startswith("> ### Not accepted"), "as the last form had it"
+    assert "## Shall flight_delay v1 become champion?" in shown
 
 
 def test_one_code_decides_once_whoever_races_with_it(waiting: Place, now: dt.datetime) -> None:
