@@ -74,7 +74,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == whole)
+        table.add_column(column, overflow="fold", no_wrap=bool(whole) and column == whole)
     for row in rows:
         table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
     Console(highlight=False).print(table)
