@@ -16,7 +16,7 @@ from plimsoll.people import PEOPLE
 from tasks.approvals import PLACEHOLDER
 from tasks.open_approval import reopen_approvals
 from tasks.prefect_api import RunOf, connected, resume_run, runs_of, take_inputs
-from tests.flows.places import APPROVER, AS_OF, MODEL, Answer, Place, code_of, damage, spoil
+from tests.flows.places import APPROVER, AS_OF, Answer, Place, code_of, damage, spoil
 from tests.flows.test_families import EACH, add_family
 
 Cli = Callable[..., Answer]
