@@ -64,7 +64,7 @@ def _compare_members(workspace: "Workspace", family: str, days: int, until: date
 
 def fleet(as_json: Json = False) -> None:
     """List all models, whoever needs a person first: champion, quality, alarms, approvals, versions beside it."""
-    from plimsoll.overview_page import beside_words, change_words, state_of
+    from plimsoll.overview_page import beside_words, change_words, gain_words, state_of, together_words
     from tasks.index_page import publish_fleet
     from tasks.workspace import open_workspace
 
@@ -88,6 +88,10 @@ def fleet(as_json: Json = False) -> None:
         for line in lines
     ]
     print_table("Models, whoever needs a person first", heads, rows, whole="model")
+    beside = [[line.model, one.name, what.action, *gain_words(one)] for line in lines for one, what in line.recommended]
+    if beside:
+        print_table("Beside the champions", ["model", "version", "do", "gain", "gain at any time"], beside)
+        say(together_words(lines))
     for line in lines:
         if why := line.fault or line.rejected:
             say(f"{line.model}: {why}")
