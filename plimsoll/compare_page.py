@@ -27,7 +27,7 @@ def _tiles(compared: Compared) -> Html:
         [
             ("Champion", champion[1].name, f"{champion[0].age_days} days old"),
             ("Compared with it", str(len(compared.versions) - 1), "on rows that both scored"),
-            ("Nights with outcomes", str(nights), join(day(compared.first), " to ", day(compared.last))),
+            (f"{'Rows' if compared.undated else 'Nights'} with outcomes", f"{nights:,}", join(day(compared.first), " to ", day(compared.last))),
             ("To be decided", str(asked) if asked else "Nothing", "promote or retire"),
         ]
     )
