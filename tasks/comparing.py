@@ -23,9 +23,9 @@ from plimsoll.side_by_side import lasting_gain, rows_gain, side_by_side
 from plimsoll.standing import Standing, Version
 from tasks.bundles import fetch_bundle
 from tasks.champion import standing_of
-from tasks.compared_rows import Shelf, Side, compared_rows, share_of
 from tasks.observed import observed_nights
 from tasks.outcomes_feed import late_losses
+from tasks.same_rows import Shelf, Side, same_rows, share_of
 from tasks.thresholds import kept_curves
 from tasks.workspace import Workspace
 
@@ -59,7 +59,7 @@ def compare_versions(
             "with --days, or for other ones with --until."
         )
     share = share_of(sides, MOST_ROWS)
-    rows = compared_rows(workspace, sides, last.isoformat(), share, shelf)
+    rows = same_rows(workspace, sides, last.isoformat(), share, shelf)
     beside = side_by_side(rows, [side.name for side in sides], config.task, config.estimator.seed, tables)
     read = shelf.remembered(config)
     asks = {request.version for request in open_requests(standing.entries, now)}

@@ -7,8 +7,8 @@ from typing import Any
 from plimsoll.compared import Compared, Facts, gain_cell, loss_cell
 from plimsoll.errors import PlimsollError
 from plimsoll.side_by_side import Beside
-from tasks.compared_rows import SHELF_ROWS, Shelf
 from tasks.comparing import compare_versions
+from tasks.same_rows import SHELF_ROWS, Shelf
 from tasks.workspace import Workspace
 
 

@@ -37,7 +37,7 @@ def compare_counting_reads(plimsoll: Cli) -> tuple[Any, int]:
         return committed_rows(workspace, batch, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.compared_rows.committed_rows", counting)
+        patch.setattr("tasks.same_rows.committed_rows", counting)
         found = json.loads(plimsoll("compare", FAMILY, "--until", NEXT, "--json").out)
     return found["members"], read.count(MODEL)
 

@@ -55,11 +55,12 @@ def test_a_line_says_what_its_gates_and_its_champion_say() -> None:
     page = family_markdown("late", [asked("late_ewr"), asked("late_jfk", "void")], "1 of 2", {"grace"})
     assert "> 1 of 2" in page
     assert "Shall this version of late become champion?" in page
-    assert "| **late_ewr v2** | ada | 1 passed, **1 warned** | log loss 0.4123 | log loss 0.5000 (v1) | [page](" in page
+    assert "| **late_ewr v2** | 1 passed, **1 warned** | log loss 0.4123; champion v1 0.5000 | [page](" in page
     assert "/late_ewr/v2-card.html" in page
     assert "- late_ewr v2: bias is | high" in page
     assert "Not to be decided:\n\n- The request for late_jfk v2 is void" in page
     assert "without a code: you" in page
+    assert "Asked by **ada** · the first expires **2026-12-01 00:00 UTC**" in page
     assert "0 of 2 " in family_markdown("late", [asked("late_ewr", approvals=2)])
 
 

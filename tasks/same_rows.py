@@ -90,7 +90,7 @@ def share_of(sides: Sequence[Side], most: int) -> float:
     return min(1.0, most / max(rows, 1))
 
 
-def compared_rows(workspace: Workspace, sides: Sequence[Side], last: str, share: float, shelf: Shelf) -> pd.DataFrame:
+def same_rows(workspace: Workspace, sides: Sequence[Side], last: str, share: float, shelf: Shelf) -> pd.DataFrame:
     """Return a row per key and day of the champion, the first of the sides: as `side_by_side` takes them.
 
     share is of the champion's rows, by key. last is the business date by which outcomes have come.
