@@ -69,7 +69,7 @@ def _read_share(
     import pyarrow.compute as pc
 
     kept, versions = list[pa.Table](), set[str]()
-    asked = None if among is None else pa.array(among, pa.string())
+    asked = None if among is None else pa.array(among.to_numpy(dtype=object), pa.string())
 
     def passed(parts: "Iterator[pa.Table]") -> "Iterator[pa.Table]":
         for part in parts:
