@@ -132,7 +132,7 @@ def _row(facts: Facts, beside: Beside) -> list[str]:
         beside.name,
         role,
         f"{beside.outcomes:,} of {beside.rows:,} rows",
-        loss_cell(beside),
+        _loss(beside),
         *(_measured(one) for one in [*beside.metrics.values()][1:]),
         gain_cell(facts, beside),
         _lasting(facts),
@@ -149,11 +149,21 @@ def _measured(one: Measured) -> str:
     return f"{one.value:.4f}" + (f" ({one.low:.4f} to {one.high:.4f})" if one.low is not None else "")
 
 
-def loss_cell(beside: Beside) -> str:
-    """Return a version's loss, and that of the champion on the same rows."""
+def losses(beside: Beside) -> tuple[str, str]:
+    """Return a version's loss in short, and the champion's on the same rows."""
+    mine, theirs = next(iter(beside.metrics.values())), beside.champion_loss
+    return _short(mine), _short(theirs) if theirs else ""
+
+
+def _short(one: Measured) -> str:
+    return "–" if one.value is None else f"{one.value:.4f}"
+
+
+def _loss(beside: Beside) -> str:
+    """Return a version's loss with its interval, and the champion's on the same rows."""
     loss = _measured(next(iter(beside.metrics.values())))
-    theirs = beside.champion_loss.value if beside.champion_loss else None
-    return loss if theirs is None else f"{loss}, the champion's {theirs:.4f}"
+    theirs = beside.champion_loss
+    return loss if theirs is None or theirs.value is None else f"{loss}, the champion's {theirs.value:.4f}"
 
 
 def gain_cell(facts: Facts, beside: Beside) -> str:

@@ -4,12 +4,15 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from plimsoll.compared import Compared, Facts, gain_cell, loss_cell
+from plimsoll.compared import Compared, Facts, gain_cell, losses
 from plimsoll.errors import PlimsollError
 from plimsoll.side_by_side import Beside
 from tasks.comparing import compare_versions
 from tasks.same_rows import SHELF_ROWS, Shelf
 from tasks.workspace import Workspace
+
+HEADS = ["model", "loss", "its own", "gain over its own", "do"]
+ACTS = ("promote", "retire")
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,18 @@ class MemberCompared:
     def rows(self) -> list[list[str]]:
         """The member as lines of a table: its champion, and below it what else scored its rows."""
         if self.found is None:
-            return [[self.model, "", "", self.fault]]
+            return [[self.model, "", "", "", "see below"]]
         return [
-            [_name(self.model, facts, beside), loss_cell(beside), gain_cell(facts, beside), what.sentence]
+            [_name(self.model, facts, beside), *losses(beside), gain_cell(facts, beside), what.action]
             for facts, beside, what in self.found.versions
         ]
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """What a person has to know or do about it: why nothing was found, whom to promote or retire, and why."""
+        if self.found is None:
+            return [(self.model, self.fault)]
+        return [(self.model, what.sentence) for _, _, what in self.found.versions if what.action in ACTS]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from plimsoll.anytime import anytime_gain
 from plimsoll.assembly import KEY
-from plimsoll.compared import Compared, Facts
+from plimsoll.compared import Compared, Facts, cells
 from plimsoll.fleet_line import FleetLine, together, unknown_line
 from plimsoll.metrics import row_losses
 from plimsoll.overview_page import render_overview
 from plimsoll.paired_bootstrap import Gain
 from plimsoll.recommendation import Contender, Role, recommend
 from plimsoll.side_by_side import DAY, ERROR, OUTCOME, Beside, Measured, rows_gain, side_by_side
-from tasks.family_comparing import MemberCompared
+from tasks.family_comparing import HEADS, MemberCompared
 
 GAIN = Gain(0.05, 0.04, 0.06, 0.5, 0.55, 20)
 CHAMPION = Contender("v1", "m", 1, "champion", False, 0, 0, None, (), 10, 45)
@@ -116,8 +116,11 @@ def test_a_family_shows_every_version_that_scored_beside_a_member() -> None:
     found = Compared("m", "classification", "2026-01-01", "2026-01-28", 1, False, (), tuple(versions), 3)
     rows = MemberCompared("m", found).rows
     assert [row[0] for row in rows] == ["m v1", "  v2, challenger", "  v3, retired", "  late v1"]
-    assert rows[1][1:3] == ["0.4600 (0.4000 to 0.5000), the champion's 0.4700", "not yet: 3 nights"]
-    assert {len(row) for row in [*rows, *MemberCompared("m", None, "no champion").rows]} == {4}
+    assert rows[1][1:] == ["0.4600", "0.4700", "not yet: 3 nights", "wait"]
+    nothing = MemberCompared("m", None, "no champion")
+    assert {len(row) for row in [HEADS, *rows, *nothing.rows]} == {5}
+    assert (MemberCompared("m", found).asked, nothing.asked) == ([], [("m", "no champion")])
+    assert "0.4600 (0.4000 to 0.5000), the champion's 0.4700" in cells(found)[1]
 
 
 @given(st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=40), st.floats(1e-6, 0.2), st.floats(1e-6, 0.2))
