@@ -88,9 +88,9 @@ def _approvers(waits: Sequence[Asked]) -> list[str]:
 
 
 def _table(waits: Sequence[Asked]) -> str:
-    """Return a line per request in few columns: the dialog in which Prefect shows it is narrow."""
+    """Return a line per request in few columns: the dialog in which Prefect shows it is narrow, and breaks no line."""
     several = any(one.request.policy.approvals > 1 for one in waits)
-    heads = ["model", "gates", "loss", *(["approved by"] if several else []), "evidence"]
+    heads = ["model", "gates", "loss", "champion's", *(["approved by"] if several else [])]
     rows = [_cells(one, several) for one in waits]
     return "\n".join(_line(cells) for cells in [heads, ["---"] * len(heads), *rows])
 
@@ -99,9 +99,9 @@ def _cells(one: Asked, several: bool) -> list[str]:
     request, summary = one.request, one.request.summary
     given = f"{len(one.given)} of {request.policy.approvals} {', '.join(one.given)}".strip()
     card = f" · [card]({one.page.removesuffix('.html')}-card.html)" if summary.get("card") else ""
-    loss = f"{_loss(summary.get('metrics'))}; {_rival(one)}"
-    name, page = f"**{request.name}**", f"[page]({one.page}){card}"
-    return [name, _gates(summary), loss, *([given] if several else []), page]
+    name = f"[{request.name}]({one.page}){card}"
+    losses = [_loss(summary.get("metrics")), _rival(one)]
+    return [name, _gates(summary), *losses, *([given] if several else [])]
 
 
 def _rival(one: Asked) -> str:
@@ -109,16 +109,14 @@ def _rival(one: Asked) -> str:
     rival = one.request.summary.get("champion") or {}
     judged = rival.get("version")
     if judged != one.champion:
-        against = f"v{judged}" if judged else "none"
-        return f"**champion v{one.champion} now**, judged against {against}"
-    return f"champion v{judged} {_loss(rival.get('metrics'), named=False)}" if judged else "no champion yet"
+        return f"**v{one.champion} now**, judged against {f'v{judged}' if judged else 'none'}"
+    return f"{_loss(rival.get('metrics'))} (v{judged})" if judged else "none yet"
 
 
-def _loss(metrics: Mapping[str, Any] | None, *, named: bool = True) -> str:
-    name = next((name for name in LOSSES if name in (metrics or {})), "")
-    value = (metrics or {}).get(name)
-    said = f"{value:.4f}" if isinstance(value, int | float) else "—"
-    return f"{name.replace('_', ' ')} {said}".strip() if named else said
+def _loss(metrics: Mapping[str, Any] | None) -> str:
+    """Return the loss that rows are judged by: log loss of a yes or no, else the mean absolute error."""
+    value = next((metrics[name] for name in LOSSES if name in metrics), None) if metrics else None
+    return f"{value:.4f}" if isinstance(value, int | float) else "—"
 
 
 def _gates(summary: Mapping[str, Any]) -> str:
