@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from tasks.readable import Fault
 
 
+SHORT = 10  # letters of a word that is not broken in a table: a date
+BESIDE = 3  # letters of space that a column takes
+
+
 def print_json(value: Any) -> None:
     """Write one JSON value to standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
@@ -72,12 +76,24 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     if not rows:
         say(f"{title}: none.")
         return
+    console = Console(highlight=False)
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == whole)
+    for column, least in zip(columns, _least_widths(columns, rows, whole, console.width), strict=True):
+        table.add_column(column, overflow="fold", no_wrap=bool(whole) and column == whole, min_width=least)
     for row in rows:
         table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def _least_widths(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], whole: str, width: int
+) -> Sequence[int | None]:
+    """Return how narrow columns may become so that no date or other short word is broken; None where all cannot be."""
+    cells = [[column, *(row[at] for row in rows)] for at, column in enumerate(columns)]
+    texts = [["" if cell is None else str(cell) for cell in column] for column in cells]
+    short = [max(min(len(word), SHORT) for text in column for word in text.split() or [""]) for column in texts]
+    least = [max(map(len, t)) if whole and c == whole else s for t, c, s in zip(texts, columns, short, strict=True)]
+    return least if sum(least) + BESIDE * len(least) <= width else [None] * len(least)
 
 
 def print_markdown(text: str) -> None:

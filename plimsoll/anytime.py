@@ -25,15 +25,23 @@ class Anytime:
 
     low: float
     high: float
-    nights: int  # from the first that both scored
+    nights: int  # from the first that both scored; of a table without days its rows
 
     @property
     def surely(self) -> str:
         """Which of the two, better or worse, is sure; empty while neither is."""
         return "better" if self.low > 0 else "worse" if self.high < 0 else ""
 
+    def held_to(self, error: float, was: float) -> "Anytime | None":
+        """Return the bounds for another probability of a mistake than they were made for; None of too few nights."""
+        before, now = reach_of(self.nights, was), reach_of(self.nights, error)
+        if before is None or now is None:
+            return None
+        middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2 * now / before
+        return Anytime(middle - half, middle + half, self.nights)
 
-def anytime_gain(won: Sequence[float], rows: Sequence[int], error: float) -> Anytime | None:
+
+def anytime_gain(won: Sequence[float] | Numbers, rows: Sequence[int] | Numbers, error: float) -> Anytime | None:
     """Return the bounds of a gain by row, from what was won on each night in all its rows; None while there are none.
 
     error is the probability that the bounds are ever wrong, on either side. Rows only turn nights into rows: whether a
@@ -47,14 +55,18 @@ def anytime_gain(won: Sequence[float], rows: Sequence[int], error: float) -> Any
 
 
 def radius_of(won: Numbers, error: float) -> float | None:
-    """Return half the width of the interval about the mean of some nights; None of too few.
+    """Return half the width of the interval about the mean of some nights; None of too few."""
+    reach = reach_of(len(won), error)
+    return None if reach is None else float(reach * won.std(ddof=1))
+
+
+def reach_of(n: int, error: float) -> float | None:
+    """Return half the width of the interval about the mean of n nights in units of their spread; None of too few.
 
     With a = 1 + n PRIOR and q = (sqrt(a) / error) ** (2 / n) the martingale of a mean m is below 1 / error where
     t² (1 - q / a) < (n - 1) (q - 1), t being that of the nights against m.
     """
-    n = len(won)
     widened = 1 + n * PRIOR
     if n < 2 or (q := (np.sqrt(widened) / error) ** (2 / n)) >= widened:
         return None
-    largest_t = np.sqrt((n - 1) * (q - 1) / (1 - q / widened))
-    return float(largest_t * won.std(ddof=1) / np.sqrt(n))
+    return float(np.sqrt((n - 1) * (q - 1) / (1 - q / widened) / n))

@@ -27,16 +27,17 @@ COLUMNS = ["version", "key", "score"]
 OUTCOMES_AT_ONCE = 262_144  # rows of an outcome file
 
 
-def committed_rows(workspace: Workspace, batch: Entry, share: float = 1) -> pd.DataFrame:
+def committed_rows(workspace: Workspace, batch: Entry, share: float = 1, among: pd.Index | None = None) -> pd.DataFrame:
     """Return version, key and score of every row that a ledger entry committed or cleared, after checking their digest.
 
-    Of less than all a share is returned by a hash of the key, the same keys of every batch; then the batch is read in
-    parts, and memory grows with the share alone. Raises IntegrityError when rows were changed, added or lost. Where the
-    retention policy took one version of several, what is left cannot be checked: the entry's digest is that of all
-    together.
+    Of less than all a share is returned by a hash of the key, the same keys of every batch, and those alone that are
+    among some keys; then the batch is read in parts, and memory grows with what is returned. Raises IntegrityError when
+    rows were changed, added or lost. Where the retention policy took one version of several, what is left cannot be
+    checked: the entry's digest is that of all together.
     """
     try:
-        rows, digest, versions = _read(workspace, batch) if share >= 1 else _read_share(workspace, batch, share)
+        whole = share >= 1 and among is None
+        rows, digest, versions = _read(workspace, batch) if whole else _read_share(workspace, batch, share, among)
     except IntegrityError as error:
         said = f"The predictions of {batch.model} for {batch.facts['date']} are not those of ledger entry {batch.n}"
         raise IntegrityError(f"{said}: {error}") from None
@@ -60,18 +61,22 @@ def _read(workspace: Workspace, batch: Entry) -> tuple[pd.DataFrame, str, set[st
     return rows, digest, set(rows["version"].astype(str))
 
 
-def _read_share(workspace: Workspace, batch: Entry, share: float) -> tuple[pd.DataFrame, str, set[str]]:
+def _read_share(
+    workspace: Workspace, batch: Entry, share: float, among: pd.Index | None
+) -> tuple[pd.DataFrame, str, set[str]]:
     """Return a share of the rows of a batch, and the digest and the versions of them all."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kept, versions = list[pa.Table](), set[str]()
+    asked = None if among is None else pa.array(among.to_numpy(dtype=object), pa.string())
 
     def passed(parts: "Iterator[pa.Table]") -> "Iterator[pa.Table]":
         for part in parts:
             versions.update(str(one) for one in pc.unique(part["version"]).to_pylist())
             keys = pa.concat_arrays(part["key"].cast(pa.string()).chunks or [pa.array([], pa.string())])
-            kept.append(part.filter(pa.array(key_hashes(keys) < share * 2**BITS)))
+            mine = pa.array(key_hashes(keys) < share * 2**BITS)
+            kept.append(part.filter(mine if asked is None else pc.and_(mine, pc.is_in(keys, asked))))
             yield part
 
     wanted = [int(version) for version in batch.facts["versions"]]

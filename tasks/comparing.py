@@ -2,25 +2,30 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import pandas as pd
 
 from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
 from plimsoll.compared import Compared, Facts
+from plimsoll.contenders import unlearned
 from plimsoll.errors import ConfigError, DataError
-from plimsoll.fleet_line import unlearned
 from plimsoll.model_config import ModelConfig
 from plimsoll.night_verdict import NightVerdict, judge_night
 from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.pooling import waiting_dates
 from plimsoll.recommendation import Role, recommend
-from plimsoll.side_by_side import lasting_gain, side_by_side
+from plimsoll.scoring_cost import seconds_per_million
+from plimsoll.side_by_side import lasting_gain, rows_gain, side_by_side
 from plimsoll.standing import Standing, Version
 from tasks.bundles import fetch_bundle
 from tasks.champion import standing_of
 from tasks.observed import observed_nights
 from tasks.outcomes_feed import late_losses
-from tasks.same_rows import Side, same_rows
+from tasks.same_rows import Shelf, Side, same_rows, share_of
 from tasks.thresholds import kept_curves
 from tasks.workspace import Workspace
 
@@ -28,31 +33,42 @@ MOST_ROWS = 2_000_000  # scores in memory at once; of more a share by key is tak
 
 
 def compare_versions(
-    workspace: Workspace, model: str, days: int, until: dt.date | None, now: dt.datetime, tables: int = 1
+    workspace: Workspace,
+    model: str,
+    days: int,
+    until: dt.date | None,
+    now: dt.datetime,
+    tables: int = 1,
+    shelf: Shelf | None = None,
 ) -> Compared:
     """Compare the champion with all versions, of this and of like models, that scored the same rows of the last days.
 
-    until is a business date, the ledger's last one if None; tables, of how many comparisons this is one. Raises
-    DataError without a champion or a scored batch.
+    until is a business date, the ledger's last one if None; tables, of how many comparisons this is one; shelf, what
+    the ones before have read. Raises DataError without a champion or a scored batch.
     """
+    shelf = shelf or Shelf()
     config, standing = workspace.model(model), standing_of(workspace, model)
     if standing.champion is None:
         raise DataError(f"{model} has no champion to compare with. Train and approve one: plimsoll train {model}")
     last = until or dt.date.fromisoformat(max(entry.as_of for entry in standing.entries))
     first = (last - dt.timedelta(days=days - 1)).isoformat()
-    sides, others = _sides(workspace, config, standing, first, last.isoformat())
+    sides, others = _sides(workspace, shelf, config, standing, first, last.isoformat())
     if not sides or sides[0].role != "champion":
         raise DataError(
             f"{model} v{standing.champion}, the champion, scored no batch from {first} to {last}. Ask for more days "
             "with --days, or for other ones with --until."
         )
-    share = min(1.0, MOST_ROWS / max(sum(int(b.facts["rows"]) for s in sides for b in s.batches.values()), 1))
-    rows = same_rows(workspace, config, sides, last.isoformat(), share)
+    share = share_of(sides, MOST_ROWS)
+    rows = same_rows(workspace, sides, last.isoformat(), share, shelf)
     beside = side_by_side(rows, [side.name for side in sides], config.task, config.estimator.seed, tables)
-    read = Remembered()
+    read = shelf.remembered(config)
     asks = {request.version for request in open_requests(standing.entries, now)}
-    bounds = _bounds(workspace, sides, last.isoformat(), (len(sides) - 1) * tables, read)
-    facts = [_facts(workspace, side, asks, last, read, bounds.get(side.name)) for side in sides]
+    bounds = _bounds(workspace, sides, rows, last.isoformat(), (len(sides) - 1) * tables, read)
+    facts = [_facts(workspace, side, last, shelf) for side in sides]
+    facts = [
+        replace(fact, asks=fact.version in asks and fact.role != "other", lasting=bounds.get(side.name))
+        for fact, side in zip(facts, sides, strict=True)
+    ]
     told = recommend(
         [fact.contender(found, config.retrain.max_age_days) for fact, found in zip(facts, beside, strict=True)]
     )
@@ -70,14 +86,16 @@ def compare_versions(
 
 
 def _sides(
-    workspace: Workspace, config: ModelConfig, standing: Standing, first: str, last: str
+    workspace: Workspace, shelf: Shelf, config: ModelConfig, standing: Standing, first: str, last: str
 ) -> tuple[list[Side], tuple[str, ...]]:
     """Return what scored in some days, the champion first, and the names of other models of the same rows."""
     mine = [_side(config, standing, v, first, last) for v in standing.versions]
     scored = sorted((s for s in mine if s.batches), key=lambda s: (s.role != "champion", s.version.number))
-    like = [other for name in workspace.listed if name != config.model and (other := _like(workspace, name, config))]
+    names = [name for name in workspace.listed if name != config.model]
+    known = [shelf.once(("config", name), partial(_config, workspace, name)) for name in names]
+    like = [other for other in known if other and _alike(other, config)]
     for other in like:
-        theirs = standing_of(workspace, other.model)
+        theirs = shelf.once(("standing", other.model), partial(standing_of, workspace, other.model))
         if theirs.champion and (v := theirs.version(theirs.champion)):
             scored += [s for s in [_side(other, theirs, v, first, last, "other")] if s.batches]
     return scored, tuple(other.model for other in like)
@@ -98,13 +116,12 @@ def _role(standing: Standing, version: Version) -> Role:
     return "former" if version.state == "former" else "challenger"
 
 
-def _like(workspace: Workspace, name: str, mine: ModelConfig) -> ModelConfig | None:
-    """Return another model's config where it is about the same rows; one that cannot be read harms nobody here."""
+def _config(workspace: Workspace, name: str) -> ModelConfig | None:
+    """Return another model's config; one that cannot be read harms nobody here."""
     try:
-        other = workspace.model(name)
+        return workspace.model(name)
     except ConfigError:
         return None
-    return other if _alike(other, mine) else None
 
 
 def _alike(other: ModelConfig, mine: ModelConfig) -> bool:
@@ -129,13 +146,18 @@ def _place(config: ModelConfig) -> dict[str, Any]:
 
 
 def _bounds(
-    workspace: Workspace, sides: Sequence[Side], last: str, compared: int, read: Remembered
+    workspace: Workspace, sides: Sequence[Side], rows: pd.DataFrame, last: str, compared: int, read: Remembered
 ) -> dict[str, Anytime | None]:
-    """Return by version the bounds of its gain that hold however often somebody looks, from stored nightly losses."""
-    mine = [side for side in sides if side.role != "other"]
-    nights = [_unlearned(workspace, side, last, read) for side in mine]
-    pairs = zip(mine[1:], nights[1:], strict=True)
-    return {side.name: lasting_gain(theirs, nights[0], compared) for side, theirs in pairs}
+    """Return by version the bounds of its gain that hold however often somebody looks.
+
+    They are those of stored nightly losses, of a table without days those of the rows that were compared.
+    """
+    first, *mine = (side for side in sides if side.role != "other")
+    if not first.dated:
+        task = first.config.task
+        return {side.name: rows_gain(rows, side.name, first.name, task, compared) for side in mine}
+    champion = _unlearned(workspace, first, last, read)
+    return {side.name: lasting_gain(_unlearned(workspace, side, last, read), champion, compared) for side in mine}
 
 
 def _unlearned(workspace: Workspace, side: Side, last: str, read: Remembered) -> list[NightlyQuality]:
@@ -144,29 +166,32 @@ def _unlearned(workspace: Workspace, side: Side, last: str, read: Remembered) ->
     return unlearned(side.standing, number, found)
 
 
-def _facts(
-    workspace: Workspace, side: Side, asks: set[int], last: dt.date, read: Remembered, lasting: Anytime | None
-) -> Facts:
+def _facts(workspace: Workspace, side: Side, last: dt.date, shelf: Shelf) -> Facts:
+    """Return what is known about a version; of another model once for all comparisons of a command."""
+    read = shelf.remembered(side.config)
+    if side.role != "other":
+        return _told(workspace, side, last, read)
+    name = ("facts", side.name, last, *side.batches)
+    return shelf.once(name, lambda: _told(workspace, side, last, read))
+
+
+def _told(workspace: Workspace, side: Side, last: dt.date, read: Remembered) -> Facts:
     number = side.version.number
     shadow = [e for e in side.standing.of_kind("batch_committed") if e.facts["versions"].get(str(number)) in BESIDE]
-    timed = [
-        (e.facts["predict_seconds"], e.facts["rows"]) for e in side.batches.values() if "predict_seconds" in e.facts
-    ]
-    rows = sum(rows for _, rows in timed)
-    verdict = _verdict(workspace, side, last.isoformat(), read if side.role != "other" else Remembered())
+    verdict = _verdict(workspace, side, last.isoformat(), read)
     return Facts(
         model=side.config.model,
         version=number,
         role=side.role,
-        asks=number in asks and side.role != "other",
+        asks=False,
         shadow_nights=len({e.facts["date"] for e in shadow}),
         age_days=(last - dt.date.fromisoformat(side.version.trained.as_of)).days,
-        seconds_per_million=sum(seconds for seconds, _ in timed) / rows * 1e6 if rows else None,
+        seconds_per_million=seconds_per_million(side.batches.values()),
         bundle_bytes=sum(len(data) for data in _bundle_files(workspace, side)),
         alarms=tuple(_alarms(verdict)),
         ended=side.version.state if side.version.state in ("retired", "rejected") else "",
         drift=verdict.sentence,
-        lasting=lasting,
+        basis="nights" if side.dated else "rows",
     )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
+from plimsoll.contenders import WINDOW_DAYS
 from plimsoll.errors import PlimsollError
-from plimsoll.fleet_line import WINDOW_DAYS, FleetLine, fold_line, line_from_json, unknown_line
+from plimsoll.fleet_line import FleetLine, fold_line, line_from_json, unknown_line
 from plimsoll.ledger import entry_key, parse_entry
 from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.standing import Standing

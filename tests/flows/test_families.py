@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from plimsoll.ledger import Entry
+from tasks.committed_rows import committed_rows
 from tasks.mlflow_registry import connect
+from tasks.workspace import Workspace
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place
 
 Cli = Callable[..., Answer]
@@ -22,6 +26,20 @@ def add_family(place: Place, each: str = EACH, family: str = FAMILY) -> None:
         assert old in text
         text = text.replace(old, new)
     path.with_stem(family).write_text(text)
+
+
+def compare_counting_reads(plimsoll: Cli) -> tuple[Any, int]:
+    """Return the members of a compared family, and how often a batch of the model of all rows was read."""
+    read: list[str] = []
+
+    def counting(workspace: Workspace, batch: Entry, *rest: Any) -> Any:
+        read.append(batch.model)
+        return committed_rows(workspace, batch, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.same_rows.committed_rows", counting)
+        found = json.loads(plimsoll("compare", FAMILY, "--until", NEXT, "--json").out)
+    return found["members"], read.count(MODEL)
 
 
 def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
@@ -70,11 +88,27 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     assert plimsoll("check", "late_from_ewr", "--as-of", DAY).code == 0
     assert "late_from_ewr" in plimsoll("trace", rows["key"][0], "--date", DAY).out + plimsoll("models").out
     assert plimsoll("score", MODEL, "--date", DAY, "--as-of", DAY).code == 0
-    beside = json.loads(plimsoll("compare", FAMILY, "--until", NEXT, "--json").out)["members"]
+    beside, reads = compare_counting_reads(plimsoll)
     assert [one["model"] for one in beside] == [*MEMBERS]
     ours, whole_batch = beside[0]["versions"]
     assert (ours["role"], whole_batch["name"]) == ("champion", f"{MODEL} v1"), "a sibling shares no rows with it"
-    assert ours["rows"] == whole_batch["agreement"]["rows"] > 200, "on its own rows alone"
+    assert ours["rows"] == whole_batch["agreement"]["rows"] == whole_batch["rows"] > 200, "on its own rows alone"
+    assert whole_batch["outcomes"] == ours["outcomes"]
+    assert whole_batch["champion_loss"] == ours["metrics"]["log_loss"]
+    shown = (
+        rows[rows["model"] == MEMBERS[0]]
+        .set_index("key")
+        .join(serving.predictions(DAY).query(f"model == '{MODEL}'").set_index("key")["score"], rsuffix="_whole")
+    )
+    assert whole_batch["agreement"]["mean_difference"] == pytest.approx(
+        (shown["score"] - shown["score_whole"]).abs().mean()
+    )
+    assert reads == 1, "the other model's batch is read once for the family"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.comparing.MOST_ROWS", 2 * max(one["versions"][0]["rows"] for one in beside[:2]))
+        patch.setattr("tasks.family_comparing.SHELF_ROWS", 0)
+        again, reads = compare_counting_reads(plimsoll)
+    assert (again, reads) == (beside, 2), "rows of others do not thin a member's, and where nothing is kept all is read"
     assert "has no champion to compare with" in beside[2]["fault"]
     assert "2 have too few nights to say" in plimsoll("compare", FAMILY, "--until", NEXT).out
     again = plimsoll("score", "late_from_ewr", "--date", DAY, "--as-of", DAY)

@@ -14,6 +14,7 @@ import pytest
 from plimsoll.errors import IntegrityError
 from plimsoll.key_hash import BITS, key_hashes
 from plimsoll.ledger import read_ledger
+from plimsoll.training import key_share
 from tasks.committed_rows import committed_rows
 from tasks.engines import score_each
 from tasks.mlflow_registry import connect
@@ -118,6 +119,33 @@ def test_another_model_of_the_same_rows_and_outcome_stands_beside_them(beside: P
     assert (twin["name"], twin["role"], twin["gain"]["units"]) == ("flight_twin v1", "other", 8)
     assert twin["recommendation"]["rule"] == "another_model"
     assert found["other_models"] == ["flight_twin"]
+
+
+def test_a_table_without_days_is_judged_once_on_rows_that_trained_nobody(empty: Place, plimsoll: Cli) -> None:
+    table = "breast_cancer"
+    assert plimsoll("train", table, "--as-of", AS_OF).code == 0
+    assert plimsoll("approve", table, 1, "--as", APPROVER).code == 0
+    empty.configure("C: 0.5", "C: 0.4", table)
+    empty.configure("test_share: 0.25", "test_share: 0.2", table)
+    assert plimsoll("train", table, "--as-of", AS_OF).code == 0
+    found = []
+    for day in (DAY, DAY + dt.timedelta(days=5)):
+        assert plimsoll("score", table, "--date", day, "--as-of", day).code == 0
+        found.append(json.loads(plimsoll("compare", table, "--json").out))
+    once, again = ([{**v, "shadow_nights": 0, "age_days": 0} for v in one["versions"]] for one in found)
+    for name in ("rows", "outcomes", "metrics", "gain", "lasting", "agreement", "champion_loss"):
+        assert [v[name] for v in once] == [v[name] for v in again], "a table that is scored again is no new evidence"
+    first, second = again
+    keys = empty.predictions(DAY).query("version == '1'")["key"]
+    judging = [int((key_share(keys) < share).sum()) for share in (0.25, 0.2)]
+    assert [first["rows"], second["rows"]] == judging, "neither was trained on any of them"
+    assert second["gain"]["units"] == second["lasting"]["nights"] == judging[1]
+    assert second["lasting"]["high"] - second["lasting"]["low"] > second["gain"]["high"] - second["gain"]["low"] > 0
+    assert second["recommendation"]["action"] == "wait"
+    assert "counts once, as it was last scored, and none that its key lets train" in found[1]["sentence"]
+    assert plimsoll("check", table, "--as-of", DAY + dt.timedelta(days=5)).code == 0
+    (line,) = (one for one in json.loads(plimsoll("fleet", "--json").out) if one["model"] == table)
+    assert [(one["action"], one["rule"]) for one in line["beside"]] == [("wait", "undated")]
 
 
 def test_a_retired_version_scores_no_more_and_is_not_forgotten(beside: Place, plimsoll: Cli) -> None:
