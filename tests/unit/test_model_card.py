@@ -79,11 +79,27 @@ def test_a_card_names_its_use_and_who_approved_it() -> None:
         "as_of": "2026-03-02",
         "identity": "verified",
         "comment": "ok",
+        "entry": 4,
         "evidence": {"bundle": "b"},
     }
-    text = model_card(facts_of(config=config, approval=approval))
-    for words in ("Intended use: planning", "Not for: claims", "Contact: desk", "Approved by grace as of 2026-03-02"):
+    came = {"how": "made champion again", "by": "ada", "as_of": "2026-03-09", "entry": 7}
+    text = model_card(facts_of(config=config, approval=approval, arrival=came, state="champion", entry=9))
+    for words in (
+        "Intended use: planning",
+        "Not for: claims",
+        "Contact: desk",
+        "State: champion at ledger entry 9\n",
+        "Approved by grace as of 2026-03-02, identity verified (ledger entry 4): ok",
+        "Made champion again as of 2026-03-09, by ada (ledger entry 7)",
+    ):
         assert words in text
+
+
+def test_a_card_of_the_training_does_not_say_that_nobody_approved_it() -> None:
+    text = model_card(facts_of(state="candidate", entry=3, at_training=True))
+    assert "Nobody has approved it" not in text
+    assert "State: candidate at ledger entry 3, when it was trained" in text
+    assert "What was decided since: `plimsoll card made_up 2`" in text
 
 
 def test_a_version_from_before_has_a_card_that_says_what_is_missing() -> None:
