@@ -70,6 +70,7 @@ def approver_named(who: str, approvers: Sequence[str]) -> str | None:
 
 def not_allowed(who: str, act: str, about: str, approvers: Sequence[str]) -> str:
     """Return the sentence for someone who may not do something, listing who may."""
-    stated = f"{who.strip()!r}" if who.strip() else "Nobody"
     may = f"May {act}: {', '.join(approvers)}" if approvers else "Nobody may yet"
-    return f"{stated} may not {act} {about}. {may} ({FILE})."
+    if not who.strip():
+        return f"Expected the name of whoever wants to {act} {about}, found none. {may} ({FILE})."
+    return f"{who.strip()!r} may not {act} {about}. {may} ({FILE})."
