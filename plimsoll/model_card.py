@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from plimsoll.card_dependence import moves_of
 from plimsoll.card_limits import limits_of
 from plimsoll.gates_table import metric_number
 
@@ -48,6 +49,7 @@ def model_card(facts: CardFacts) -> str:
         _part("Where it stands", _state(facts)),
         _part("Data", _data(facts)),
         _part("Inputs", _inputs(facts)),
+        _part("How its score moves", moves_of(facts.evidence)),
         _part("How good it is", _quality(facts)),
         _part("Known slices and groups", _slices(facts)),
         _part("Limits", limits_of(facts)),
