@@ -102,11 +102,11 @@ def test_the_head_of_the_ledger_is_copied_to_mlflow(waiting: Place, plimsoll: Cl
 
 def test_mlflow_may_not_read_pickles_anywhere(waiting: Place) -> None:
     from tasks import NO_PICKLE
-    from tasks.servers import mlflow_server, prefect_worker
+    from tasks.servers import mlflow_server, prefect_workers
 
     for name, value in NO_PICKLE.items():
         assert os.environ[name] == value == "false"
-        for server in (mlflow_server(waiting.workspace), prefect_worker(waiting.workspace)):
+        for server in (mlflow_server(waiting.workspace), *prefect_workers(waiting.workspace)):
             assert {**os.environ, **server.env}[name] == value
 
 
