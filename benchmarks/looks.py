@@ -7,7 +7,7 @@ row as they come, and somebody looks on each from the fifth on.
 
 **As of the day alone** is the paired bootstrap of the last 28 nights at 95 %, the interval that stands beside the
 recommendation, and was its basis before. **At any time** is the bound that recommendations rest on now. Better by half
-of the spread of nights is what a single look at 28 nights finds three times in four. Each share is of 300 times sixty
+of the spread of nights is what a single look at 28 nights finds four times in five. Each share is of 300 times sixty
 nights (1,000 with `--full`). Nights in a row hang together and have seasons: a version that is equal over the year is
 better in some of them, and no bound that takes nights for alike can tell.
 """

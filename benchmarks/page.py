@@ -33,6 +33,7 @@ NAMES = (
     "engines",
     "nightly",
     "many_models",
+    "many_lines",
     "families",
     "backtest",
     "demo",

@@ -160,8 +160,8 @@ def _decide_all(
     if as_json:
         print_json([vars(one) for one in done])
     else:
-        said = [[one.model, f"v{one.version}", "yes" if one.accepted else "no", one.sentence] for one in done]
-        print_table("Decided", ["model", "version", "accepted", ""], said)
+        said = [["yes" if one.accepted else "no", one.sentence] for one in done]
+        print_table("Decided", ["accepted", "what became of it"], said, whole="accepted")
     _require_all(done, tell_faults(faults))
 
 

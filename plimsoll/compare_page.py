@@ -44,8 +44,9 @@ def _what_to_do(compared: Compared) -> Html:
 def _figures(compared: Compared) -> Html:
     lead = (
         "In brackets 95 % intervals, and of a gain what it is held to after correcting for how many are compared; "
-        "days count, not rows. A positive gain is better, whichever way the metric runs. The same answer: each version "
-        "says yes as often as outcomes are."
+        "days count, not rows. At any time: bounds that hold however often somebody looks, over all nights since the "
+        "first that both scored. A positive gain is better, whichever way the metric runs. The same answer: each "
+        "version says yes as often as outcomes are."
     )
     rows: list[list[Child]] = [[el("strong", row[0]), *row[1:]] for row in cells(compared)]
     return section("Figures", table(heads(compared.task), rows, empty="Nothing was compared."), lead=lead)

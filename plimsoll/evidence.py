@@ -16,6 +16,7 @@ from plimsoll.dependence import partial_dependence
 from plimsoll.encoder import Matrix
 from plimsoll.importance import permutation_importance
 from plimsoll.judged_rows import Judged
+from plimsoll.local_effects import accumulated_effects
 from plimsoll.metric_intervals import metric_intervals
 from plimsoll.metrics import Numbers
 from plimsoll.row_parts import Mask, Rows, sampled
@@ -44,9 +45,16 @@ def gather_evidence(judged: Judged, bundle: Bundle, rows: Rows, mask: Mask) -> d
         "units": f"{len(judged.units)} {judged.unit_word}",
         "curves": _curves(judged),
         "importance": [one.to_json() for one in ranked],
-        "dependence": partial_dependence(bundle, few[:VARIED], shown),
+        "dependence": _dependence(bundle, matrix, few[:VARIED], shown),
         "contributions": summary(bundle, few, shown, seed),
     }
+
+
+def _dependence(bundle: Bundle, matrix: Matrix, few: Matrix, features: list[str]) -> list[dict[str, Any]]:
+    """Return partial dependence of few rows, and accumulated effects of all of numbers that hang together."""
+    found = partial_dependence(bundle, few, features)
+    effects = accumulated_effects(bundle, matrix, [one["feature"] for one in found if one["tied"]])
+    return [{**one, "accumulated": effects.get(one["feature"], [])} for one in found]
 
 
 def summary(bundle: Bundle, matrix: Matrix, features: list[str], seed: int) -> dict[str, Any]:

@@ -77,9 +77,10 @@ def _count(waits: Sequence[Asked]) -> str:
 
 def _who(waits: Sequence[Asked]) -> str:
     first = min((one.request.expires_at for one in waits), default=None)
+    who = ", ".join(sorted({one.request.requested_by for one in waits}))
     may = ", ".join(_approvers(waits)) or "nobody"
-    until = f"the first expires **{first.astimezone(UTC):%Y-%m-%d %H:%M} UTC** · " if first else ""
-    return f"{until}may approve at least one: **{may}** · one code decides about all lines, or those named"
+    until = f" · the first expires **{first.astimezone(UTC):%Y-%m-%d %H:%M} UTC**" if first else ""
+    return f"Asked by **{who}**{until} · may approve some or all: **{may}** · one code decides about all lines named"
 
 
 def _approvers(waits: Sequence[Asked]) -> list[str]:
@@ -87,8 +88,9 @@ def _approvers(waits: Sequence[Asked]) -> list[str]:
 
 
 def _table(waits: Sequence[Asked]) -> str:
+    """Return a line per request in few columns: the dialog in which Prefect shows it is narrow, and breaks no line."""
     several = any(one.request.policy.approvals > 1 for one in waits)
-    heads = ["model", "asked by", *(["approved by"] if several else []), "gates", "loss", "champion", "evidence"]
+    heads = ["model", "gates", "loss", "champion's", *(["approved by"] if several else [])]
     rows = [_cells(one, several) for one in waits]
     return "\n".join(_line(cells) for cells in [heads, ["---"] * len(heads), *rows])
 
@@ -96,32 +98,25 @@ def _table(waits: Sequence[Asked]) -> str:
 def _cells(one: Asked, several: bool) -> list[str]:
     request, summary = one.request, one.request.summary
     given = f"{len(one.given)} of {request.policy.approvals} {', '.join(one.given)}".strip()
-    mine, rival = _loss(summary.get("metrics")), _loss((summary.get("champion") or {}).get("metrics"))
     card = f" · [card]({one.page.removesuffix('.html')}-card.html)" if summary.get("card") else ""
-    return [
-        f"**{request.name}**",
-        request.requested_by,
-        *([given] if several else []),
-        _gates(summary),
-        mine,
-        _rival(one, rival),
-        f"[page]({one.page}){card}",
-    ]
+    name = f"[{request.name}]({one.page}){card}"
+    losses = [_loss(summary.get("metrics")), _rival(one)]
+    return [name, _gates(summary), *losses, *([given] if several else [])]
 
 
-def _rival(one: Asked, loss: str) -> str:
-    """Return the champion and its loss on the same rows; a warning where another one stands by now."""
-    judged = (one.request.summary.get("champion") or {}).get("version")
+def _rival(one: Asked) -> str:
+    """Return the champion's loss on the same rows; a warning where another one stands by now."""
+    rival = one.request.summary.get("champion") or {}
+    judged = rival.get("version")
     if judged != one.champion:
-        against = f"v{judged}" if judged else "none"
-        return f"**v{one.champion} now**, judged against {against}"
-    return f"{loss} (v{judged})" if judged else "none yet"
+        return f"**v{one.champion} now**, judged against {f'v{judged}' if judged else 'none'}"
+    return f"{_loss(rival.get('metrics'))} (v{judged})" if judged else "none yet"
 
 
 def _loss(metrics: Mapping[str, Any] | None) -> str:
-    name = next((name for name in LOSSES if name in (metrics or {})), "")
-    value = (metrics or {}).get(name)
-    return f"{name.replace('_', ' ')} {value:.4f}" if isinstance(value, int | float) else "—"
+    """Return the loss that rows are judged by: log loss of a yes or no, else the mean absolute error."""
+    value = next((metrics[name] for name in LOSSES if name in metrics), None) if metrics else None
+    return f"{value:.4f}" if isinstance(value, int | float) else "—"
 
 
 def _gates(summary: Mapping[str, Any]) -> str:

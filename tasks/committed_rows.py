@@ -106,7 +106,8 @@ def outcome_share(workspace: Workspace, config: ModelConfig, ref: FileRef, where
     kept = []
     for part in _outcome_parts(workspace, config, ref, where):
         values = outcome_values(part, config)
-        kept.append(values[key_hashes(pa.array(values.index, pa.string()).fill_null("")) < share * 2**BITS])
+        keys = pa.array(values.index.to_numpy(dtype=object), pa.string(), from_pandas=True).fill_null("")
+        kept.append(values[key_hashes(keys) < share * 2**BITS])
     found: pd.Series = pd.concat(kept)
     if found.index.duplicated().any():
         raise DataError(f"{where}: two outcomes for {found.index[found.index.duplicated()][0]}. Send one per row.")

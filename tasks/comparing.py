@@ -1,57 +1,30 @@
 """Comparing: the rows that several versions scored, their outcomes so far, and what is known about each version."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
-
-import pandas as pd
 
 from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
 from plimsoll.compared import Compared, Facts
 from plimsoll.errors import ConfigError, DataError
 from plimsoll.fleet_line import unlearned
-from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.night_verdict import NightVerdict, judge_night
 from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.pooling import waiting_dates
 from plimsoll.recommendation import Role, recommend
-from plimsoll.side_by_side import DAY, OUTCOME, lasting_gain, side_by_side
-from plimsoll.snapshot import FileRef
+from plimsoll.side_by_side import lasting_gain, side_by_side
 from plimsoll.standing import Standing, Version
 from tasks.bundles import fetch_bundle
 from tasks.champion import standing_of
-from tasks.committed_rows import committed_rows, outcome_share
-from tasks.landing import keep_outcomes
 from tasks.observed import observed_nights
 from tasks.outcomes_feed import late_losses
+from tasks.same_rows import Side, same_rows
 from tasks.thresholds import kept_curves
 from tasks.workspace import Workspace
 
 MOST_ROWS = 2_000_000  # scores in memory at once; of more a share by key is taken, the same rows of every version
-
-
-@dataclass(frozen=True)
-class _Side:
-    """A version whose scores are compared, and where they are told of."""
-
-    config: ModelConfig
-    standing: Standing
-    version: Version
-    role: Role
-    batches: Mapping[str, Entry]  # by date
-
-    @property
-    def name(self) -> str:
-        """The version in words: with its model where that is another one."""
-        return f"{self.config.model} v{self.version.number}" if self.role == "other" else f"v{self.version.number}"
-
-    @property
-    def trained_through(self) -> str:
-        """The last day whose outcomes it learned from: on those it is not compared."""
-        return str(self.version.trained.facts.get("trained_through") or "")
 
 
 def compare_versions(
@@ -74,7 +47,7 @@ def compare_versions(
             "with --days, or for other ones with --until."
         )
     share = min(1.0, MOST_ROWS / max(sum(int(b.facts["rows"]) for s in sides for b in s.batches.values()), 1))
-    rows = _rows(workspace, config, sides, last.isoformat(), share)
+    rows = same_rows(workspace, config, sides, last.isoformat(), share)
     beside = side_by_side(rows, [side.name for side in sides], config.task, config.estimator.seed, tables)
     read = Remembered()
     asks = {request.version for request in open_requests(standing.entries, now)}
@@ -98,7 +71,7 @@ def compare_versions(
 
 def _sides(
     workspace: Workspace, config: ModelConfig, standing: Standing, first: str, last: str
-) -> tuple[list[_Side], tuple[str, ...]]:
+) -> tuple[list[Side], tuple[str, ...]]:
     """Return what scored in some days, the champion first, and the names of other models of the same rows."""
     mine = [_side(config, standing, v, first, last) for v in standing.versions]
     scored = sorted((s for s in mine if s.batches), key=lambda s: (s.role != "champion", s.version.number))
@@ -112,11 +85,11 @@ def _sides(
 
 def _side(
     config: ModelConfig, standing: Standing, version: Version, first: str, last: str, role: Role | None = None
-) -> _Side:
+) -> Side:
     number = str(version.number)
     batches = [e for e in standing.of_kind("batch_committed") if number in e.facts["versions"]]
     found = {str(e.facts["date"]): e for e in reversed(batches) if first <= str(e.facts["date"]) <= last}
-    return _Side(config, standing, version, role or _role(standing, version), dict(sorted(found.items())))
+    return Side(config, standing, version, role or _role(standing, version), dict(sorted(found.items())))
 
 
 def _role(standing: Standing, version: Version) -> Role:
@@ -155,50 +128,8 @@ def _place(config: ModelConfig) -> dict[str, Any]:
     return {name: value for name, value in config.source.describe().items() if name not in ("keep_columns", "types")}
 
 
-def _rows(workspace: Workspace, config: ModelConfig, sides: Sequence[_Side], last: str, share: float) -> pd.DataFrame:
-    """Return a row per key and day with the outcome so far and a column of scores per version."""
-    dates = sorted({date for side in sides for date in side.batches})
-    known = (dt.date.fromisoformat(last) - dt.timedelta(days=config.outcome.delay_days)).isoformat()
-    outcomes = keep_outcomes(workspace, config, [date for date in dates if date <= known])
-    names, seen = [side.name for side in sides], dict[str, pd.Series]()
-    parts = [pd.DataFrame({DAY: [], OUTCOME: [], **{name: [] for name in names}}, dtype=float).astype({DAY: str})]
-    for date in dates:
-        batches: dict[tuple[str, int], pd.DataFrame] = {}  # of this date; versions of a model share theirs
-        scores = {side.name: _scores(workspace, side, date, share, batches) for side in sides}
-        day = pd.DataFrame(scores, columns=names)
-        ref = outcomes.get(date)
-        truth = _outcomes(workspace, config, ref, date, share, seen) if ref else pd.Series(dtype=float)
-        day.insert(0, OUTCOME, truth.reindex(day.index).to_numpy())
-        parts.append(day.assign(**{DAY: date}).astype({OUTCOME: float}))
-    return pd.concat(parts[1:] or parts, ignore_index=True)
-
-
-def _scores(
-    workspace: Workspace, side: _Side, date: str, share: float, batches: dict[tuple[str, int], pd.DataFrame]
-) -> pd.Series:
-    """Return a version's scores of a date by key; none of a date that it learned from."""
-    if (batch := side.batches.get(date)) is None or date <= side.trained_through:
-        return pd.Series(dtype=float)
-    parts = []
-    for entry in (batch, *side.standing.cleared(batch, side.version.number)):
-        if (place := (entry.model, entry.n)) not in batches:
-            batches[place] = committed_rows(workspace, entry, share)
-        parts.append(batches[place])
-    rows = pd.concat(parts, ignore_index=True)
-    return rows[rows["version"] == side.version.number].set_index("key")["score"]
-
-
-def _outcomes(
-    workspace: Workspace, config: ModelConfig, ref: FileRef, date: str, share: float, seen: dict[str, pd.Series]
-) -> pd.Series:
-    if ref.digest not in seen:
-        seen.clear()  # one file at a time: all dates of an undivided table have the same
-        seen[ref.digest] = outcome_share(workspace, config, ref, f"outcomes of {date}", share)
-    return seen[ref.digest]
-
-
 def _bounds(
-    workspace: Workspace, sides: Sequence[_Side], last: str, compared: int, read: Remembered
+    workspace: Workspace, sides: Sequence[Side], last: str, compared: int, read: Remembered
 ) -> dict[str, Anytime | None]:
     """Return by version the bounds of its gain that hold however often somebody looks, from stored nightly losses."""
     mine = [side for side in sides if side.role != "other"]
@@ -207,14 +138,14 @@ def _bounds(
     return {side.name: lasting_gain(theirs, nights[0], compared) for side, theirs in pairs}
 
 
-def _unlearned(workspace: Workspace, side: _Side, last: str, read: Remembered) -> list[NightlyQuality]:
+def _unlearned(workspace: Workspace, side: Side, last: str, read: Remembered) -> list[NightlyQuality]:
     number = side.version.number
     found = late_losses(workspace, side.config, side.standing, number, last, read)
     return unlearned(side.standing, number, found)
 
 
 def _facts(
-    workspace: Workspace, side: _Side, asks: set[int], last: dt.date, read: Remembered, lasting: Anytime | None
+    workspace: Workspace, side: Side, asks: set[int], last: dt.date, read: Remembered, lasting: Anytime | None
 ) -> Facts:
     number = side.version.number
     shadow = [e for e in side.standing.of_kind("batch_committed") if e.facts["versions"].get(str(number)) in BESIDE]
@@ -242,12 +173,12 @@ def _facts(
 BESIDE = ("challenger", "previous")
 
 
-def _bundle_files(workspace: Workspace, side: _Side) -> Iterator[bytes]:
+def _bundle_files(workspace: Workspace, side: Side) -> Iterator[bytes]:
     bundle = fetch_bundle(workspace, side.config.model, side.version.number, side.version.bundle)
     yield from bundle.files.values()
 
 
-def _verdict(workspace: Workspace, side: _Side, as_of: str, read: Remembered) -> NightVerdict:
+def _verdict(workspace: Workspace, side: Side, as_of: str, read: Remembered) -> NightVerdict:
     """Judge a version's last night as the nightly check judges the champion's."""
     config, standing, number = side.config, side.standing, side.version.number
     bundle = fetch_bundle(workspace, config.model, number, side.version.bundle)

@@ -78,7 +78,10 @@ def prefect_workers(workspace: Workspace) -> list[Server]:
     mine = {theirs: os.environ[own] for own, theirs in PROMOTER.items() if os.environ.get(own)}
     hidden = dict.fromkeys(PROMOTER, "")  # a run has the environment of its worker
     first = _worker(workspace, "worker", "The Prefect worker", pool, hidden)
-    return [first, *(_worker(workspace, "promoter", "The promoters' worker", one, hidden | mine) for one in of_promoters)]
+    return [
+        first,
+        *(_worker(workspace, "promoter", "The promoters' worker", one, hidden | mine) for one in of_promoters),
+    ]
 
 
 def _worker(workspace: Workspace, name: str, title: str, pool: str, env: Mapping[str, str]) -> Server:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tasks.mlflow_registry import connect
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place
 
 Cli = Callable[..., Answer]
@@ -36,6 +37,14 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     assert plimsoll("reject", "late_from_lga", 1, "--as", APPROVER, "--comment", "too few flights").code == 0
     again = plimsoll("approve", FAMILY, "--as", APPROVER, "--code", "123")
     assert (again.code, "Expected the six digits" in again.err) == (2, True)
+    for model, values in zip(MEMBERS, ("EWR", "JFK", "LGA"), strict=True):
+        facts = serving.ledger("trained", model=model)[0]["facts"]
+        inputs = connect(serving.workspace).get_run(facts["mlflow_run"]).inputs.dataset_inputs
+        batch = next(one.dataset for one in inputs if one.dataset.name == f"{model} batch")
+        profile, source = json.loads(batch.profile), json.loads(batch.source)
+        assert (profile["num_rows"], source["segment"]["value"]) == (facts["rows"], values)
+        assert profile["num_rows_of_files"] > 2 * profile["num_rows"]
+        assert batch.digest == source["rows_digest"][:36] != facts["snapshot"][:36]
     approved = json.loads(plimsoll("approve", FAMILY, "--as", APPROVER, "--json").out)
     assert [(one["model"], one["accepted"]) for one in approved] == [(model, True) for model in MEMBERS[:2]]
     codes = [e for e in serving.ledger("code_accepted", model="_approvers") if "requests" in e["facts"]["for"]]
@@ -79,6 +88,11 @@ def test_what_a_family_is_not_is_said_in_words(serving: Place, plimsoll: Cli) ->
     other = serving.root / "configs/models/late_from_ewr.yaml"
     other.write_text((serving.root / f"configs/models/{MODEL}.yaml").read_text())
     assert "late_from_ewr, which has a config of its own" in plimsoll("models").err
+    other.write_text("model: late_from_ewr\nowner: [")
+    for command in ("models", "pending"):
+        told = plimsoll(command, "--json")
+        assert (told.code, "late_from.yaml" in told.err, isinstance(json.loads(told.out), list)) == (2, True, True)
+    assert {one["model"] for one in json.loads(plimsoll("models", "--json").out)} >= {MODEL, "breast_cancer"}
     other.unlink()
     add_family(serving, "for_each: origin\n")
     refused = plimsoll("models")
@@ -114,8 +128,12 @@ def test_a_family_is_deployed_once_with_one_schedule(serving: Place, plimsoll: C
     assert not [name for name in names if any(model in name for model in MEMBERS)]
     assert names[f"run-family/{FAMILY}-score"] == "0 5 * * *"
     assert names[f"promote-model/{FAMILY}"] == ""
-    again = {name: cron for name, cron, *_ in json.loads(plimsoll("deploy", "--json").out)}
-    assert again == names
+    assert names[f"promote-family/{FAMILY}"] == ""
+    serving.configure("purpose:", "porpoise:", "breast_cancer")
+    less = plimsoll("deploy", "--json")
+    assert (less.code, "breast_cancer.yaml: unknown key porpoise. Did you mean purpose?" in less.err) == (2, True)
+    again = {name: cron for name, cron, *_ in json.loads(less.out)}
+    assert again == {name: cron for name, cron in names.items() if not name.endswith("/breast_cancer")}
 
     from flows.retraining import _by_deployment
 

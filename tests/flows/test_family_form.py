@@ -16,7 +16,7 @@ from plimsoll.people import PEOPLE
 from tasks.approvals import PLACEHOLDER
 from tasks.open_approval import reopen_approvals
 from tasks.prefect_api import RunOf, connected, resume_run, runs_of, take_inputs
-from tests.flows.places import APPROVER, AS_OF, MODEL, Answer, Place, code_of, damage, spoil
+from tests.flows.places import APPROVER, AS_OF, Answer, Place, code_of, damage, spoil
 from tests.flows.test_families import EACH, add_family
 
 Cli = Callable[..., Answer]
@@ -77,7 +77,7 @@ def test_one_form_decides_about_a_family(serving: Place, asked: Waiting, plimsol
         return [model for model in MEMBERS if serving.ledger("promoted", model=model)]
 
     assert asked.resume() == "Suspended"
-    assert all(f"**{model} v1**" in asked.shown for model in MEMBERS)
+    assert all(f"[{model} v1](" in asked.shown for model in MEMBERS)
     assert "/shown_from_jfk/v1-card.html" in asked.shown
     for answer, said in (
         ({"decision": "maybe"}, "Expected the decision approve or reject, found 'maybe'"),
@@ -94,7 +94,7 @@ def test_one_form_decides_about_a_family(serving: Place, asked: Waiting, plimsol
     assert asked.resume(decision="approve", who=APPROVER, code=code_of(APPROVER), models=EWR.upper()) == "Suspended"
     assert champions() == [EWR]
     assert "Entered about 1 of 1" in asked.shown
-    assert f"**{EWR} v1**" not in asked.shown
+    assert f"[{EWR} v1](" not in asked.shown
 
     (judged,) = serving.ledger("gates_passed", model=LGA)
     report = judged["facts"]["gate_report"]

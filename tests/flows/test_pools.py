@@ -24,9 +24,7 @@ def pools() -> dict[str, Any]:
         return {flow: client.read_deployment_by_name(f"{flow}/{MODEL}").work_pool_name for flow in DEPLOYED}
 
 
-def test_what_promotes_is_deployed_to_a_pool_of_its_own_and_back(
-    empty: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_promotes_is_deployed_to_a_pool_of_its_own_and_back(empty: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy(empty.workspace)
     assert set(pools().values()) == {"plimsoll"}
     before = str(start_run("promote-model", MODEL, {"model": MODEL, "version": 99}))

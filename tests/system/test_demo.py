@@ -126,7 +126,10 @@ def test_a_person_refused_and_then_heard_in_the_browser(
     assert "Shall flight_delay" in form
     assert "champion v" in form
     assert "Not enrolled, so without a code: you" in form
-    assert ("Gates" in read_evidence(browser, page, f"/flight_delay/v{version}.html"), page.url) == (True, here(ui, run))
+    assert ("Gates" in read_evidence(browser, page, f"/flight_delay/v{version}.html"), page.url) == (
+        True,
+        here(ui, run),
+    )
     assert "Where it stands" in read_evidence(browser, page, f"/flight_delay/v{version}-card.html")
     app = enrol(demo_environ)
     submit(page, "mallory", app.code())

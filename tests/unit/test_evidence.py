@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from plimsoll.evidence import gather_evidence, summary
 from plimsoll.evidence_sections import direction, evidence_sections
 from plimsoll.importance import permutation_importance
 from plimsoll.judged_rows import judged_rows
+from plimsoll.local_effects import accumulated_effects
 from plimsoll.metric_intervals import metric_intervals
 from plimsoll.metrics import Numbers, measure
 from plimsoll.model_config import ModelConfig
@@ -165,6 +167,50 @@ def test_dependence_of_a_linear_score_is_its_line_and_twins_are_named() -> None:
     assert not found["noise"]["tied"]
     assert [p["at"] for p in found["word"]["points"]] == ["x", "y", "z"], "the most frequent first"
     assert sum(p["share"] for p in found["word"]["points"]) == pytest.approx(1)
+
+
+def test_local_effects_of_a_linear_score_are_its_line_and_of_twins_each_is_told_by_itself() -> None:
+    matrix = NUMBER.encoder.encode(FRAME)
+    points = accumulated_effects(NUMBER, matrix, ["a"])["a"]
+    steps = np.diff([height for _, height in points]) / np.diff([at for at, _ in points])
+    assert np.allclose(steps, steps[0], rtol=1e-3)
+    line = partial_dependence(NUMBER, matrix[:200], ["a"])[0]["points"]
+    slope = (line[-1]["mean"] - line[0]["mean"]) / (line[-1]["at"] - line[0]["at"])
+    assert steps[0] == pytest.approx(slope, rel=1e-3), "where nothing interacts both tell the same"
+    assert len(points) == 16
+    inside = (matrix[:, 0] >= points[0][0]) & (matrix[:, 0] <= points[-1][0])
+    heights = np.interp(matrix[inside, 0], *zip(*points, strict=True))
+    assert heights.mean() == pytest.approx(NUMBER.fitted.predict(matrix[inside]).mean(), abs=0.02)
+
+
+class Product:
+    """A score that is one input times the other."""
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray:
+        return np.asarray(matrix[:, 0] * matrix[:, 1], dtype=np.float64)
+
+
+def test_where_inputs_hang_together_only_rows_that_occur_are_compared() -> None:
+    places = np.linspace(-1, 1, 2001, dtype=np.float32)
+    matrix = np.stack([places, places], axis=1)  # the second is the first: the score is its square
+    bundle: Any = SimpleNamespace(fitted=Product(), encoder=SimpleNamespace(columns=("a", "twin"), words={}))
+    effects = dict(accumulated_effects(bundle, matrix, ["a"])["a"])
+    assert max(effects.values()) - min(effects.values()) == pytest.approx(0.5, abs=0.05), (
+        "half of the square is its own"
+    )
+    flat = partial_dependence(bundle, matrix[::20], ["a"])[0]["points"]
+    assert np.ptp([p["mean"] for p in flat]) < 0.05, "which partial dependence does not see"
+
+
+def test_a_number_with_few_values_or_none_has_local_effects_or_none() -> None:
+    matrix = NUMBER.encoder.encode(FRAME.head(60).assign(a=np.nan, noise=1.0, twin=[0.0, 1.0] * 30))
+    found = accumulated_effects(NUMBER, matrix, ["a", "noise", "twin"])
+    assert list(found) == ["twin"]
+    assert len(found["twin"]) == 2
+    shown = partial_dependence(NUMBER, matrix, ["twin"])
+    before = {"curves": {}, "importance": [], "dependence": shown, "contributions": {"missing": "x"}}
+    sections = evidence_sections({**before, "rows": 1, "of": 1}, "regression", ("a", "b"), None)
+    assert "figcaption" not in str(join(*sections)), "evidence of before has one line"
 
 
 def test_a_column_without_values_or_with_one_has_no_dependence() -> None:

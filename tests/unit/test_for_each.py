@@ -15,6 +15,7 @@ from plimsoll.families import LONGEST, members_of, segment_value
 from plimsoll.model_config import ModelConfig
 from plimsoll.segment_rows import segment_batch, segment_frame
 from plimsoll.validation import BadRow, Verdict
+from tasks.readable import readable_models
 from tasks.workspace import Workspace, open_workspace
 
 WHERE = "configs/models/late.yaml"
@@ -99,6 +100,24 @@ def test_a_template_that_cannot_be_read_stops_no_other_model(tmp_path: Path) -> 
     assert here.listed == ("flight", "flight_delay")
     with pytest.raises(ConfigError, match="values is missing"):
         _ = here.models
+
+
+def test_what_cannot_be_read_is_named_beside_what_can(tmp_path: Path) -> None:
+    config = Path("configs/models/flight_delay.yaml").read_text().replace("model: flight_delay\n", "", 1)
+    own = "for_each: {column: origin, values: {EWR: {}, JFK: {spilt: {test_days: 3}}}}\n"
+    texts = {
+        "broken": "owner: [\n",
+        "flight": "for_each: {column: origin}\n",
+        "flight_delay": config,
+        "late": own + config,
+    }
+    found = readable_models(project(tmp_path, **texts))
+    assert [one.model for one in found.configs] == ["flight_delay", "late_ewr"]
+    assert [fault.name for fault in found.faults] == ["broken", "flight", "late_jfk"]
+    said = [str(fault.error) for fault in found.faults]
+    assert "configs/models/broken.yaml line" in said[0]
+    assert "values is missing" in said[1]
+    assert "(late_jfk): unknown key spilt. Did you mean split?" in said[2]
 
 
 def test_the_name_of_a_family_is_not_written_by_hand(tmp_path: Path) -> None:
