@@ -18,7 +18,7 @@ from tests.flows.places import APPROVER, MODEL, Answer, Place
 
 Cli = Callable[..., Answer]
 ADMIN = ("admin", "a-password-of-a-test")
-PASSWORD = "another-password"  # noqa: S105  # of a server that lives for a minute
+PASSWORD = "another-password"  # of a server that lives for a minute
 INI = """[mlflow]
 default_permission = READ
 database_uri = sqlite:///{folder}/users.db
@@ -61,12 +61,13 @@ def server(waiting: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         process.wait(30)
 
 
-def ask(url: str, path: str, **body: Any) -> None:
-    httpx.post(f"{url}/api/2.0/mlflow/{path}", json=body, auth=ADMIN, timeout=30, trust_env=False).raise_for_status()
+def ask(url: str, path: str, version: str = "2.0", **body: Any) -> None:
+    httpx.post(f"{url}/api/{version}/mlflow/{path}", json=body, auth=ADMIN, timeout=30, trust_env=False).raise_for_status()
 
 
 def allow(url: str, who: str, registered: str, what: str) -> None:
-    ask(url, "registered-models/permissions/create", name=registered, username=who, permission=what)
+    about = {"resource_type": "registered_model", "resource_id": registered, "username": who, "permission": what}
+    ask(url, "users/permissions/grant", "3.0", **about)
 
 
 def test_an_account_that_trains_moves_no_champion_and_one_that_promotes_does(

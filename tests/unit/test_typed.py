@@ -82,6 +82,6 @@ def test_an_empty_name_is_asked_for() -> None:
 def test_a_place_that_is_no_file_takes_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FolderError, match="Is a directory. Name another file"):
+    with pytest.raises(FolderError, match=r"Is a directory\. Name another file"):
         write_card(Path(name), "# A card")
     assert [path.name for path in tmp_path.rglob("*")] == ["folder"], "nothing is left behind"
