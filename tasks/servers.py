@@ -75,13 +75,11 @@ def prefect_workers(workspace: Workspace) -> list[Server]:
     That one alone has the promoters' account of MLflow: MLFLOW_PROMOTER_USERNAME and MLFLOW_PROMOTER_PASSWORD.
     """
     pool, *of_promoters = workspace.platform.prefect.pools
-    mine = {theirs: os.environ[own] for own, theirs in PROMOTER.items() if os.environ.get(own)}
+    mine = {read: os.environ[own] for own, read in PROMOTER.items() if os.environ.get(own)}
     hidden = dict.fromkeys(PROMOTER, "")  # a run has the environment of its worker
     first = _worker(workspace, "worker", "The Prefect worker", pool, hidden)
-    return [
-        first,
-        *(_worker(workspace, "promoter", "The promoters' worker", one, hidden | mine) for one in of_promoters),
-    ]
+    theirs = [_worker(workspace, "promoter", "The promoters' worker", one, hidden | mine) for one in of_promoters]
+    return [first, *theirs]
 
 
 def _worker(workspace: Workspace, name: str, title: str, pool: str, env: Mapping[str, str]) -> Server:

@@ -62,7 +62,8 @@ def server(waiting: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def ask(url: str, path: str, version: str = "2.0", **body: Any) -> None:
-    httpx.post(f"{url}/api/{version}/mlflow/{path}", json=body, auth=ADMIN, timeout=30, trust_env=False).raise_for_status()
+    url = f"{url}/api/{version}/mlflow/{path}"
+    httpx.post(url, json=body, auth=ADMIN, timeout=30, trust_env=False).raise_for_status()
 
 
 def allow(url: str, who: str, registered: str, what: str) -> None:
