@@ -84,7 +84,7 @@ def pending(as_json: Json = False) -> None:
     print_table("Waiting for a person", heads, rows)
     if others:
         void = [[f["model"], f"v{f['version']}", f["state"], f["sentence"]] for f in others]
-        print_table("Nobody can approve these", ["model", "version", "", "why, and what to do"], void)
+        print_table("Nobody can approve these now", ["model", "version", "", "why, and what to do"], void)
     return end_with(faults)
 
 
