@@ -139,10 +139,12 @@ cli_selftest.add_commands(app)
 
 def main() -> None:
     """Run the command line: a person's mistake ends in one sentence and exit code 2, never in a traceback."""
+    from flows.asking import refuse_undecodable
     from plimsoll.errors import PlimsollError
 
     as_json = "--json" in sys.argv
     try:
+        refuse_undecodable(sys.argv[1:], os.environ)
         app()
     except PlimsollError as error:
         complain(str(error), as_json)
@@ -167,4 +169,8 @@ def _run(flow: str, model: str, given: dict[str, Any], as_json: bool) -> None:
 def _me() -> str:
     import getpass
 
-    return os.environ.get("PLIMSOLL_USER") or getpass.getuser()
+    from flows.asking import refuse_undecodable
+
+    me = os.environ.get("PLIMSOLL_USER") or getpass.getuser()
+    refuse_undecodable(["user name", me], {})  # LOGNAME and USER are anybody's
+    return me

@@ -30,6 +30,7 @@ FLOWS: tuple[tuple[str, Kind], ...] = (
 )
 SCHEDULED = ("train", "score", "check")
 FAMILY, ASKS = "flows.run_family.run_family", "flows.promote_family.promote_family"
+PROMOTES = frozenset({"flows.promote_model.promote_model", ASKS})
 UPKEEP = "flows.maintain_store.maintain_store"
 
 
@@ -53,14 +54,15 @@ class Subject(NamedTuple):
 
 
 def deploy(workspace: Workspace, flows: Sequence[tuple[str, Kind]] = FLOWS) -> list[Deployed]:
-    """Create or update the work pool, every model's deployments of a table of flows, and that of the upkeep.
+    """Create or update the work pools, every model's deployments of a table of flows, and that of the upkeep.
 
     A deployment that is as it should be is left alone, so that its planned runs and a schedule that
     someone paused stay as they are. A model whose config cannot be read is left out, and harms no other.
     """
     api_url = workspace.platform.api_url
     with connected(api_url) as client:
-        ensure_pool(client, workspace.platform.prefect.work_pool)
+        for pool in workspace.platform.prefect.pools:
+            ensure_pool(client, pool)
         configs = readable_models(workspace).configs
         wanted = [*_of_models(workspace, configs, flows), (_about_platform(workspace), UPKEEP)]
         return [_apply(client, workspace, about, path) for about, path in wanted]
@@ -150,6 +152,7 @@ def _wanted(workspace: Workspace, about: Subject, flow: "Flow[..., Any]", path: 
     from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
     from prefect.utilities.callables import parameter_schema
 
+    pools = workspace.platform.prefect.pools
     options = ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     return {
         "name": about.name,
@@ -161,7 +164,7 @@ def _wanted(workspace: Workspace, about: Subject, flow: "Flow[..., Any]", path: 
         "enforce_parameter_schema": True,
         "description": f"{_first_line(flow)}\n\n{about.description}",
         "tags": about.tags,
-        "work_pool_name": workspace.platform.prefect.work_pool,
+        "work_pool_name": pools[-1] if path in PROMOTES else pools[0],
         "job_variables": {"env": job_environment(os.environ), "working_dir": str(workspace.root)},
         "concurrency_limit": 1 if about.alone else None,
         "concurrency_options": options if about.alone else None,

@@ -14,7 +14,7 @@ from tasks.open_approval import reopen_approvals
 from tasks.prefect_api import ui_url
 from tasks.processes import fleet
 from tasks.readable import readable_models
-from tasks.servers import drain, local_servers, prefect_worker
+from tasks.servers import drain, local_servers, prefect_workers
 from tasks.workspace import Workspace
 
 
@@ -36,9 +36,10 @@ def up(workspace: Workspace, dask: int = 0) -> None:
             ships.start(dask_workers(workspace, dask))
         deployed = deploy(workspace)
         reopen_approvals(workspace, None if workspace.platform.prefect.api_url else began)
-        ships.start(prefect_worker(workspace))
+        ships.start(*prefect_workers(workspace))
         console.print(addresses(workspace, dask))
-        console.print(f"{len(deployed)} deployments are up, a worker runs them. Ctrl-C stops everything.")
+        by = "two workers run" if len(workspace.platform.prefect.pools) > 1 else "a worker runs"
+        console.print(f"{len(deployed)} deployments are up, {by} them. Ctrl-C stops everything.")
         ships.watch()
     console.print("Stopped.")
 

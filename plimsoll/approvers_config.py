@@ -88,11 +88,7 @@ def too_few(model: str, needed: int, approvers: Sequence[str], requester: str, n
 
 def not_allowed(who: str, act: str, about: str, approvers: Sequence[str]) -> str:
     """Return the sentence for someone who may not do something, listing who may."""
-    if not who.strip():
-        return f"Expected a name, found none: nobody can {act} {about} so. {_may(act, approvers)}"
-    return f"{who.strip()!r} may not {act} {about}. {_may(act, approvers)}"
-
-
-def _may(act: str, approvers: Sequence[str]) -> str:
     may = f"May {act}: {', '.join(approvers)}" if approvers else "Nobody may yet"
-    return f"{may} ({FILE})."
+    if not who.strip():
+        return f"Expected the name of whoever wants to {act} {about}, found none. {may} ({FILE})."
+    return f"{who.strip()!r} may not {act} {about}. {may} ({FILE})."

@@ -118,7 +118,7 @@ def _varied(one: Mapping[str, Any], task: str) -> Html:
 
 
 def _contributions(told: Mapping[str, Any]) -> Html:
-    title = "What moved the scores"
+    title = f"What moved the scores{', estimated' if told.get('estimated') else ''}"
     if "missing" in told:
         return section(title, el("p", told["missing"], class_="empty"))
     lead = (
@@ -127,9 +127,14 @@ def _contributions(told: Mapping[str, Any]) -> Html:
         f"{told['method']}."
     )
     heads = ["Input", f"Mean push, {told['unit']}", "Direction"]
-    rows: list[Sequence[Child]] = [(one["feature"], f"{one['mean']:.4f}", direction(one)) for one in told["features"]]
+    rows: list[Sequence[Child]] = [(one["feature"], _push(one), direction(one)) for one in told["features"]]
     exact = more("In numbers", table(heads, rows, numbers=(1,), empty="None."))
     return section(title, swarm_chart(told["features"], told["unit"]), exact, lead=lead)
+
+
+def _push(one: Mapping[str, Any]) -> str:
+    """Return the mean push, with its mean standard error where it is an estimate."""
+    return f"{one['mean']:.4f}{' ± {:.4f}'.format(one['error']) if 'error' in one else ''}"
 
 
 def direction(one: Mapping[str, Any]) -> str:

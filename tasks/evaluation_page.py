@@ -14,7 +14,7 @@ from plimsoll.references import OF_A_SEARCH
 from plimsoll.snapshot import load_snapshot
 from plimsoll.store import get_json, put_object
 from tasks.candidates import page_path
-from tasks.cards import card_facts
+from tasks.card_facts import card_facts
 from tasks.judging import TOLD, Report
 from tasks.mlflow_card import log_reading
 from tasks.mlflow_lineage import describe

@@ -142,7 +142,12 @@ def description_of(run: "Run", page: str, entry: Entry, card: str = "") -> str:
             *([card] if card else []),
         ]
     )
-    return words if len(words) <= LONGEST else f"{words[: LONGEST - len(CUT)].rpartition(chr(10))[0]}{CUT}"
+    return fitted(words)
+
+
+def fitted(words: str, cut: str = CUT) -> str:
+    """Return a description that MLflow's column can hold; a longer one ends early, and cut says where the rest is."""
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - len(cut)].rpartition(chr(10))[0]}{cut}"
 
 
 def _use(card: CardText) -> list[str]:

@@ -24,6 +24,7 @@ from tasks.mlflow_registry import connected, log_files
 from tasks.mlflow_roles import candidates_of, promoted_versions
 from tasks.pages import write_page
 from tasks.prediction_files import committed_versions, live_files, runs_there
+from tasks.promoted_card import promoted_tags
 from tasks.records import Recorded, Run, recording, recording_platform
 from tasks.score_date import score_date
 from tasks.shown_pages import kept_pages
@@ -114,11 +115,12 @@ def _put_tags(run: Run, finding: Finding) -> str:
     standing = standing_of(run.workspace, finding.model)
     version = _version(run, int(finding.about))
     tags, name = expected_tags(standing, version), candidates_of(finding.model)
+    of_copies = tags | promoted_tags(standing, version.number)
     with connected(run.workspace, f"tag {name} v{version.number}") as client:
         copies = [p.number for p in promoted_versions(client, finding.model) if p.version == version.number]
-        there = [(name, version.number), *((finding.model, number) for number in copies)]
-        for registered, number in there:
-            for tag, value in tags.items():
+        there = [(name, version.number, tags), *((finding.model, number, of_copies) for number in copies)]
+        for registered, number, wanted in there:
+            for tag, value in wanted.items():
                 client.set_model_version_tag(registered, str(number), tag, value)
     return f"{finding.where} say again what the ledger says."
 

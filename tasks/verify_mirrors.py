@@ -26,6 +26,7 @@ from tasks.mlflow_roles import (
     read_head_tag,
     versions_of,
 )
+from tasks.promoted_card import promoted_tags
 from tasks.shown_pages import served_findings
 from tasks.workspace import Workspace
 
@@ -116,9 +117,10 @@ def _check_tags(workspace: Workspace, model: str, standing: Standing, version: V
     name = candidates_of(model)
     with connected(workspace, f"read {name} v{version.number}") as client:
         tags: dict[str, Any] = _tags_of(client, name, version.number)
-        tags_of_copies = [p.tags for p in promoted_versions(client, model) if p.version == version.number]
-    expected = expected_tags(standing, version).items()
-    wrong = [tag for tag, value in expected if any(of.get(tag) != value for of in (tags, *tags_of_copies))]
+        copies = [p.tags for p in promoted_versions(client, model) if p.version == version.number]
+    expected, promoted = expected_tags(standing, version), promoted_tags(standing, version.number)
+    wrong = [tag for tag, value in expected.items() if any(of.get(tag) != value for of in (tags, *copies))]
+    wrong += [tag for tag, value in promoted.items() if any(of.get(tag) != value for of in copies)]
     if wrong:
         sentence = f"MLflow's tags {', '.join(wrong)} of {name} v{version.number} are not what the ledger says."
         where = f"MLflow {name} v{version.number} tags"

@@ -146,6 +146,12 @@ def test_segments_are_counted_and_their_for_each_is_written(serving: Place, plim
     assert rows == sorted(rows, reverse=True)
     assert any(not one["enough"] for one in told["segments"])
     assert "no column carier. Did you mean carrier?" in plimsoll("segments", MODEL, "--by", "carier").err
+    for column in ("scheduled_departure", "wind_gust"):
+        refused = plimsoll("segments", MODEL, "--by", column)
+        said = f"Only text, whole numbers and yes/no make segments, and {column} of {MODEL} holds"
+        assert (refused.code, said in refused.err) == (2, True), refused.said
+    whole = json.loads(plimsoll("segments", MODEL, "--by", "seats", "--json").out)["segments"]
+    assert {type(one["value"]) for one in whole} == {int}, "a column of whole numbers, some of them missing"
 
 
 def test_a_family_is_deployed_once_with_one_schedule(serving: Place, plimsoll: Cli) -> None:

@@ -1,6 +1,7 @@
 """Evidence: what curves, importance, dependence and contributions say of models whose answers are known."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,16 +15,25 @@ from plimsoll.adopted import adopt
 from plimsoll.assembly import KEY, OUTCOME
 from plimsoll.bundle import Bundle
 from plimsoll.config_loading import check_config
-from plimsoll.contributions import PROBABILITY, estimate, explain, explainable
+from plimsoll.contributions import (
+    PREDICTED,
+    PROBABILITY,
+    WIDEST,
+    estimate,
+    explain,
+    explainable,
+    sampled_contributions,
+)
 from plimsoll.curves import curves_of
 from plimsoll.dependence import partial_dependence, tied_numbers
+from plimsoll.encoder import Matrix
 from plimsoll.evidence import gather_evidence, summary
 from plimsoll.evidence_sections import direction, evidence_sections
 from plimsoll.importance import permutation_importance
 from plimsoll.judged_rows import judged_rows
 from plimsoll.local_effects import accumulated_effects
 from plimsoll.metric_intervals import metric_intervals
-from plimsoll.metrics import measure
+from plimsoll.metrics import Numbers, measure
 from plimsoll.model_config import ModelConfig
 from plimsoll.page import join
 from plimsoll.row_parts import DATE, Rows, rows_of, sampled
@@ -249,14 +259,53 @@ def test_an_input_that_never_changes_or_never_pushes_has_no_direction() -> None:
         assert direction({"places": places, "pushes": pushes}) == "up or down, by the other inputs or in turns"
 
 
-def test_contributions_are_shown_where_they_are_exact_and_never_guessed() -> None:
+def test_contributions_are_shown_exactly_or_as_an_estimate_that_says_so() -> None:
     bundle = BUNDLES["xgboost"]
-    told = summary(bundle, bundle.encoder.encode(FRAME.head(60)), ["a", "word"])
+    told = summary(bundle, bundle.encoder.encode(FRAME.head(60)), ["a", "word"], 7)
+    assert "estimated" not in told
     assert direction(told["features"][0]) == "a high value raises the score"
     assert direction(told["features"][1]) == "a category"
-    other = foreign()
+    other = foreign_bundle()
     assert not explainable(other)
-    assert "cannot be taken apart" in summary(other, other.encoder.encode(FRAME.head(9)), ["a"])["missing"]
+    matrix = other.encoder.encode(FRAME.head(300))
+    found = summary(other, matrix, ["a", "noise"], 7)
+    assert found == summary(other, matrix, ["a", "noise"], 7)
+    assert (found["rows"], found["unit"], found["estimated"]) == (100, PROBABILITY, True)
+    assert "an estimate" in found["method"]
+    a, noise = found["features"]
+    assert a["mean"] > 0.2 > 10 * noise["mean"], "what the model goes by pushes, what it does not does not"
+    assert direction(a) == "a high value raises the score"
+    assert 0 < a["error"] < a["mean"] / 4
+    drawn = join(*evidence_sections(evidence_of(other, config_of()), "classification", ("version 2", "version 1"), 0.5))
+    assert "<h2>What moved the scores, estimated</h2>" in drawn
+    assert f"{a['mean']:.4f}"[:4] in drawn
+    assert " ± 0.0" in drawn
+
+
+def test_contributions_that_cannot_be_sampled_are_said_to_be_missing() -> None:
+    other = foreign_bundle()
+    assert "there are no rows to sample" in summary(other, other.encoder.encode(FRAME.head(0)), ["a"], 7)["missing"]
+    assert "2,001 inputs are too many" in summary(other, np.zeros((3, WIDEST + 1), np.float32), ["a"], 7)["missing"]
+
+
+@pytest.mark.parametrize("width", [1, 17, 400, WIDEST])
+def test_sampling_costs_no_more_than_it_may(width: int) -> None:
+    asked = []
+
+    class Counted:
+        file_name = "model.skops"
+
+        def predict(self, matrix: Matrix) -> Numbers:
+            asked.append(len(matrix))
+            return np.asarray(matrix.sum(axis=1), dtype=np.float64)
+
+    bundle = replace(foreign_bundle(), fitted=Counted())
+    found = sampled_contributions(bundle, np.random.default_rng(1).normal(size=(300, width)).astype(np.float32), 7)
+    assert found is not None
+    assert 9 <= len(found[1]) <= 100
+    assert found[1].shape == found[2].shape == (len(found[1]), width)
+    assert sum(asked) <= PREDICTED
+    assert max(asked) * width <= 50_000_000, "and never more than fits in memory"
 
 
 def test_sampled_shares_add_up_and_find_those_of_a_line() -> None:

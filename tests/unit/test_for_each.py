@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plimsoll.assembled import Assembled
 from plimsoll.assembly import KEY
 from plimsoll.errors import ConfigError, DataError
-from plimsoll.families import LONGEST, members_of
+from plimsoll.families import LONGEST, members_of, segment_value
 from plimsoll.model_config import ModelConfig
 from plimsoll.segment_rows import segment_batch, segment_frame
 from plimsoll.validation import BadRow, Verdict
@@ -188,3 +188,11 @@ def test_a_batch_without_a_row_of_the_segment_says_which_values_it_has(tmp_path:
         segment_batch(Assembled(2, frame), verdict(2), of("SFO"), tmp_path)
     with pytest.raises(DataError, match=r"segment.column orign is not among.*Did you mean origin"):
         segment_batch(Assembled(2, frame), verdict(2), of("EWR", "orign"), tmp_path)
+
+
+def test_only_text_whole_numbers_and_yes_or_no_make_segments() -> None:
+    cells = pd.Series([7.0, None]).dropna().unique()
+    assert [segment_value(cell) for cell in (*cells, "EWR", True)] == [7, "EWR", True]
+    assert isinstance(segment_value(cells[0]), int)
+    strange = (7.5, float("inf"), pd.Timestamp("2026-01-01"), pd.Series(["2026-01-01"], dtype="datetime64[ns]")[0])
+    assert [segment_value(cell) for cell in strange] == [None] * 4
