@@ -58,6 +58,13 @@ def test_core_reads_no_clock_and_no_global_chance() -> None:
     assert not [p.name for p in (ROOT / "plimsoll").glob("*.py") if banned.search(p.read_text())]
 
 
+def test_only_what_runs_imports_prefect() -> None:
+    """It takes more than a second, which nobody who only looks should wait for."""
+    at_once = re.compile(r"^(from|import) prefect\b", re.MULTILINE)
+    assert not [p.name for p in (ROOT / "tasks").glob("*.py") if at_once.search(p.read_text())]
+    assert not [p.name for p in (ROOT / "flows").glob("cli*.py") if at_once.search(p.read_text())]
+
+
 def test_nothing_runs_code_when_read() -> None:
     banned = re.compile(r"^\s*(import|from) (pickle|joblib|cloudpickle|dill|shelve)\b", re.MULTILINE)
     door = "pickle_door.py"  # reads, in a process of its own, a pickle whose digest a config names, to convert it
