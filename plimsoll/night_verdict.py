@@ -13,9 +13,10 @@ from plimsoll.diagnosis import diagnose
 from plimsoll.drift import InputVerdict, judge_inputs
 from plimsoll.drift_config import Drift
 from plimsoll.estimate import EstimateVerdict, judge_estimate
+from plimsoll.loss_charts import has_enough, judge_losses
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.profile import Profile
-from plimsoll.quality import QualityVerdict, judge_quality
+from plimsoll.quality import QualityVerdict
 from plimsoll.quality_threshold import Curves, threshold_curve
 from plimsoll.recent_losses import RecentVerdict, judge_recent
 from plimsoll.score_sketch import ScoreSketch
@@ -104,8 +105,8 @@ def judge_night(
     pooled = {date: profile for date, profile in before.items() if date in waiting}
     given = reference.plan, reference.days, before, tonight.date, tonight.profile
     inputs = judge_both(*given, policy.one_in_nights, pooled)
-    enough = [n for n in late if n.date > trained_through and n.coverage >= policy.min_coverage]
-    chart, slices = _charts(policy, reference, enough, curves)
+    later = [n for n in late if n.date > trained_through]
+    chart, slices = judge_losses(policy, reference, later, curves)
     behind = sum(night.date > chart.path[-1][0] for night in nights) if chart.path else len(nights)
     recent = judge_recent([*reference.losses.values()], chart, policy.recent_one_in_nights, behind)
     guesses = _estimates(reference, nights)
@@ -114,25 +115,11 @@ def judge_night(
     )
     high = tuple(guesses.get(n.date, 0) > estimate.threshold for n in nights) if estimate.threshold else ()
     scores = _judge_scores(policy, reference, tonight)
-    came = {n.date: n.loss for n in enough if n.loss is not None}
+    came = {n.date: n.loss for n in later if n.loss is not None and has_enough(n, policy)}
     both = {date: (guess, came[date]) for date, guess in guesses.items() if date in came}
     rose = [name for name, one in slices.items() if one.alarm]
     sentence = diagnose(inputs.training, scores, chart, estimate, both, recent.alarm, rose)
     return NightVerdict(inputs, scores, chart, slices, recent, estimate, high, sentence)
-
-
-def _charts(
-    policy: Drift, reference: Reference, late: Sequence[NightlyQuality], curves: Curves
-) -> tuple[QualityVerdict, dict[str, QualityVerdict]]:
-    """Return the chart of all rows and of every slice; together they alarm as often as the policy says (Bonferroni)."""
-    share = policy.quality_false_alarm_share / (1 + len(reference.slices))
-
-    def judged(past: Mapping[str, float], losses: Sequence[tuple[str, float]]) -> QualityVerdict:
-        return judge_quality(list(past.values()), losses, share, policy.quality_horizon_nights, curves)
-
-    whole = judged(reference.losses, [(n.date, n.loss) for n in late if n.loss is not None])
-    parts = {name: [(n.date, n.slices[name]) for n in late if name in n.slices] for name in reference.slices}
-    return whole, {name: judged(reference.slices[name], losses) for name, losses in parts.items()}
 
 
 def _judge_scores(policy: Drift, reference: Reference, tonight: Observed) -> InputVerdict | None:

@@ -78,7 +78,8 @@ def late_section(story: ModelStory) -> Html:
     chart = replace(_against_load_line(story, nights), title="Loss of quality", unit="CUSUM of nightly losses")
     lead = (
         "The sum rises while nights are worse than the reference nights. Enough nights over the load line ask for a "
-        "retrain. Each champion has a sum of its own, over every night that it has scored since its training."
+        "retrain. Each champion has a sum of its own, over every night that it has scored since its training. "
+        f"{_last_sentence(story, 'quality')}"
     )
     return section("Loss of quality", time_chart(chart), lead=lead)
 
@@ -92,9 +93,14 @@ def recent_section(story: ModelStory) -> Html:
     chart = replace(_against_load_line(story, nights), title="Recent losses", unit="moving average", from_zero=False)
     lead = (
         "Bad nights come in rows: are they to be expected now? An average of the last nights' losses, half of it of "
-        f"the last two. {nights[-1][2].get('sentence', '') if nights else ''}"
+        f"the last two. {_last_sentence(story, 'recent')}"
     )
     return section("Recent losses", time_chart(chart), lead=lead)
+
+
+def _last_sentence(story: ModelStory, question: str) -> str:
+    said = [verdict for e in story.nightly if (verdict := e.facts.get(question))]
+    return str(said[-1].get("sentence", "")) if said else ""
 
 
 def _against_load_line(story: ModelStory, nights: Sequence[tuple[str, Any, Mapping[str, Any]]]) -> TimeChart:

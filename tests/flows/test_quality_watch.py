@@ -112,13 +112,14 @@ def test_no_outcomes_ever_leave_the_estimate_and_the_age(watched: Place, plimsol
     assert not facts["decision"]["retrain"]
 
 
-def test_outcomes_for_a_tenth_wait_for_more_and_are_shown(serving: Place, plimsoll: Cli) -> None:
-    for path in (serving.data / "outcomes").glob("2013-03-0[2-9].parquet"):
+def test_outcomes_for_a_tenth_wait_for_more_and_are_shown(watched: Place, plimsoll: Cli) -> None:
+    for path in (watched.data / "outcomes").glob("2013-03-0[2-9].parquet"):
         change(path, lambda rows: rows.iloc[: len(rows) // 10])
-    facts = checked(serving, plimsoll)
+    facts = checked(watched, plimsoll)
     assert facts["late"]["coverage"] == pytest.approx(0.1, abs=0.02)
     assert not facts["quality"]["judged"]
     assert facts["quality"]["path"] == []
+    assert "2 nights have outcomes, none for drift.min_coverage (50 %) of its rows" in facts["quality"]["sentence"]
 
 
 def test_two_outcomes_for_one_row_are_refused(serving: Place, plimsoll: Cli) -> None:

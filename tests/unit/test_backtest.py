@@ -42,7 +42,7 @@ from plimsoll.backtest_policies import CONFIGURED, MONTHLY, Policy, policies_of,
 from plimsoll.bundle import Reference
 from plimsoll.config_loading import parse_config
 from plimsoll.drift_config import Drift
-from plimsoll.errors import ConfigError, DataError
+from plimsoll.errors import ConfigError, DataError, UserError
 from plimsoll.families import Segment
 from plimsoll.gate_result import GateResult
 from plimsoll.model_config import ModelConfig
@@ -467,6 +467,34 @@ def test_a_wrong_policy_file_is_named_with_its_mistake(tmp_path: Path, text: str
     with pytest.raises(ConfigError) as found:
         read_policies([tmp_path / "bold.yaml"])
     assert said in str(found.value)
+
+
+@pytest.mark.parametrize(("asked", "own"), [("[nonsense]", "none"), ("[origin, carrier]", "none"), ("[]", "carrier")])
+def test_a_policy_that_watches_other_slices_is_refused(asked: str, own: str) -> None:
+    slices = () if own == "none" else (own,)
+    config = CONFIG.model_copy(update={"drift": CONFIG.drift.model_copy(update={"slices": slices})})
+    body = {"drift": {"slices": asked.strip("[]").split(", ") if asked != "[]" else []}}
+    said = rf"--policy bold: drift.slices is .*, and the config of flight_delay says {own}\. Slices are fixed when"
+    with pytest.raises(ConfigError, match=said):
+        policies_of(config, {"bold": body})
+    assert policies_of(config, {"bold": {"drift": {"slices": slices}}})[1].drift.slices == slices
+
+
+def test_a_policy_that_could_never_ask_is_refused_once_it_is_laid_over_the_config(tmp_path: Path) -> None:
+    (tmp_path / "slow.yaml").write_text("retrain: {persistence_nights: 5}")
+    bodies = read_policies([tmp_path / "slow.yaml"])
+    with pytest.raises(ConfigError, match=r"--policy slow: retrain: persistence_nights is 5 of the last"):
+        policies_of(CONFIG, bodies)
+    longer = CONFIG.model_copy(update={"retrain": CONFIG.retrain.model_copy(update={"persistence_of": 7})})
+    assert policies_of(longer, bodies)[1].retrain.persistence_nights == 5
+
+
+@pytest.mark.parametrize("price", [math.inf, math.nan, -1.0])
+def test_a_price_that_is_none_is_refused(price: float) -> None:
+    with pytest.raises(UserError, match=r"--retrain-price: expected a number of nought or more, found"):
+        Prices(retrain=price)
+    with pytest.raises(UserError, match=r"--quality-price: "):
+        Prices(quality=price)
 
 
 def test_a_policy_file_that_is_missing_or_has_the_name_of_another_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""The charts of late losses say why they judge nothing, and which declared slices a version cannot watch."""
+
+import pytest
+
+from plimsoll.bundle import Reference
+from plimsoll.drift_config import Drift
+from plimsoll.loss_charts import judge_losses
+from plimsoll.outcomes import NightlyQuality
+from plimsoll.quality_threshold import RHOS, ThresholdCurve
+
+PAST = {f"2013-01-{day:02}": 0.4 + day % 7 / 100 for day in range(1, 31)}
+SLICED = Reference((), {}, PAST, slices={"origin=EWR": PAST, "origin=JFK": PAST})
+
+
+def flat(nights: int, horizon: int, share: float) -> ThresholdCurve:
+    return ThresholdCurve(nights, horizon, share, (1 / share,) * len(RHOS))
+
+
+def night(day: int, outcomes: int, **slices: float) -> NightlyQuality:
+    parts = {f"origin={name}": loss for name, loss in slices.items()}
+    return NightlyQuality(f"2013-02-{day:02}", 1, 0.5 if outcomes else None, 900, outcomes, 0, parts)
+
+
+@pytest.mark.parametrize(
+    ("nights", "said"),
+    [
+        ([], "no outcomes have arrived since the reference nights."),
+        ([night(1, 0)], "no outcomes have arrived since the reference nights."),
+        (
+            [night(1, 449)],
+            "1 night has outcomes, none for drift.min_coverage (50 %) of its rows; the newest, 2013-02-01, "
+            "for 449 of 900.",
+        ),
+        ([night(1, 90), night(2, 90), night(3, 0)], "2 nights have outcomes, none for drift.min_coverage (50 %)"),
+    ],
+)
+def test_the_reason_for_no_judgement_is_the_true_one_for_the_whole_and_every_slice(
+    nights: list[NightlyQuality], said: str
+) -> None:
+    whole, slices = judge_losses(Drift(slices=("origin",)), SLICED, nights, flat)
+    for chart in (whole, *slices.values()):
+        assert not chart.judged
+        assert chart.sentence.startswith(f"Quality was not judged: {said}")
+
+
+def test_a_slice_that_is_too_small_every_night_says_so() -> None:
+    whole, slices = judge_losses(Drift(slices=("origin",)), SLICED, [night(1, 900, EWR=0.5)], flat)
+    assert whole.judged
+    assert slices["origin=EWR"].judged
+    assert "no night has 30 rows of origin=JFK with an outcome" in slices["origin=JFK"].sentence
+
+
+def test_slices_that_were_declared_after_the_training_are_said_to_wait_for_the_next_version() -> None:
+    declared = Drift(slices=("origin", "carrier"))
+    whole, slices = judge_losses(declared, SLICED, [night(1, 900, EWR=0.5)], flat)
+    assert "Slices by carrier are watched from the next version on" in whole.sentence
+    assert set(slices) == set(SLICED.slices)
+    assert "watched" not in judge_losses(Drift(slices=("origin",)), SLICED, [night(1, 900)], flat)[0].sentence
+
+
+def test_slices_that_are_no_longer_declared_take_no_part_of_the_false_alarms() -> None:
+    whole, slices = judge_losses(Drift(), SLICED, [night(1, 900, EWR=0.5)], flat)
+    assert slices == {}
+    assert whole.threshold == pytest.approx(10)
+    assert judge_losses(Drift(slices=("origin",)), SLICED, [night(1, 900)], flat)[0].threshold == pytest.approx(30)
