@@ -74,6 +74,8 @@ TRAINING = (
     metrics,
     profile,
     row_parts,
+    score_reference,
+    score_sketch,
     segment_rows,
     training,
     training_rows,
@@ -112,7 +114,7 @@ JUDGING = (
     thinning,
     trailing,
 )
-LOOKING = (backtest_nights, night_verdict, score_reference, score_sketch, *JUDGING)
+LOOKING = (backtest_nights, night_verdict, *JUDGING)
 
 
 @dataclass(frozen=True, eq=False)
