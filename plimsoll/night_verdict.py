@@ -67,11 +67,8 @@ class NightVerdict:
 
     @property
     def losses_rose_from(self) -> str | None:
-        """The night after the chart was last at zero (Page's estimate of when it changed); None without an alarm."""
-        rising = None
-        for date, _, s in self.quality.path if self.quality.alarm else ():
-            rising = None if s == 0 else rising or date
-        return rising
+        """The night from which late losses have been rising, None without an alarm."""
+        return quality.rose_from(self.quality)
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as it is kept with a decision, its charts cut to the last nights."""

@@ -63,6 +63,14 @@ def judge_quality(
     return QualityVerdict(True, sums[-1] > threshold, path, sums[-1], threshold, rho, median, nights, sentence)
 
 
+def rose_from(verdict: QualityVerdict) -> str | None:
+    """Return the night after the chart was last at zero (Page's estimate of when it changed); None without an alarm."""
+    rising = None
+    for date, _, s in verdict.path if verdict.alarm else ():
+        rising = None if s == 0 else rising or date
+    return rising
+
+
 def to_json(verdict: QualityVerdict) -> dict[str, Any]:
     """Return a verdict as a JSON value."""
     body = asdict(verdict)

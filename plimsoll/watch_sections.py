@@ -6,6 +6,7 @@ from plimsoll.axes import is_date
 from plimsoll.estimate import goodness_words
 from plimsoll.ledger import Entry
 from plimsoll.model_story import ModelStory
+from plimsoll.outcomes import correction_words
 from plimsoll.page import Child, Html, badge, day, section, table
 from plimsoll.time_chart import Line, Point, TimeChart, time_chart
 
@@ -49,7 +50,7 @@ def coverage_section(story: ModelStory) -> Html:
     unknown = sum(n.unknown_keys for n in nights)
     lead = "A night's loss is judged once enough of its outcomes have come."
     said = f" {unknown:,} outcomes name no row that was scored; they are not used." if unknown else ""
-    return section("Outcomes", time_chart(chart), lead=lead + said)
+    return section("Outcomes", time_chart(chart), lead=lead + said + correction_words(nights))
 
 
 def pushed_section(story: ModelStory) -> Html:

@@ -10,6 +10,7 @@ from plimsoll.bundle import Bundle
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.night_verdict import NightVerdict, judge_night
+from plimsoll.outcomes import late_facts
 from plimsoll.pooling import waiting_dates
 from plimsoll.retrain import STOPS, RetrainFacts, decide
 from plimsoll.standing import Standing, by_champion
@@ -140,8 +141,7 @@ def _judge(run: Run, standing: Standing, batch: Entry, date: str) -> dict[str, A
     found = judge_night(config.drift, bundle.reference, bundle.trained_through, nights, late, curves, waiting)
     decision = decide(_facts(run, standing, batch, date, found, bundle), config.retrain)
     report = _report(run, standing, batch, bundle, found.input_alarm, decision.retrain)
-    last = late[-1].to_json() if late else None
-    told = {"version": version, **found.to_json(), "late": last, "decision": vars(decision), "report": report}
+    told = {"version": version, **found.to_json(), "late": late_facts(late), "decision": vars(decision), "report": report}
     return _as_facts(date, batch, **told)
 
 

@@ -122,6 +122,34 @@ def test_outcomes_for_a_tenth_wait_for_more_and_are_shown(watched: Place, plimso
     assert "2 nights have outcomes, none for drift.min_coverage (50 %) of its rows" in facts["quality"]["sentence"]
 
 
+def test_a_later_delivery_that_corrects_a_night_is_said_to(serving: Place, plimsoll: Cli) -> None:
+    path = serving.data / f"outcomes/{DAY}.parquet"
+    whole = path.read_bytes()
+    change(path, lambda rows: rows.iloc[: len(rows) * 3 // 4])
+    assert plimsoll("score", MODEL, "--date", DAY, "--to", THIRD, "--as-of", THIRD).code == 0
+
+    def late_of(date: dt.date) -> dict[str, Any]:
+        assert plimsoll("check", MODEL, "--date", date, "--as-of", date).code == 0
+        late: dict[str, Any] = serving.ledger("drift_decided")[-1]["facts"]["late"]
+        return late
+
+    first = late_of(NEXT)
+    assert (first["former"], first["corrected"]) == (None, [])
+    path.write_bytes(whole)
+    change(path, lambda rows: rows.assign(arrival_delay_minutes=-rows["arrival_delay_minutes"]))
+    second = late_of(THIRD)
+    [told] = second["corrected"]
+    assert (told["date"], told["former"]["digest"], told["former"]["loss"]) == (
+        str(DAY),
+        first["digest"],
+        first["loss"],
+    )
+    assert told["loss"] > first["loss"]
+    assert 0 < told["former"]["changed"] < first["outcomes"]
+    page = (serving.workspace.reports / MODEL / "index.html").read_text()
+    assert f"Corrected by a later delivery: {DAY} ({told['former']['changed']} outcomes, loss" in page
+
+
 def test_two_outcomes_for_one_row_are_refused(serving: Place, plimsoll: Cli) -> None:
     change(serving.data / f"outcomes/{DAY}.parquet", lambda rows: pd.concat([rows, rows.iloc[:1]]))
     assert plimsoll("score", MODEL, "--date", DAY, "--to", NEXT, "--as-of", NEXT).code == 0

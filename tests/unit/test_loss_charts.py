@@ -1,11 +1,23 @@
 """The charts of late losses say why they judge nothing, and which declared slices a version cannot watch."""
 
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from plimsoll.bundle import Reference
 from plimsoll.drift_config import Drift
 from plimsoll.loss_charts import judge_losses
-from plimsoll.outcomes import NightlyQuality
+from plimsoll.outcomes import (
+    Former,
+    NightlyQuality,
+    correction_words,
+    count_changed,
+    late_facts,
+    quality_from_json,
+)
 from plimsoll.quality_threshold import RHOS, ThresholdCurve
 
 PAST = {f"2013-01-{day:02}": 0.4 + day % 7 / 100 for day in range(1, 31)}
@@ -63,3 +75,26 @@ def test_slices_that_are_no_longer_declared_take_no_part_of_the_false_alarms() -
     assert slices == {}
     assert whole.threshold == pytest.approx(10)
     assert judge_losses(Drift(slices=("origin",)), SLICED, [night(1, 900)], flat)[0].threshold == pytest.approx(30)
+
+
+def test_a_later_delivery_that_only_adds_outcomes_corrects_nothing() -> None:
+    rows = pd.Series(["a", "b", "c", "d"])
+    before = pd.Series({"a": 1.0, "b": 0.0, "c": np.nan, "other batch": 1.0})
+    assert count_changed(before, pd.Series({"a": 1.0, "b": 0.0, "c": 1.0, "d": 0.0}), rows) == 0
+    assert count_changed(before, pd.Series({"a": 0.0, "c": 1.0}), rows) == 2, "one is another, one is gone"
+
+
+@pytest.mark.parametrize(("changed", "said"), [(0, ""), (1, "1 outcome, loss 0.49 before"), (None, "no longer kept")])
+def test_a_correction_is_kept_beside_the_newest_night_and_told(changed: int | None, said: str) -> None:
+    former = Former("f" * 64, 0.49, 800, changed)
+    again = dataclasses.replace(night(1, 900), loss=1.6, digest="e" * 64, former=former)
+    assert quality_from_json(json.loads(json.dumps(again.to_json()))) == again
+    told = late_facts([again, night(2, 900)])
+    assert told is not None
+    assert told["date"] == "2013-02-02"
+    kept = {"date": "2013-02-01", "loss": 1.6, "digest": "e" * 64, "former": dataclasses.asdict(former)}
+    assert told["corrected"] == ([kept] if said else [])
+    words = correction_words([again, night(2, 900)])
+    assert words.startswith(" Corrected by a later delivery: 2013-02-01 (") if said else words == ""
+    assert said in words
+    assert late_facts([]) is None
