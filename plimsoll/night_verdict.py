@@ -4,7 +4,7 @@ Nightly checks and backtests of a policy call the same two functions, so what wa
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from plimsoll import drift, quality
@@ -12,6 +12,7 @@ from plimsoll.bundle import Reference
 from plimsoll.diagnosis import diagnose
 from plimsoll.drift import InputVerdict, judge_inputs
 from plimsoll.drift_config import Drift
+from plimsoll.errors import DataError
 from plimsoll.estimate import EstimateVerdict, judge_estimate
 from plimsoll.loss_charts import has_enough, judge_losses
 from plimsoll.outcomes import NightlyQuality
@@ -31,7 +32,7 @@ class Observed:
     """What is kept of one night's batch by the version that is judged."""
 
     date: str
-    profile: Profile
+    profile: Profile | None  # None: kept in a form that another version of this project wrote
     scores: ScoreSketch | None  # None: committed before they were kept
 
 
@@ -95,13 +96,16 @@ def judge_night(
     """Return what the last of some nights shows about a version, and its losses so far, both in order of dates.
 
     waiting names nights with too few rows that wait to be judged with others. Late losses of nights that the version
-    was trained on are not judged, nor of those with too few outcomes. Raises DataError when a night was profiled on
-    another plan.
+    was trained on are not judged, nor of those with too few outcomes. Nights without a profile are left out of the last
+    nights. Raises DataError when the last night has none or one night was profiled on another plan.
     """
-    tonight, before = nights[-1], {night.date: night.profile for night in nights[:-1]}
+    tonight, before = nights[-1], {night.date: night.profile for night in nights[:-1] if night.profile}
+    if tonight.profile is None:
+        raise DataError(f"The profile of {tonight.date} is in a form that another version of Plimsoll wrote.")
     pooled = {date: profile for date, profile in before.items() if date in waiting}
     given = reference.plan, reference.days, before, tonight.date, tonight.profile
-    inputs = judge_both(*given, policy.one_in_nights, pooled)
+    unread = len(nights) - 1 - len(before)
+    inputs = replace(judge_both(*given, policy.one_in_nights, pooled), unread=unread)
     later = [n for n in late if n.date > trained_through]
     chart, slices = judge_losses(policy, reference, later, curves)
     behind = sum(night.date > chart.path[-1][0] for night in nights) if chart.path else len(nights)

@@ -110,7 +110,9 @@ def late_facts(late: Sequence[NightlyQuality]) -> dict[str, Any] | None:
 
 def correction_words(nights: Sequence[NightlyQuality]) -> str:
     """Say which nights a later delivery corrected, after a space; nothing when there is none."""
-    said = [f"{n.date} ({_changed(n.former)}, {_moved(n.former.loss, n.loss)})" for n in nights if n.former and n.corrected]
+    said = [
+        f"{n.date} ({_changed(n.former)}, {_moved(n.former.loss, n.loss)})" for n in nights if n.former and n.corrected
+    ]
     return f" Corrected by a later delivery: {', '.join(said)}." if said else ""
 
 

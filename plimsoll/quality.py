@@ -44,9 +44,9 @@ def judge_quality(
 ) -> QualityVerdict:
     """Return whether the nightly losses (date, loss) have risen above those of the reference nights.
 
-    Both are in order of time; higher is worse. An unchanged model alarms within horizon_nights with a
-    chance of about false_alarm_share; curves says from which CUSUM on, nothing why there is no night. Raises ValueError for a loss that is not
-    finite.
+    Both are in order of time; higher is worse. An unchanged model alarms within horizon_nights with a chance of about
+    false_alarm_share; curves says from which CUSUM on. nothing says why there is no night, where there is none. Raises
+    ValueError for a loss that is not finite.
     """
     past, losses = _finite("reference", reference), _finite("nightly", [loss for _, loss in nightly])
     median = float(np.median(past)) if past.size else None

@@ -134,15 +134,15 @@ def _judge(run: Run, standing: Standing, batch: Entry, date: str) -> dict[str, A
         return _as_facts(date, batch, decision=vars(decision))
     version = next(int(v) for v, role in batch.facts["versions"].items() if role == "champion")
     bundle = _bundle(run, standing, version)
-    nights = observed_nights(run.store, standing, version, date)
+    nights = observed_nights(run.workspace, config, standing, bundle, version, date)
     late = late_losses(run.workspace, config, standing, version, date, run.outcomes)
     curves = kept_curves(run.workspace.archive)
     waiting = waiting_dates([e.facts for e in standing.of_kind("drift_decided")], version)
     found = judge_night(config.drift, bundle.reference, bundle.trained_through, nights, late, curves, waiting)
     decision = decide(_facts(run, standing, batch, date, found, bundle), config.retrain)
     report = _report(run, standing, batch, bundle, found.input_alarm, decision.retrain)
-    told = {"version": version, **found.to_json(), "late": late_facts(late), "decision": vars(decision), "report": report}
-    return _as_facts(date, batch, **told)
+    told = {"version": version, **found.to_json(), "late": late_facts(late), "decision": vars(decision)}
+    return _as_facts(date, batch, **told, report=report)
 
 
 def _as_facts(date: str, batch: Entry, **facts: Any) -> dict[str, Any]:

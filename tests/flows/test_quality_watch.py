@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from plimsoll.errors import DataError
 from tests.flows.made_once import Common
 from tests.flows.places import (
     APPROVER,
@@ -148,6 +149,33 @@ def test_a_later_delivery_that_corrects_a_night_is_said_to(serving: Place, plims
     assert 0 < told["former"]["changed"] < first["outcomes"]
     page = (serving.workspace.reports / MODEL / "index.html").read_text()
     assert f"Corrected by a later delivery: {DAY} ({told['former']['changed']} outcomes, loss" in page
+
+
+def test_profiles_that_another_version_wrote_stop_no_decision(
+    serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks import observed
+    from tasks.bundles import fetch_bundle
+    from tasks.champion import standing_of
+
+    assert plimsoll("score", MODEL, "--date", DAY, "--to", NEXT, "--as-of", THIRD).code == 0
+    place, standing = serving.workspace, standing_of(serving.workspace, MODEL)
+    bundle = fetch_bundle(place, MODEL, 1, standing.versions[0].bundle)
+
+    def seen() -> list[observed.Observed]:
+        return observed.observed_nights(place, place.model(MODEL), standing, bundle, 1, str(NEXT))
+
+    def unreadable(_: object) -> None:
+        raise DataError("of another form")
+
+    kept = seen()
+    monkeypatch.setattr(observed, "from_json", unreadable)
+    assert [night.profile is None for night in seen()] == [True, False]
+    assert seen()[-1] == kept[-1], "made again from the snapshot it is what was kept"
+    assert plimsoll("check", MODEL, "--date", NEXT, "--as-of", THIRD).code == 0
+    inputs = serving.ledger("drift_decided")[-1]["facts"]["inputs"]
+    assert inputs["judged"]
+    assert "1 night is left out of the last nights" in inputs["sentence"]
 
 
 def test_two_outcomes_for_one_row_are_refused(serving: Place, plimsoll: Cli) -> None:

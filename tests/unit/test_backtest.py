@@ -81,7 +81,13 @@ NO_RESULT = {
     "seal",
     "split_config",
 }
-IN_THE_DATES = {"assembled", "assembly", "lookups", "snapshot", "validation"}  # how rows were assembled is in the digest of each date
+IN_THE_DATES = {
+    "assembled",
+    "assembly",
+    "lookups",
+    "snapshot",
+    "validation",
+}  # how rows were assembled is in the digest of each date
 NOT_REPLAYED = {"holdout_gate", "newcomers", "operations_gate", "sources_gate", "trust_gate"}
 
 
@@ -373,6 +379,19 @@ def test_small_nights_are_pooled_across_blocks_as_the_nightly_check_pools_them(s
         seen |= look_at_nights(*given)
     assert {date: (one.input_alarm, one.waits, one.pooled) for date, one in seen.items()} == real
     assert any(len(one.pooled) > 1 and not one.waits for one in seen.values())
+
+
+def test_nights_of_another_form_are_left_out_and_counted() -> None:
+    past = {shifted(date, -100): frame for date, frame in days_of(30, 1).items()}
+    plan = plan_profile(pd.concat(past.values()), {"x": "number"})
+    reference = Reference(plan, {date: profile_batch(plan, frame) for date, frame in past.items()}, {})
+    nights = [Observed(date, profile_batch(plan, frame), None) for date, frame in days_of(5, 3).items()]
+    older = [Observed(night.date, None, None) for night in nights[:2]]
+    found = judge_night(Drift(), reference, "", [*older, *nights[2:]], ())
+    assert "2 nights are left out of the last nights" in found.inputs.to_json()["sentence"]
+    assert "left out" not in judge_night(Drift(), reference, "", nights, ()).inputs.sentence
+    with pytest.raises(DataError, match="is in a form that another version of Plimsoll wrote"):
+        judge_night(Drift(), reference, "", [*nights, Observed("2013-05-01", None, None)], ())
 
 
 def test_a_block_is_looked_at_beside_all_nights_that_a_check_sees() -> None:

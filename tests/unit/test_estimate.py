@@ -178,7 +178,9 @@ def test_without_estimates_concept_drift_is_only_likely() -> None:
     assert "data drift that harms" in meaning(True, True, False, {})
 
 
-def meaning(moved: bool, rose: bool, high: bool, nights: Mapping[str, tuple[float, float]], path: Any = (), **more: Any) -> str:
+def meaning(
+    moved: bool, rose: bool, high: bool, nights: Mapping[str, tuple[float, float]], path: Any = (), **more: Any
+) -> str:
     days = list(REFERENCE.days.values())
     tonight = REFERENCE.profile(sketch_scores(night(1001, 3.0 if moved else 0.5)[0]))
     inputs = judge_inputs([REFERENCE.plan], days, tonight, 20)
