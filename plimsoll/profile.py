@@ -101,8 +101,8 @@ def from_json(body: Mapping[str, Any]) -> Profile:
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(
             f"A profile was written by another version of Plimsoll and cannot be read: {type(error).__name__} {error}. "
-            "That of a batch is made again from its snapshot when the batch is judged; that of training days comes anew "
-            "with the next version: plimsoll train MODEL"
+            "That of a batch is made again from its snapshot when it is judged; that of training days comes anew with "
+            "the next version: plimsoll train MODEL"
         ) from None
 
 
