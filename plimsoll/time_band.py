@@ -25,7 +25,7 @@ class Band:
 def draw_band(band: Band, x: Scale, y: Scale) -> Html:
     """Return one closed shape for every run of nights that follow each other."""
     runs = in_a_row([date for date, _, _ in band.nights])
-    return join(*(el("path", d=_outline([band.nights[at] for at in run], x, y), class_="band s0") for run in runs))
+    return join(*(el("path", d=_outline([band.nights[at] for at in run], x, y), class_="band usual") for run in runs))
 
 
 def _outline(run: Sequence[tuple[str, float, float]], x: Scale, y: Scale) -> str:

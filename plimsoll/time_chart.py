@@ -238,7 +238,7 @@ def _key(chart: TimeChart) -> Html:
     if chart.threshold:
         keys.append((el("path", d="M0 6H30", class_="loadline"), "load line: above it is an alarm"))
     if chart.band and chart.band.nights:
-        keys.append((el("path", d="M0 1H30V11H0Z", class_="band s0"), chart.band.says))
+        keys.append((el("path", d="M0 1H30V11H0Z", class_="band usual"), chart.band.says))
     if chart.alarms:
         keys.append((_alarm(15, 6, False, "alarm", WIDE.alarm), "alarm"))
     drawn = [el("span", el("svg", shape, viewBox="0 0 30 12"), text, class_="key") for shape, text in keys]

@@ -8,7 +8,7 @@ from plimsoll.ledger import Entry
 from plimsoll.model_story import ModelStory
 from plimsoll.outcomes import correction_words
 from plimsoll.page import Child, Html, badge, day, section, table
-from plimsoll.time_chart import COLOURS, Line, Point, TimeChart, time_chart
+from plimsoll.time_chart import COLOURS, Line, TimeChart, time_chart
 from plimsoll.timeline_charts import expected_band, markers
 
 SHOWN_NIGHTS = 14  # of the table of what pushed inputs, newest first
@@ -74,16 +74,20 @@ def slice_section(story: ModelStory) -> Html:
 
 
 def coverage_section(story: ModelStory) -> Html:
-    """Return the section about the share of each night's rows whose outcome is known."""
-    version = story.standing.champion
-    nights = [n for n in story.quality.get(version or 0, ()) if is_date(n.date)]
-    points: tuple[Point, ...] = tuple((n.date, n.coverage) for n in nights)
-    unit, line = "share of rows with an outcome", Line(f"v{version}", points)
-    chart = TimeChart("Outcomes", unit, (line,), markers=markers(story), from_zero=True, span=story.span)
+    """Return the section about the share of each night's rows whose outcome is known, of the champion of the night."""
+    served = {v: [n for n in late if _served(story, v, n.date)] for v, late in sorted(story.quality.items())}
+    order, nights = sorted(served), [night for late in served.values() for night in late]
+    lines = tuple(Line("", tuple((n.date, n.coverage) for n in late), order.index(v)) for v, late in served.items())
+    unit = "share of rows with an outcome"
+    chart = TimeChart("Outcomes", unit, lines, markers=markers(story), from_zero=True, span=story.span)
     unknown = sum(n.unknown_keys for n in nights)
     lead = "A night's loss is judged once enough of its outcomes have come."
     said = f" {unknown:,} outcomes name no row that was scored; they are not used." if unknown else ""
     return section("Outcomes", time_chart(chart), lead=lead + said + correction_words(nights))
+
+
+def _served(story: ModelStory, version: int, date: str) -> bool:
+    return is_date(date) and story.roles.get((version, date)) == "champion"
 
 
 def pushed_section(story: ModelStory) -> Html:
