@@ -67,6 +67,7 @@ def expected_band(story: ModelStory) -> Band:
 
 
 def markers(story: ModelStory) -> tuple[Marker, ...]:
+    """Return what happened to a model as marks on its charts, the same on all of them."""
     found = []
     for entry in story.standing.of_kind(*MARKED):
         label, tone = MARKED[entry.kind]

@@ -1,7 +1,10 @@
-"""The charts of late losses say why they judge nothing, and which declared slices a version cannot watch."""
+"""Late losses: why nothing is judged, which slices wait, what a later delivery corrected; and a bounded sample."""
 
 import dataclasses
 import json
+import weakref
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +22,7 @@ from plimsoll.outcomes import (
     quality_from_json,
 )
 from plimsoll.quality_threshold import RHOS, ThresholdCurve
+from tasks import evidently_report
 
 PAST = {f"2013-01-{day:02}": 0.4 + day % 7 / 100 for day in range(1, 31)}
 SLICED = Reference((), {}, PAST, slices={"origin=EWR": PAST, "origin=JFK": PAST})
@@ -98,3 +102,21 @@ def test_a_correction_is_kept_beside_the_newest_night_and_told(changed: int | No
     assert words.startswith(" Corrected by a later delivery: 2013-02-01 (") if said else words == ""
     assert said in words
     assert late_facts([]) is None
+
+
+def test_a_reports_sample_is_taken_day_by_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[weakref.ref[pd.DataFrame]] = []
+
+    def whole_day(*_: object) -> pd.DataFrame:
+        assert all(day() is None for day in kept), "the day before is still in memory"
+        frame = pd.DataFrame({"x": np.arange(20_000), "wide": 0.0})
+        kept.append(weakref.ref(frame))
+        return frame
+
+    monkeypatch.setattr(evidently_report, "reassemble", whole_day)
+    run: Any = SimpleNamespace(workspace=None, config=SimpleNamespace(feature_names=["x"]))
+    snapshot: Any = SimpleNamespace(file=lambda _table, date: date != "2013-01-02")
+    rows = evidently_report._rows(run, snapshot, ["2013-01-01", "2013-01-02", "2013-01-03"])
+    assert len(kept) == 2
+    assert rows.shape == (evidently_report.MAX_ROWS, 1)
+    assert rows.equals(evidently_report._rows(run, snapshot, ["2013-01-01", "2013-01-02", "2013-01-03"]))
