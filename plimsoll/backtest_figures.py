@@ -9,6 +9,7 @@ from typing import Any
 from plimsoll.backtest import AGE
 from plimsoll.backtest_parts import Course, Model, shifted
 from plimsoll.backtest_policies import CONFIGURED, MONTHLY
+from plimsoll.errors import UserError
 
 ALARM_NIGHTS = 7  # an alarm is held against so many nights after it
 BAD_NIGHTS = 2  # of which so many must be bad; without a change they are one week in twenty
@@ -19,10 +20,18 @@ WEEK = 7
 
 @dataclass(frozen=True)
 class Prices:
-    """What things cost, in any unit; a point of quality is one percent of the lowest mean loss, on one night."""
+    """What things cost, in any unit; a point of quality is one percent of the lowest mean loss, on one night.
+
+    Raises UserError for a price that is negative or no number.
+    """
 
     retrain: float = 10.0
     quality: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, price in (("retrain", self.retrain), ("quality", self.quality)):
+            if not 0 <= price < math.inf:
+                raise UserError(f"--{name}-price: expected a number of nought or more, found {price}.")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from plimsoll.config_loading import check_config
 from plimsoll.config_part import Part
-from plimsoll.drift_config import Drift, Retrain
+from plimsoll.drift_config import Drift, Retrain, RetrainFields
 from plimsoll.errors import ConfigError
 from plimsoll.model_config import ModelConfig
 from plimsoll.split_config import Positive
@@ -32,8 +32,14 @@ class PolicyFile(Part):
     """A policy in a file of its own; what it leaves out is as in the model's config."""
 
     drift: Drift = Drift()
-    retrain: Retrain = Retrain()
+    retrain: RetrainFields = RetrainFields()
     split: PolicyWindow = PolicyWindow()
+
+
+class WholePolicy(PolicyFile):
+    """A policy file laid over a model's config."""
+
+    retrain: Retrain = Retrain()
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,8 @@ def _from_file(config: ModelConfig, name: str, body: Mapping[str, Any]) -> Polic
     split = {"window_days": config.split.window_days}
     own = {"drift": config.drift.model_dump(), "retrain": config.retrain.model_dump(), "split": split}
     whole = {part: {**fields, **(body.get(part) or {})} for part, fields in own.items()}
-    found = check_config(PolicyFile, whole, f"--policy {name}")
+    found = check_config(WholePolicy, whole, f"--policy {name}")
+    _refuse_slices(config, name, found.drift)
     window, test_days = found.split.window_days, config.split.test_days
     if window is not None and window <= test_days:
         raise ConfigError(
@@ -94,6 +101,16 @@ def _from_file(config: ModelConfig, name: str, body: Mapping[str, Any]) -> Polic
         )
     words = "from its file; what it leaves out as in the config"
     return Policy(name, found.drift, found.retrain, "all", words, window)
+
+
+def _refuse_slices(config: ModelConfig, name: str, drift: Drift) -> None:
+    """Raise ConfigError when a policy watches other slices: models keep losses of those of the config alone."""
+    own, asked = (", ".join(sorted({*slices})) or "none" for slices in (config.drift.slices, drift.slices))
+    if asked != own:
+        raise ConfigError(
+            f"--policy {name}: drift.slices is {asked}, and the config of {config.model} says {own}. Slices are fixed "
+            "when a model is trained, so all policies watch the same: leave it out, or change the model's config."
+        )
 
 
 def _rivals(config: ModelConfig) -> tuple[Policy, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from plimsoll.drift import InputVerdict
 from plimsoll.estimate import EstimateVerdict
-from plimsoll.quality import QualityVerdict
+from plimsoll.quality import QualityVerdict, rose_from
 
 MIN_NIGHTS = 3  # with both estimate and loss, before one is held against the other
 GAP_SD = 2.0  # standard errors between them that are no chance
@@ -22,12 +22,14 @@ def diagnose(
 ) -> str:
     """Return what it means in a sentence or two.
 
-    nights are the latest dates with the loss that was estimated and the one that came; recent is whether the losses of
+    nights are the latest dates with the loss that was estimated and the one that came, of which those count since which
+    losses have been rising: the quiet ones before would hide a rise of a few nights. recent is whether the losses of
     the last nights are high together, slices are those whose own losses rose.
     """
     moved = inputs.alarm or bool(scores and scores.alarm)
     if quality.alarm:
-        return _losses_rose(moved, _gap(estimate, nights))
+        since = rose_from(quality) or ""
+        return _losses_rose(moved, _gap(estimate, {date: both for date, both in nights.items() if date >= since}))
     if not quality.judged:
         why = f"no outcomes have come since those of {quality.path[-1][0]}" if quality.path else "too few outcomes"
         known = f"Whether the model got worse is not known: {why}."

@@ -13,10 +13,12 @@ from plimsoll.bundle import Reference
 from plimsoll.diagnosis import diagnose
 from plimsoll.drift import InputVerdict, judge_inputs
 from plimsoll.drift_config import Drift
+from plimsoll.errors import DataError
 from plimsoll.estimate import EstimateVerdict, judge_estimate
+from plimsoll.loss_charts import has_enough, judge_losses
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.profile import Profile
-from plimsoll.quality import QualityVerdict, judge_quality
+from plimsoll.quality import QualityVerdict
 from plimsoll.quality_threshold import Curves, threshold_curve
 from plimsoll.recent_losses import LONGEST_BEHIND, RecentVerdict, judge_recent
 from plimsoll.score_sketch import ScoreSketch
@@ -31,7 +33,7 @@ class Observed:
     """What is kept of one night's batch by the version that is judged."""
 
     date: str
-    profile: Profile
+    profile: Profile | None  # None: kept in a form that another version of this project wrote
     scores: ScoreSketch | None  # None: committed before they were kept
 
 
@@ -58,10 +60,7 @@ class LateVerdict:
     @property
     def losses_rose_from(self) -> str | None:
         """The night after the chart was last at zero (Page's estimate of when it changed); None without an alarm."""
-        rising = None
-        for date, _, s in self.quality.path if self.quality.alarm and not self.stale else ():
-            rising = None if s == 0 else rising or date
-        return rising
+        return None if self.stale else quality.rose_from(self.quality)
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as it is kept with a decision, its charts cut to the last nights."""
@@ -111,7 +110,7 @@ def judge_late(
     Losses of nights that the version was trained on are not judged, nor of those with too few outcomes. Where none has
     come for LONGEST_BEHIND days more than the delay, what was seen then asks for nothing tonight.
     """
-    chart, slices = _charts(policy, reference, _enough(policy, trained_through, late), curves)
+    chart, slices = judge_losses(policy, reference, [n for n in late if n.date > trained_through], curves)
     ended = chart.path[-1][0] if chart.path else date
     stale = (dt.date.fromisoformat(date) - dt.date.fromisoformat(ended)).days > delay_days + LONGEST_BEHIND
     return LateVerdict(chart, slices, stale)
@@ -129,13 +128,17 @@ def judge_night(
 ) -> NightVerdict:
     """Return what the last of some nights shows about a version, and its losses so far, both in order of dates.
 
-    waiting names nights with too few rows that wait to be judged with others; late losses are as for `judge_late`.
-    Raises DataError when a night was profiled on another plan.
+    waiting names nights with too few rows that wait to be judged with others; late losses are as for `judge_late`. Nights
+    without a profile are left out of the last nights. Raises DataError when the last night has none or one night was
+    profiled on another plan.
     """
-    tonight, before = nights[-1], {night.date: night.profile for night in nights[:-1]}
+    tonight, before = nights[-1], {night.date: night.profile for night in nights[:-1] if night.profile}
+    if tonight.profile is None:
+        raise DataError(f"The profile of {tonight.date} is in a form that another version of Plimsoll wrote.")
     pooled = {date: profile for date, profile in before.items() if date in waiting}
     given = reference.plan, reference.days, before, tonight.date, tonight.profile
-    inputs = judge_both(*given, policy.one_in_nights, pooled)
+    unread = len(nights) - 1 - len(before)
+    inputs = replace(judge_both(*given, policy.one_in_nights, pooled), unread=unread)
     seen = judge_late(policy, reference, trained_through, tonight.date, late, curves, delay_days)
     chart = seen.quality
     behind = sum(night.date > chart.path[-1][0] for night in nights) if chart.path else len(nights)
@@ -146,29 +149,12 @@ def judge_night(
     )
     high = tuple(guesses.get(n.date, 0) > estimate.threshold for n in nights) if estimate.threshold else ()
     scores = _judge_scores(policy, reference, tonight)
-    came = {n.date: n.loss for n in _enough(policy, trained_through, late) if n.loss is not None}
+    later = [n for n in late if n.date > trained_through and has_enough(n, policy)]
+    came = {n.date: n.loss for n in later if n.loss is not None}
     both = {date: (guess, came[date]) for date, guess in guesses.items() if date in came}
     known = replace(chart, judged=False, alarm=False) if seen.stale else chart
     sentence = diagnose(inputs.training, scores, known, estimate, both, recent.alarm, seen.alarmed_slices)
     return NightVerdict(chart, seen.slices, seen.stale, inputs, scores, recent, estimate, high, sentence)
-
-
-def _enough(policy: Drift, trained_through: str, late: Sequence[NightlyQuality]) -> list[NightlyQuality]:
-    return [n for n in late if n.date > trained_through and n.coverage >= policy.min_coverage]
-
-
-def _charts(
-    policy: Drift, reference: Reference, late: Sequence[NightlyQuality], curves: Curves
-) -> tuple[QualityVerdict, dict[str, QualityVerdict]]:
-    """Return the chart of all rows and of every slice; together they alarm as often as the policy says (Bonferroni)."""
-    share = policy.quality_false_alarm_share / (1 + len(reference.slices))
-
-    def judged(past: Mapping[str, float], losses: Sequence[tuple[str, float]]) -> QualityVerdict:
-        return judge_quality(list(past.values()), losses, share, policy.quality_horizon_nights, curves)
-
-    whole = judged(reference.losses, [(n.date, n.loss) for n in late if n.loss is not None])
-    parts = {name: [(n.date, n.slices[name]) for n in late if name in n.slices] for name in reference.slices}
-    return whole, {name: judged(reference.slices[name], losses) for name, losses in parts.items()}
 
 
 def _judge_scores(policy: Drift, reference: Reference, tonight: Observed) -> InputVerdict | None:

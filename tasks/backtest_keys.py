@@ -31,6 +31,7 @@ from plimsoll import (
     judged_rows,
     leakage_gate,
     limits_gate,
+    loss_charts,
     matrices,
     metrics,
     night_verdict,
@@ -74,6 +75,8 @@ TRAINING = (
     metrics,
     profile,
     row_parts,
+    score_reference,
+    score_sketch,
     segment_rows,
     training,
     training_rows,
@@ -105,6 +108,7 @@ JUDGING = (
     drift_measures,
     drift_together,
     estimate,
+    loss_charts,
     pooling,
     quality,
     quality_threshold,
@@ -112,7 +116,7 @@ JUDGING = (
     thinning,
     trailing,
 )
-LOOKING = (backtest_nights, night_verdict, score_reference, score_sketch, *JUDGING)
+LOOKING = (backtest_nights, night_verdict, *JUDGING)
 
 
 @dataclass(frozen=True, eq=False)

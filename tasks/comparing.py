@@ -207,7 +207,7 @@ def _verdict(workspace: Workspace, side: Side, as_of: str, read: Remembered) -> 
     """Judge a version's last night as the nightly check judges the champion's."""
     config, standing, number = side.config, side.standing, side.version.number
     bundle = fetch_bundle(workspace, config.model, number, side.version.bundle)
-    nights = observed_nights(workspace.store, standing, number, max(side.batches))
+    nights = observed_nights(workspace, config, standing, bundle, number, max(side.batches))
     late = late_losses(workspace, config, standing, number, as_of, read)
     waiting = waiting_dates([e.facts for e in standing.of_kind("drift_decided")], number)
     curves = kept_curves(workspace.archive)

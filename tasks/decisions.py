@@ -135,8 +135,14 @@ def close_nights(run: Run, nights: list[Night], started: dict[str, Any] | None) 
 
 
 def _nothing_to_decide(run: Run) -> str:
-    """Say that every batch has a decision, and whether tonight's batch is missing."""
-    model, last = run.config.model, run.standing().last("drift_decided")
+    """Say that every batch has a decision, and whether tonight's batch is missing; or that nothing was scored yet."""
+    standing = run.standing()
+    model, last = run.config.model, standing.last("drift_decided")
+    if not standing.of_kind("batch_committed", "batch_rejected"):
+        if standing.champion is None:
+            why = f"{model} has no champion, so nothing was scored and there is nothing to decide"
+            return f"{why}. Train one and approve it: plimsoll train {model}"
+        return f"{model}: nothing was scored yet, so there is nothing to decide. plimsoll score {model} --date DATE"
     said = f"{model}: every batch has a decision already"
     if last is None or str(last.facts["date"]) >= run.as_of:
         return f"{said}."

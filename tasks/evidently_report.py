@@ -48,11 +48,15 @@ def _spread(dates: list[str]) -> list[str]:
 
 
 def _rows(run: Run, config: ModelConfig, snapshot: Snapshot, dates: list[str]) -> pd.DataFrame:
-    days = [
-        reassemble(run.workspace, config, snapshot, date) for date in dates if not date or snapshot.file("batch", date)
-    ]
-    rows = pd.concat(days, ignore_index=True)[list(config.feature_names)]
+    there = [date for date in dates if not date or snapshot.file("batch", date)]
+    days = (_sample(reassemble(run.workspace, config, snapshot, date), config) for date in there)
+    rows = pd.concat(days, ignore_index=True)
     return rows.sample(min(len(rows), MAX_ROWS), random_state=SEED)
+
+
+def _sample(day: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
+    """Return what is looked at of a day: days are sampled one by one, so that no two are in memory whole."""
+    return day[list(config.feature_names)].sample(min(len(day), MAX_ROWS), random_state=SEED)
 
 
 def _save(reference: pd.DataFrame, tonight: pd.DataFrame, config: ModelConfig, path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.night_verdict import LateVerdict, NightVerdict, judge_late, judge_night
+from plimsoll.outcomes import late_facts
 from plimsoll.pooling import waiting_dates
 from plimsoll.retrain import Decision, RetrainFacts, decide
 from plimsoll.standing import Standing, Version
@@ -39,13 +40,12 @@ def judge_batch(run: Run, standing: Standing, batch: Entry, date: str) -> dict[s
     if rejected:
         found = judge_late(*known, date, late, curves, delay)
     else:
-        nights = observed_nights(run.store, standing, version.number, date)
+        nights = observed_nights(run.workspace, config, standing, bundle, version.number, date)
         waiting = waiting_dates([e.facts for e in standing.of_kind("drift_decided")], version.number)
         found = judge_night(*known, nights, late, curves, waiting, delay)
     facts = _facts(run, standing, batch, found, version)
     decision = decide(facts, config.retrain)
-    last = late[-1].to_json() if late else None
-    body = {"version": version.number, **_with_refused(found.to_json(), run.outcomes.refused), "late": last}
+    body = {"version": version.number, **_with_refused(found.to_json(), run.outcomes.refused), "late": late_facts(late)}
     report = report_name(config.model, batch) if _report_wanted(run, standing, found, decision.retrain) else ""
     return _told(batch, facts, decision, **body, report=report)
 

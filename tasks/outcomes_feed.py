@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from plimsoll.snapshot import FileRef, load_snapshot
 from plimsoll.standing import Standing
 from tasks.assemble import batch_partition, reassemble
 from tasks.committed_rows import committed_rows
+from tasks.former_outcomes import former_delivery
 from tasks.landing import keep_outcomes
 from tasks.workspace import Workspace
 
@@ -76,6 +78,8 @@ def _night(
     rows = pd.concat([committed_rows(workspace, entry) for entry in entries], ignore_index=True)
     mine = rows.loc[rows["version"] == version, ["key", "score"]]
     night = nightly_quality(mine, values, date, version, config.task, _slices(workspace, config, entries))
+    former = former_delivery(workspace, config, ref, key, values, mine["key"])
+    night = replace(night, digest=ref.digest, former=former)
     put_sealed(workspace.archive, key, night.to_json())
     return night
 

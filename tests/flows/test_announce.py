@@ -1,5 +1,6 @@
 """Who learns of a decision: Prefect by an event, people by a notification block; and nobody is a reason to fail."""
 
+import dataclasses
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -7,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from plimsoll.night_verdict import NightVerdict
 from plimsoll.platform_config import NotifyConfig
-from tasks.announce import EVENT, worth_telling
+from tasks.announce import EVENT, alarms, worth_telling
 from tests.flows.places import DAY, MODEL, NEXT, Answer, Place
 
 Cli = Callable[..., Answer]
@@ -108,3 +110,10 @@ def test_people_hear_of_what_is_new(
     quiet = {"batch": "batch_committed", "decision": {"retrain": False}}
     policy = NotifyConfig.model_validate({"about": about})
     assert worth_telling(policy, {**quiet, **facts}, {**quiet, **before}) is told
+
+
+def test_every_answer_of_a_night_is_told_when_it_alarms() -> None:
+    answers = {field.name for field in dataclasses.fields(NightVerdict)} - {"estimate_alarms", "sentence"}
+    for name in answers:
+        chart = {"origin=JFK": {"alarm": True}} if name == "slices" else {"alarm": True}
+        assert alarms({"batch": "batch_committed", name: chart}) == [name]

@@ -248,6 +248,13 @@ def test_a_check_of_what_was_never_scored(serving: Place, plimsoll: Cli) -> None
     assert not serving.ledger("drift_decided")
 
 
+def test_a_check_before_anything_was_scored_says_so(empty: Place, plimsoll: Cli) -> None:
+    answer = plimsoll("check", MODEL, "--as-of", AS_OF)
+    assert answer.code == 0, "the schedule may run before the first approval"
+    assert f"{MODEL} has no champion, so nothing was scored" in answer.out
+    assert "has a decision" not in answer.out
+
+
 def test_a_trace_of_an_unknown_key(serving: Place, plimsoll: Cli) -> None:
     refused(plimsoll("trace", "nobody"), "No model ever scored a row named 'nobody'", "Nothing was scored yet")
     assert plimsoll("score", MODEL, "--date", DAY).code == 0

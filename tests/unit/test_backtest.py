@@ -42,7 +42,7 @@ from plimsoll.backtest_policies import CONFIGURED, MONTHLY, Policy, policies_of,
 from plimsoll.bundle import Reference
 from plimsoll.config_loading import parse_config
 from plimsoll.drift_config import Drift
-from plimsoll.errors import ConfigError, DataError
+from plimsoll.errors import ConfigError, DataError, UserError
 from plimsoll.families import Segment
 from plimsoll.gate_result import GateResult
 from plimsoll.model_config import ModelConfig
@@ -73,15 +73,31 @@ NO_RESULT = {
     "standing",
     "diagnosis",
     "outcomes",
+    "digest",
+    "estimator_config",
+    "families",
+    "gates_config",
+    "ledger",
+    "seal",
+    "split_config",
 }
-IN_THE_DATES = {"lookups"}  # how rows were assembled is in the digest of each date
+IN_THE_DATES = {
+    "assembled",
+    "assembly",
+    "lookups",
+    "snapshot",
+    "validation",
+}  # how rows were assembled is in the digest of each date
 NOT_REPLAYED = {"holdout_gate", "newcomers", "operations_gate", "sources_gate", "trust_gate"}
 
 
-@pytest.mark.parametrize("group", [backtest_keys.DUELS, backtest_keys.LOOKING], ids=["duels", "looking"])
+GROUPS = {"training": (), "duels": backtest_keys.DUELS, "looking": backtest_keys.LOOKING}
+
+
+@pytest.mark.parametrize("group", GROUPS.values(), ids=GROUPS)
 def test_a_key_names_all_code_that_its_result_comes_of(group: tuple[ModuleType, ...]) -> None:
     files = [Path(str(module.__file__)) for module in (*group, *backtest_keys.TRAINING)]  # a model's key is in theirs
-    trees = [ast.parse(file.read_text()) for file in files[: len(group)]]
+    trees = [ast.parse(file.read_text()) for file in files[: len(group)] or files]
     froms = [node.module or "" for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     used = {name.removeprefix("plimsoll.") for name in froms if name.startswith("plimsoll.")}
     assert used - {file.stem for file in files} <= NO_RESULT | IN_THE_DATES | NOT_REPLAYED
@@ -365,6 +381,19 @@ def test_small_nights_are_pooled_across_blocks_as_the_nightly_check_pools_them(s
     assert any(len(one.pooled) > 1 and not one.waits for one in seen.values())
 
 
+def test_nights_of_another_form_are_left_out_and_counted() -> None:
+    past = {shifted(date, -100): frame for date, frame in days_of(30, 1).items()}
+    plan = plan_profile(pd.concat(past.values()), {"x": "number"})
+    reference = Reference(plan, {date: profile_batch(plan, frame) for date, frame in past.items()}, {})
+    nights = [Observed(date, profile_batch(plan, frame), None) for date, frame in days_of(5, 3).items()]
+    older = [Observed(night.date, None, None) for night in nights[:2]]
+    found = judge_night(Drift(), reference, "", [*older, *nights[2:]], ())
+    assert "2 nights are left out of the last nights" in found.inputs.to_json()["sentence"]
+    assert "left out" not in judge_night(Drift(), reference, "", nights, ()).inputs.sentence
+    with pytest.raises(DataError, match="is in a form that another version of Plimsoll wrote"):
+        judge_night(Drift(), reference, "", [*nights, Observed("2013-05-01", None, None)], ())
+
+
 def test_a_block_is_looked_at_beside_all_nights_that_a_check_sees() -> None:
     history = past(nights(90), 1)
     blocks = [tuple(n.date for n in block_of(history, FIRST, n)) for n in range(6)]
@@ -467,6 +496,34 @@ def test_a_wrong_policy_file_is_named_with_its_mistake(tmp_path: Path, text: str
     with pytest.raises(ConfigError) as found:
         read_policies([tmp_path / "bold.yaml"])
     assert said in str(found.value)
+
+
+@pytest.mark.parametrize(("asked", "own"), [("[nonsense]", "none"), ("[origin, carrier]", "none"), ("[]", "carrier")])
+def test_a_policy_that_watches_other_slices_is_refused(asked: str, own: str) -> None:
+    slices = () if own == "none" else (own,)
+    config = CONFIG.model_copy(update={"drift": CONFIG.drift.model_copy(update={"slices": slices})})
+    body = {"drift": {"slices": asked.strip("[]").split(", ") if asked != "[]" else []}}
+    said = rf"--policy bold: drift.slices is .*, and the config of flight_delay says {own}\. Slices are fixed when"
+    with pytest.raises(ConfigError, match=said):
+        policies_of(config, {"bold": body})
+    assert policies_of(config, {"bold": {"drift": {"slices": slices}}})[1].drift.slices == slices
+
+
+def test_a_policy_that_could_never_ask_is_refused_once_it_is_laid_over_the_config(tmp_path: Path) -> None:
+    (tmp_path / "slow.yaml").write_text("retrain: {persistence_nights: 5}")
+    bodies = read_policies([tmp_path / "slow.yaml"])
+    with pytest.raises(ConfigError, match=r"--policy slow: retrain: persistence_nights is 5 of the last"):
+        policies_of(CONFIG, bodies)
+    longer = CONFIG.model_copy(update={"retrain": CONFIG.retrain.model_copy(update={"persistence_of": 7})})
+    assert policies_of(longer, bodies)[1].retrain.persistence_nights == 5
+
+
+@pytest.mark.parametrize("price", [math.inf, math.nan, -1.0])
+def test_a_price_that_is_none_is_refused(price: float) -> None:
+    with pytest.raises(UserError, match=r"--retrain-price: expected a number of nought or more, found"):
+        Prices(retrain=price)
+    with pytest.raises(UserError, match=r"--quality-price: "):
+        Prices(quality=price)
 
 
 def test_a_policy_file_that_is_missing_or_has_the_name_of_another_is_refused(tmp_path: Path) -> None:

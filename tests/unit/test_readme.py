@@ -20,6 +20,7 @@ from plimsoll.config_loading import check_config, overlay, parse_config
 from plimsoll.ledger import Kind
 from plimsoll.model_config import ModelConfig
 from plimsoll.platform_config import PlatformConfig
+from plimsoll.telling import RULES
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -249,17 +250,20 @@ def test_every_kind_of_ledger_entry_is_explained() -> None:
     assert [kind for kind in get_args(Kind) if f"`{kind}`" not in text] == []
 
 
+RULES_OF_POLICY = {"cooldown", "nothing"} | {
+    node.value
+    for node in ast.walk(ast.parse((ROOT / "plimsoll/retrain.py").read_text()))
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"[a-z]+(_[a-z]+)+", node.value)
+}
+
+
 def test_every_rule_of_the_policy_is_explained() -> None:
-    source = (ROOT / "plimsoll/retrain.py").read_text()
-    rules = {
-        node.value
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and re.fullmatch(r"[a-z]+(_[a-z]+)+", node.value)
-    }
     listed = set(re.findall(r"^\| `([a-z_]+)` \|", (ROOT / "docs/drift.md").read_text(), re.MULTILINE))
-    assert {"cooldown", "nothing"} | rules == listed
+    assert listed == RULES_OF_POLICY
+
+
+def test_every_rule_of_the_policy_has_words_on_a_models_page() -> None:
+    assert set(RULES) == RULES_OF_POLICY
 
 
 def example(language: str) -> str:
