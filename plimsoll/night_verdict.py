@@ -128,9 +128,9 @@ def judge_night(
 ) -> NightVerdict:
     """Return what the last of some nights shows about a version, and its losses so far, both in order of dates.
 
-    waiting names nights with too few rows that wait to be judged with others; late losses are as for `judge_late`. Nights
-    without a profile are left out of the last nights. Raises DataError when the last night has none or one night was
-    profiled on another plan.
+    waiting names nights with too few rows that wait to be judged with others; late losses are as for `judge_late`.
+    Nights without a profile are left out of the last nights. Raises DataError when the last night has none or one night
+    was profiled on another plan.
     """
     tonight, before = nights[-1], {night.date: night.profile for night in nights[:-1] if night.profile}
     if tonight.profile is None:
