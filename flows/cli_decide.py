@@ -11,7 +11,6 @@ from flows.output import day_of, print_json, print_markdown, print_result, print
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plimsoll.approval import Request
     from tasks.family_decisions import Decided
     from tasks.workspace import Workspace
 
@@ -148,6 +147,8 @@ def _decide_all(
     """Show what waits in a family, ask for one code, and decide about all of it."""
     from flows.asking import ask_code
     from plimsoll.errors import ApprovalError, UserError
+    from plimsoll.store import put_object
+    from tasks.family_asking import asked_now, evidence_of
     from tasks.family_decisions import Answer, decide_family, family_requests
 
     if version is not None:
@@ -156,12 +157,14 @@ def _decide_all(
     if not requests:
         tell_faults(faults)
         raise ApprovalError(f"No model of {family} waits for a decision.")
+    shown = ""
     if not as_json:
-        rows = [[one.model, f"v{one.version}", one.requested_by, _page(workspace, one)] for one in requests]
-        print_table(f"To {decision}", ["model", "version", "asked by", "evidence"], rows)
+        text = evidence_of(workspace, family, *asked_now(workspace, family))
+        print_markdown(text)
+        shown = put_object(workspace.store, text.encode())
     code = ask_code(code, who)
     with working(f"{decision} {family}", as_json):
-        done = decide_family(workspace, family, requests, Answer(decision, who, comment, code))
+        done = decide_family(workspace, family, requests, Answer(decision, who, comment, code, shown=shown))
     if as_json:
         print_json([vars(one) for one in done])
     else:
@@ -174,7 +177,3 @@ def _require_all(done: "Sequence[Decided]", code: int) -> None:
     """End as a refusal when any decision was refused, as that about a single model does, or a member is unreadable."""
     if code := code or (0 if all(one.accepted for one in done) else 2):
         raise typer.Exit(code)
-
-
-def _page(workspace: "Workspace", request: "Request") -> str:
-    return str(workspace.reports / str(request.summary.get("page", "")))

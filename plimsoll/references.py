@@ -52,7 +52,7 @@ def named_by_record(record: Mapping[str, Any]) -> Iterator[Reference]:
     for digest in end.get("snapshots", ()):
         yield Reference(digest, "snapshot", by)
     # what a person was shown of a candidate
-    yield from _of(outputs, {"evidence": "object"}, by)
+    yield from _of(outputs, {"evidence": "object", "table": "object"}, by)
     for digest in outputs.get("reading", {}).values():
         yield Reference(digest, "object", by)
 

@@ -1,8 +1,10 @@
 """Asking about a family: what its run shows, what people filled in in the forms of it, and what became of that."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from plimsoll.approval import Request, champion_of, find_approvals, open_requests, request_at, request_status
 from plimsoll.automatic import policy_declined
@@ -11,6 +13,7 @@ from plimsoll.family_approval import Asked, Key, chosen, family_markdown, few_li
 from plimsoll.ledger import Entry, read_ledger
 from plimsoll.people import PEOPLE, enrolments
 from plimsoll.run_record import read_record
+from plimsoll.store import put_object
 from tasks.approvals import AGAIN, submit_policy
 from tasks.family_decisions import Answer, Decided, decide_family
 from tasks.identity import UnreadableSecretError
@@ -34,10 +37,14 @@ def form_key(run: Recorded) -> str:
 
 def shown_in(workspace: Workspace, form: str) -> list[Key]:
     """Return the requests that a form showed, from the signed record of the run that drew it; none when it has none."""
+    return [(str(model), int(version), int(n)) for model, version, n in _drawn(workspace, form).get("shown", ())]
+
+
+def _drawn(workspace: Workspace, form: str) -> dict[str, Any]:
+    """Return the outputs of the run that drew a form."""
     stamp, _, rest = form.partition("-")
     record = read_record(workspace.archive, f"{stamp.upper()}-{rest.replace(FLOW.replace('_', '-'), FLOW)}")
-    outputs = ((record or {}).get("end") or {}).get("outputs", {})
-    return [(str(model), int(version), int(n)) for model, version, n in outputs.get("shown", ())]
+    return dict(((record or {}).get("end") or {}).get("outputs", {}))
 
 
 def enter_answer(run: Recorded, family: str, answer: Filled, fields: dict[str, str], run_id: str) -> str:
@@ -52,6 +59,7 @@ def enter_answer(run: Recorded, family: str, answer: Filled, fields: dict[str, s
     try:
         if not (shown := shown_in(run.workspace, answer.form)):
             return UNKNOWN
+        given = replace(given, shown=str(_drawn(run.workspace, answer.form).get("table", "")))
         about = requests_at(run.workspace, chosen(fields["models"], shown))
         done = decide_family(run.workspace, family, about, given)
     except (ApprovalError, UnreadableSecretError) as refused:
@@ -94,14 +102,17 @@ def look_at_family(run: Recorded, family: str) -> list[Asked]:
 
     Those that wait are noted in the run's record, which a suspension closes: that is what the form shows.
     """
-    members = run.workspace.members(family)
-    each, unread = each_readable(run.workspace, lambda config: [*_asked(run.workspace, config.model)], members)
-    found = [one for asked in each for one in asked]
-    faults = {fault.name: str(fault.error) for fault in unread}
-    waits = [one for one in found if one.waits]
-    run.outputs |= {"shown": [[*one.key] for one in waits], "faults": faults}
+    found, faults = asked_now(run.workspace, family)
+    run.outputs |= {"shown": [[*one.key] for one in found if one.waits], "faults": faults}
     run.sentence = said_of(family, found, faults)
     return found
+
+
+def asked_now(workspace: Workspace, family: str) -> tuple[list[Asked], dict[str, str]]:
+    """Return the same, and why members cannot be read, by name."""
+    members = workspace.members(family)
+    each, unread = each_readable(workspace, lambda config: [*_asked(workspace, config.model)], members)
+    return [one for asked in each for one in asked], {fault.name: str(fault.error) for fault in unread}
 
 
 def _asked(workspace: Workspace, model: str) -> Iterator[Asked]:
@@ -130,10 +141,19 @@ def said_of(family: str, found: Sequence[Asked], faults: dict[str, str]) -> str:
 
 
 def table_of(run: Recorded, family: str, found: Sequence[Asked], last: str) -> str:
-    """Return the markdown that stands above the form; last is what became of the answer before."""
-    enrolled = enrolments(read_ledger(run.workspace.archive, PEOPLE))
-    unread = [f"- {model} cannot be read: {why}" for model, why in run.outputs["faults"].items()]
-    mended = [restore_pages(run.workspace, one.request) for one in found if one.waits]
+    """Return the markdown that stands above the form, and keep it; last is what became of the answer before."""
+    text = evidence_of(run.workspace, family, found, run.outputs["faults"], last)
+    run.outputs["table"] = put_object(run.store, text.encode())
+    return text
+
+
+def evidence_of(
+    workspace: Workspace, family: str, found: Sequence[Asked], faults: Mapping[str, str], last: str = ""
+) -> str:
+    """Return what a person reads about a family's requests, after their pages were put back where they had changed."""
+    enrolled = enrolments(read_ledger(workspace.archive, PEOPLE))
+    unread = [f"- {model} cannot be read: {why}" for model, why in faults.items()]
+    mended = [restore_pages(workspace, one.request) for one in found if one.waits]
     told = few_lines([f"- {said}" for said in mended if said])
     return "\n\n".join([family_markdown(family, found, last, enrolled), *few_lines(unread), *told])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from plimsoll.approval import DECISIONS, Request, check_decision, find_request, open_requests
@@ -41,6 +41,7 @@ class Answer:
     via: str = TERMINAL
     run_id: str = ""  # of Prefect
     entered: datetime | None = None  # when the form was filled in; None: now
+    shown: str = ""  # the object that holds what the person was shown
 
 
 def family_requests(workspace: Workspace, family: str) -> tuple[list[Request], tuple[Fault, ...]]:
@@ -93,7 +94,7 @@ def _readable(workspace: Workspace, family: str, given: Answer) -> Answer:
     if (name := approver_named(given.who, approvers.names)) is None:
         may = sorted({who for model in workspace.members(family) for who in approvers.names_for(model, decision)})
         raise ApprovalError(not_allowed(as_typed(given.who, given.code), decision, family, may))
-    return Answer(decision, name, given.comment, given.code, given.via, given.run_id, given.entered)
+    return replace(given, decision=decision, who=name)
 
 
 def _refusal(workspace: Workspace, family: str, request: Request, given: Answer, now: datetime) -> Refusal | None:
@@ -146,4 +147,5 @@ def _submit(
 ) -> Outcome:
     about = workspace, request.model, request.version
     said = given.decision, given.who, given.comment, given.run_id, given.via
-    return submit_decision(*about, *said, code=given.code, now=now, verified=verified, refused=refused)
+    code, shown = given.code, given.shown
+    return submit_decision(*about, *said, code=code, now=now, verified=verified, refused=refused, shown=shown)

@@ -55,6 +55,7 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     assert plimsoll("reject", "late_from_lga", 1, "--as", APPROVER, "--comment", "too few flights").code == 0
     again = plimsoll("approve", FAMILY, "--as", APPROVER, "--code", "123")
     assert (again.code, "Expected the six digits" in again.err) == (2, True)
+    assert "Shall these 2 versions of late_from become champion?" in again.out, "what the form shows, before the code"
     for model, values in zip(MEMBERS, ("EWR", "JFK", "LGA"), strict=True):
         facts = serving.ledger("trained", model=model)[0]["facts"]
         inputs = connect(serving.workspace).get_run(facts["mlflow_run"]).inputs.dataset_inputs

@@ -13,6 +13,7 @@ from flows.deploy import deploy
 from flows.promote_family import promote_family
 from flows.run_family import run_family
 from plimsoll.people import PEOPLE
+from plimsoll.store import get_object
 from tasks.approvals import PLACEHOLDER
 from tasks.open_approval import reopen_approvals
 from tasks.prefect_api import RunOf, connected, resume_run, runs_of, take_inputs
@@ -115,6 +116,9 @@ def test_one_form_decides_about_a_family(serving: Place, asked: Waiting, plimsol
     code = serving.ledger("code_accepted", model=PEOPLE)[-1]
     assert code["facts"]["for"]["requests"] == [[JFK, 1, approved["facts"]["request"]]]
     assert approved["facts"]["prefect_run"] == asked.id
+    shown = get_object(serving.workspace.store, approved["facts"]["shown"]).decode()
+    assert f"[{JFK} v1](" in shown, "the entry names what the form showed"
+    assert f"[{EWR} v1](" not in shown
     assert take_inputs(asked.id) == [], "Prefect would keep the codes"
     assert not reopen_approvals(serving.workspace), "nobody is asked about what is void"
     put_back()
