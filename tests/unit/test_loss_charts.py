@@ -116,7 +116,7 @@ def test_a_reports_sample_is_taken_day_by_day(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(evidently_report, "reassemble", whole_day)
     run: Any = SimpleNamespace(workspace=None, config=SimpleNamespace(feature_names=["x"]))
     snapshot: Any = SimpleNamespace(file=lambda _table, date: date != "2013-01-02")
-    rows = evidently_report._rows(run, snapshot, ["2013-01-01", "2013-01-02", "2013-01-03"])
+    rows = evidently_report._rows(run, run.config, snapshot, ["2013-01-01", "2013-01-02", "2013-01-03"])
     assert len(kept) == 2
     assert rows.shape == (evidently_report.MAX_ROWS, 1)
-    assert rows.equals(evidently_report._rows(run, snapshot, ["2013-01-01", "2013-01-02", "2013-01-03"]))
+    assert rows.equals(evidently_report._rows(run, run.config, snapshot, ["2013-01-01", "2013-01-02", "2013-01-03"]))
