@@ -74,19 +74,20 @@ def pending(as_json: Json = False) -> None:
         return end_with(faults)
     waits, others = ([f for f in found if (f["state"] == "waiting") == wanted] for wanted in (True, False))
     several = any(f["approvals"] > 1 for f in waits)  # else nobody has approved what still waits
-    heads = ["model", "version", "asked by", *(["approved by"] if several else []), "expires", "evidence"]
+    heads = ["model", "version", "asked by", *(["approved by"] if several else []), "expires (UTC)"]
     rows = [
         [
             f["model"],
             f"v{f['version']}",
             f["requested_by"],
             *([_approvals(f)] if several else []),
-            f["expires_at"],
-            f["page"],
+            f["expires_at"][:16].replace("T", " "),
         ]
         for f in waits
     ]
     print_table("Waiting for a person", heads, rows)
+    for f in waits:
+        say(f"Evidence of {f['model']} v{f['version']}: {f['page']}")
     if others:
         void = [[f["model"], f"v{f['version']}", f["state"], f["sentence"]] for f in others]
         print_table("Nobody can approve these now", ["model", "version", "", "why, and what to do"], void)
