@@ -126,8 +126,9 @@ def test_a_person_refused_and_then_heard_in_the_browser(
     assert "Shall flight_delay" in form
     assert "champion v" in form
     assert "Not enrolled, so without a code: you" in form
-    assert "Gates" in read_evidence(browser, page, f"/flight_delay/v{version}.html")
-    assert "Where it stands" in read_evidence(browser, page, f"/flight_delay/v{version}-card.html")
+    shown, card = read_evidence(browser, page, f"/flight_delay/v{version}.html", f"/flight_delay/v{version}-card.html")
+    assert "Gates" in shown
+    assert "Where it stands" in card
     app = enrol(demo_environ)
     submit(page, "mallory", app.code())
     run = wait_for_paused(ui, after=run)
@@ -296,11 +297,14 @@ def champion_after(environ: dict[str, str], version: int) -> int | None:
         time.sleep(2)
 
 
-def read_evidence(browser: Any, form: Any, ending: str) -> str:
-    """Follow a link of an open form in a page of its own, as a person would, and return what stands there."""
+def read_evidence(browser: Any, form: Any, *endings: str) -> list[str]:
+    """Follow links of an open form in a page of its own, as a person would, and return what stands there."""
+    there = form.eval_on_selector_all("[role=dialog] a[href]", "links => links.map(a => a.href)")
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.goto(form.locator(f"[role=dialog] a[href$='{ending}']").first.get_attribute("href"))
-    words = str(page.locator("body").inner_text())
+    words = []
+    for ending in endings:
+        page.goto(next(link for link in there if link.endswith(ending)))
+        words.append(str(page.locator("body").inner_text()))
     page.close()
     return words
 
