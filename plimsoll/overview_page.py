@@ -70,10 +70,10 @@ def gain_words(one: Contender) -> tuple[str, str]:
 def together_words(lines: Sequence[FleetLine]) -> str:
     """Return how sure the bounds of all gains are together."""
     models = sum(bool(line.recommended) for line in lines)
-    many = "this model" if models == 1 else f"these {models} models together"
+    many = "this model" if models == 1 else f"any of these {models} models together"
     return (
         "A positive gain is a smaller loss than the champion's on the same nights, of the last 28 days; its bounds are "
-        "of all nights that both scored. That anything is recommended by chance as better or worse in any of "
+        "of all nights that both scored. That anything is recommended by chance as better or worse in "
         f"{many}, however often somebody looks, has a probability of at most 5 %."
     )
 
