@@ -44,9 +44,13 @@ def open_approval(run: Run, version: int, report: Report) -> str | None:
 
 
 def _policy_decided(run: Run, version: int) -> bool:
-    """Ask the policy where it is automatic, say what it said, and return whether it promoted the version."""
+    """Ask the policy where it is automatic, say what it said, and return whether it promoted the version.
+
+    Where promotions have a pool of their own, whoever trains may not promote: the run of the approval asks the policy.
+    """
     model, request = run.config.model, find_request(run.standing().entries, version)
-    if request is None or request.policy.policy != "automatic":
+    apart = len(run.workspace.platform.prefect.pools) > 1
+    if request is None or request.policy.policy != "automatic" or apart:
         return False
     outcome = submit_policy(run.workspace, model, version, run.start.prefect_run_id)
     ask = "" if outcome.accepted else f" Decide: plimsoll approve {model} {version} --as NAME"
