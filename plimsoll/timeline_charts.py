@@ -78,26 +78,27 @@ def markers(story: ModelStory) -> tuple[Marker, ...]:
 
 def input_section(story: ModelStory) -> Html:
     """Return the section about the input statistic against its load line."""
-    nights = [(str(e.facts["date"]), e.facts.get("version"), e.facts.get("inputs") or {}) for e in story.nightly]
-    chart = _against_load_line(story, nights)
-    chart = replace(chart, title="Input drift", unit="statistic", clip=CLIP_AT * _highest(chart.threshold))
     lead = (
         "How strange each night's inputs are beside the reference days of the champion. A night over the load line "
         "alarms; that informs and does not retrain."
     )
-    return section("Input drift", time_chart(chart), lead=lead)
+    return _statistic_section(story, "inputs", "Input drift", lead)
 
 
 def score_section(story: ModelStory) -> Html:
     """Return the section about the statistic of score drift against its load line."""
-    nights = [(str(e.facts["date"]), e.facts.get("version"), e.facts.get("scores") or {}) for e in story.nightly]
-    chart = _against_load_line(story, nights)
-    chart = replace(chart, title="Score drift", unit="statistic", clip=CLIP_AT * _highest(chart.threshold))
     lead = (
         "How strange the champion's scores of each night are beside its scores of the reference days. A night over the "
         "load line alarms; that informs and does not retrain."
     )
-    return section("Score drift", time_chart(chart), lead=lead)
+    return _statistic_section(story, "scores", "Score drift", lead)
+
+
+def _statistic_section(story: ModelStory, which: str, title: str, lead: str) -> Html:
+    nights = [(str(e.facts["date"]), e.facts.get("version"), e.facts.get(which) or {}) for e in story.nightly]
+    chart = _against_load_line(story, nights)
+    chart = replace(chart, title=title, unit="statistic", clip=CLIP_AT * _highest(chart.threshold))
+    return section(title, time_chart(chart), lead=lead)
 
 
 def late_section(story: ModelStory) -> Html:
