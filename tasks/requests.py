@@ -168,6 +168,8 @@ def _code_digest(workspace: Workspace, request: Request) -> str:
         changed = changed_features(workspace, workspace.model(request.model), request.run, request.name)
     except UserError:  # a config or a function that cannot be read would not score either
         return GONE
+    except IntegrityError:  # what it was trained with is lost: where that is the config alone, `config` says so
+        return GONE if _object_digest(workspace, str(record["config"])) else str(record["code"]["tree"])
     return GONE if changed else str(record["code"]["tree"])
 
 

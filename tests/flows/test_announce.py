@@ -113,7 +113,7 @@ def test_people_hear_of_what_is_new(
 
 
 def test_every_answer_of_a_night_is_told_when_it_alarms() -> None:
-    answers = {field.name for field in dataclasses.fields(NightVerdict)} - {"estimate_alarms", "sentence"}
+    answers = {field.name for field in dataclasses.fields(NightVerdict)} - {"estimate_alarms", "sentence", "stale"}
     for name in answers:
         chart = {"origin=JFK": {"alarm": True}} if name == "slices" else {"alarm": True}
         assert alarms({"batch": "batch_committed", name: chart}) == [name]

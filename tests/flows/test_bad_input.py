@@ -18,14 +18,14 @@ Cli = Callable[..., Answer]
 Edit = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def refused(answer: Answer, *words: str, code: int = 2) -> None:
-    """Assert that a command ended in one sentence for a person, with these words in it."""
+def refused(answer: Answer, *words: str, code: int = 2, shown: bool = False) -> None:
+    """Assert that a command ended in one sentence for a person, with these words in it, and showed nothing before."""
     assert answer.code == code, answer.said
     assert "Traceback" not in answer.said
     assert "Error: " in answer.err or "Usage: " in answer.err, answer.said
     for word in words:
         assert word in answer.said
-    assert not answer.out
+    assert bool(answer.out) is shown
 
 
 def nothing_half_written(place: Place) -> None:
@@ -264,8 +264,10 @@ def test_a_trace_of_an_unknown_key(serving: Place, plimsoll: Cli) -> None:
 
 def test_who_may_decide(waiting: Place, plimsoll: Cli) -> None:
     before = len(waiting.ledger())
-    refused(plimsoll("approve", MODEL, 1, "--as", "mallory"), "'mallory' may not approve", "ada, grace, you")
-    refused(plimsoll("approve", MODEL, 1, "--as", REQUESTER), "may not approve it alone", "Ask grace")
+    refused(
+        plimsoll("approve", MODEL, 1, "--as", "mallory"), "'mallory' may not approve", "ada, grace, you", shown=True
+    )
+    refused(plimsoll("approve", MODEL, 1, "--as", REQUESTER), "may not approve it alone", "Ask grace", shown=True)
     refused(plimsoll("approve", MODEL, 9, "--as", APPROVER), "v9 has no promotion request")
     refused(plimsoll("rollback", MODEL, "--as", "mallory"), "'mallory' may not roll back")
     assert [e["kind"] for e in waiting.ledger()[before:]] == ["approval_refused"] * 2
