@@ -7,7 +7,8 @@ from plimsoll.errors import ServerError
 from plimsoll.ledger import Entry
 from tasks.decisions import Night, owed_retrain
 from tasks.records import Run
-from tasks.retrain_starts import is_training
+from tasks.requests import unpromotable
+from tasks.retrain_starts import is_training, newest_start
 from tasks.this_process import process_name
 
 
@@ -25,7 +26,7 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
     if any(e.facts.get("cause_key") == key for e in run.standing().of_kind("trained")):
         enter_start(run, night, key)
         return {"key": key, "sentence": f"The retrain of {night.date} has been run already."}
-    begun = next((e for e in run.standing().of_kind("retrain_started") if e.key == key), None)
+    begun = newest_start(run.standing(), key)
     if begun and is_training(run, begun):
         return _begun(run, night, key, begun)
     given = {
@@ -36,8 +37,11 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
         "cause": night.sentence,
         "cause_key": key,
     }
+    if unheard := unpromotable(run.workspace, run.config, "drift policy"):
+        return {"key": key, "sentence": f"The retrain of {night.date} was not started: {unheard}"}
     if run.workspace.platform.dispatch == "inline":
-        entry = enter_start(run, night, key, process_name())
+        own = key if begun is None else f"{key}:{begun.n}"  # taken over from a process that died
+        entry = enter_start(run, night, own, process_name())
         return _begun(run, night, key, entry) if is_training(run, entry) else _in_process(given)
     started = _by_deployment(run.config.deployment, given, key)
     enter_start(run, night, key)

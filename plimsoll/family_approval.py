@@ -40,17 +40,32 @@ class Asked:
 
 
 def chosen(said: str, shown: Sequence[Key]) -> list[Key]:
-    """Return those of the shown requests that an answer names by their models; all of them by `all` or nothing.
+    """Return those of the shown requests that an answer names, as `model` or `model v2`; all by `all` or nothing.
 
     Raises ApprovalError for a model that is not among them: an answer that is partly misspelt decides nothing.
     """
     words = [word.strip().casefold() for word in said.replace(";", ",").split(",") if word.strip()]
     if not words or words == [ALL]:
         return [*shown]
-    models = [model for model, *_ in shown]
-    if strange := [word for word in words if word not in models]:
-        raise ApprovalError(f"{strange[0]!r} is not in the table. Nothing was decided.{nearest(strange[0], models)}")
-    return [one for one in shown if one[0] in words]
+    names = [name for one in shown for name in _names(one)]
+    if strange := [word for word in words if word not in names]:
+        raise ApprovalError(f"{strange[0]!r} is not in the table. Nothing was decided.{nearest(strange[0], names)}")
+    return [one for one in shown if any(name in words for name in _names(one))]
+
+
+def require_one_each(requests: Sequence[Request]) -> None:
+    """Raise ApprovalError where an approval covers two versions of one model: only one can be champion."""
+    for model in dict.fromkeys(request.model for request in requests):
+        if len(mine := [request.name for request in requests if request.model == model]) > 1:
+            raise ApprovalError(
+                f"{' and '.join(mine)} cannot both become champion. Nothing was decided. Name one of them in the "
+                f"form, as {mine[-1]!r}, or: plimsoll approve {mine[-1].replace(' v', ' ')} --as NAME"
+            )
+
+
+def _names(one: Key) -> tuple[str, str]:
+    model, version, _ = one
+    return model, f"{model} v{version}"
 
 
 def family_markdown(

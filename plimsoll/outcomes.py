@@ -39,8 +39,8 @@ class NightlyQuality:
 
     @property
     def corrected(self) -> bool:
-        """Whether this delivery says other than the one before; one that only adds outcomes does not."""
-        return self.former is not None and self.former.changed != 0
+        """Whether this delivery says other than the one before; one that only adds does not, or cannot be compared."""
+        return bool(self.former and self.former.changed)
 
     @property
     def coverage(self) -> float:
@@ -118,8 +118,6 @@ def correction_words(nights: Sequence[NightlyQuality]) -> str:
 
 
 def _changed(former: Former) -> str:
-    if former.changed is None:
-        return "its former outcomes are no longer kept"
     return f"{former.changed:,} outcome{'s' if former.changed != 1 else ''}"
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from plimsoll.approval import DECISIONS, Request, check_decision, find_request, open_requests
 from plimsoll.approvers_config import approver_named, not_allowed
 from plimsoll.errors import ApprovalError, PlimsollError
+from plimsoll.family_approval import require_one_each
 from plimsoll.ledger import read_ledger
 from plimsoll.model_config import ModelConfig
 from plimsoll.people import Refusal
@@ -69,6 +70,8 @@ def decide_family(
     """
     now = now or datetime.now(UTC)
     given = _readable(workspace, family, given)
+    if given.decision == "approve":
+        require_one_each(requests)
     refused = {one.name: said for one in requests if (said := _refusal(workspace, family, one, given, now))}
     mine = [request for request in requests if request.name not in refused]
     decided = [_refuse(workspace, one, given, now, refused[one.name]) for one in requests if one.name in refused]

@@ -1,11 +1,13 @@
 """Outcomes that were delivered again: what an earlier delivery of a date said, and how many outcomes it corrects."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pandas as pd
 
 from plimsoll.archive import get_sealed
 from plimsoll.assembly import outcome_values, read_part
+from plimsoll.errors import DataError
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import Former, count_changed
 from plimsoll.snapshot import FileRef
@@ -29,8 +31,9 @@ def former_delivery(
     night, digest = get_sealed(workspace.archive, latest) or {}, _digest(latest)
     changed = None
     if workspace.store.size(object_key(digest)) is not None:
-        table = read_part(workspace.store, replace(ref, digest=digest, flaw=""), f"former outcomes of {ref.name}")
-        changed = count_changed(outcome_values(table, config), values, rows)
+        with suppress(DataError):  # it was delivered for another config, and cannot be compared
+            table = read_part(workspace.store, replace(ref, digest=digest, flaw=""), f"former outcomes of {ref.name}")
+            changed = count_changed(outcome_values(table, config), values, rows)
     return Former(digest, night.get("loss"), night.get("outcomes", 0), changed)
 
 

@@ -135,9 +135,16 @@ def _looked_at(workspace: Workspace, entries: Sequence[Entry], request: Request,
 
 def require_approvers(workspace: Workspace, config: ModelConfig, requester: str = "") -> None:
     """Raise ConfigError when fewer people may approve a model than have to: its requests could only expire."""
-    asked, approvers = config.approval, workspace.approvers().names_for(config.model)
-    if said := too_few(config.model, asked.approvals, approvers, requester, asked.not_requester):
+    if said := unpromotable(workspace, config, requester):
         raise ConfigError(said)
+
+
+def unpromotable(workspace: Workspace, config: ModelConfig, requester: str) -> str:
+    """Return in a sentence why nobody could promote what requester asks for; nothing where the policy may."""
+    asked, approvers = config.approval, workspace.approvers().names_for(config.model)
+    if asked.policy == "automatic":
+        return ""
+    return too_few(config.model, asked.approvals, approvers, requester, asked.not_requester)
 
 
 def no_request(model: str, version: int) -> str:

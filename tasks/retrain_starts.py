@@ -30,9 +30,24 @@ def in_flight(run: Run, standing: Standing) -> bool:
 
 
 def lived(run: Run, standing: Standing) -> list[Entry]:
-    """Return the retrains that were started and did not die with their process before they left a version."""
-    made = {entry.facts.get("cause_key") for entry in standing.of_kind("trained")}
-    return [e for e in standing.of_kind("retrain_started") if e.key in made or not _died(run, e)]
+    """Return the retrains that were started, an entry each, and did not die before they left a version.
+
+    One that a worker trained before the check that asked it could enter its start is told by its version.
+    """
+    made = {cause: e for e in standing.of_kind("trained") if (cause := str(e.facts.get("cause_key") or ""))}
+    starts = {cause_of(entry): entry for entry in standing.of_kind("retrain_started")}
+    found = [e for cause, e in starts.items() if cause in made or not _died(run, e)]
+    return sorted([*found, *(e for cause, e in made.items() if cause not in starts)], key=lambda entry: entry.n)
+
+
+def cause_of(started: Entry) -> str:
+    """Return the key of the decision that a retrain was started for; who takes over from the dead adds to it."""
+    return ":".join(started.key.split(":")[:3])
+
+
+def newest_start(standing: Standing, key: str) -> Entry | None:
+    """Return the last start of the retrain that a decision asked for."""
+    return next((e for e in reversed(standing.of_kind("retrain_started")) if cause_of(e) == key), None)
 
 
 def owed(run: Run) -> Entry | None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from plimsoll.approval import Request, Status
 from plimsoll.errors import ApprovalError
-from plimsoll.family_approval import TOLD, Asked, chosen, family_markdown
+from plimsoll.family_approval import TOLD, Asked, chosen, family_markdown, require_one_each
 from plimsoll.model_config import Approval
 
 SHOWN = [("late_ewr", 1, 5), ("late_jfk", 1, 5), ("late_jfk", 2, 9), ("late_lga", 3, 20)]
@@ -39,8 +40,16 @@ def test_nothing_said_means_every_line(said: str) -> None:
 def test_lines_are_named_by_their_models() -> None:
     assert chosen("late_jfk", SHOWN) == SHOWN[1:3]
     assert chosen(" LATE_EWR ; late_lga,", SHOWN) == [SHOWN[0], SHOWN[3]]
+    assert chosen("late_jfk V2, late_lga v3", SHOWN) == SHOWN[2:]
     with pytest.raises(ApprovalError, match=r"'late_jkf' is not in the table. Nothing was decided. Did you mean"):
         chosen("late_ewr, late_jkf", SHOWN)
+
+
+def test_one_answer_makes_no_two_versions_of_a_model_champion() -> None:
+    two = [asked("late_jfk").request, replace(asked("late_jfk").request, version=4)]
+    with pytest.raises(ApprovalError, match=r"late_jfk v2 and late_jfk v4 cannot both .* plimsoll approve late_jfk 4"):
+        require_one_each([asked("late_ewr").request, *two])
+    require_one_each([asked("late_ewr").request, two[0]])
 
 
 @given(st.text())
