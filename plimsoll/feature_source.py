@@ -7,7 +7,16 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 IMPORTED = (ast.Import, ast.ImportFrom)
 ASSIGNED = (ast.Assign, ast.AnnAssign, ast.AugAssign)
-BY_TEXT = {"eval", "exec", "globals", "locals", "vars"}  # whoever uses them may reach any name
+BY_TEXT = {
+    "eval",
+    "exec",
+    "globals",
+    "locals",
+    "vars",
+    "sys",
+    "importlib",
+    "__import__",
+}  # whoever uses them may reach any name
 
 
 def means_the_same(one: bytes, other: bytes, function: str) -> bool:

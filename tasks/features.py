@@ -78,8 +78,9 @@ def keep_feature_file(workspace: Workspace, config: ModelConfig) -> None:
 def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str, name: str) -> str:
     """Return in a sentence why today's feature function is not the one that a version was trained with, else nothing.
 
-    Comments, layout, docstrings and what the function does not reach in its file may differ. trained_by is the training run, name the version in words. Raises
-    ConfigError for a function that is not there, IntegrityError where the run's record is gone or damaged.
+    Comments, layout, docstrings and what the function does not reach in its file may differ. trained_by is the training
+    run, name the version in words. Raises ConfigError for a function that is not there, IntegrityError where the run's
+    record is gone or damaged.
     """
     load_feature_function(workspace.root, config)  # one that is not there, or cannot be imported, says so itself
     then, asked = _trained(workspace.archive, trained_by), config.features.function or ""
