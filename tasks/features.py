@@ -78,8 +78,9 @@ def keep_feature_file(workspace: Workspace, config: ModelConfig) -> None:
 def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str, name: str) -> str:
     """Return in a sentence why today's feature function is not the one that a version was trained with, else nothing.
 
-    Comments, layout and docstrings may differ. trained_by is the training run, name the version in words. Raises
-    ConfigError for a function that is not there, IntegrityError where the run's record is gone or damaged.
+    Comments, layout, docstrings and what the function does not reach in its file may differ. trained_by is the training
+    run, name the version in words. Raises ConfigError for a function that is not there, IntegrityError where the run's
+    record is gone or damaged.
     """
     load_feature_function(workspace.root, config)  # one that is not there, or cannot be imported, says so itself
     then, asked = _trained(workspace.archive, trained_by), config.features.function or ""
@@ -89,9 +90,9 @@ def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str,
     path = feature_file(workspace.root, config)
     if path is None or sha256_hex(now := path.read_bytes()) == then.digest:
         return ""
-    place = feature_name(asked)
+    place, entry = feature_name(asked), asked.partition(":")[2]
     before = workspace.store.get(object_key(then.digest)) or read_source(workspace.root, then.commit, place)
-    if before is not None and sha256_hex(before) == then.digest and means_the_same(before, now):
+    if before is not None and sha256_hex(before) == then.digest and means_the_same(before, now, entry):
         return ""
     known = "computes something else than" if before is not None else "has other bytes than"
     return (
