@@ -33,9 +33,10 @@ up: setup ## Prefect, a worker, MLflow and the reports, until Ctrl-C
 	@$(BIN)/plimsoll up
 
 test: setup ## unit and flow tests: what every change must pass
-	@$(BIN)/python -m pytest --numprocesses logical --dist worksteal
+	@$(BIN)/python -m pytest --numprocesses logical --dist worksteal -m "not campaign"
 
-test-system: setup ## real PostgreSQL, browser, demo; needs the Debian packages of docs/testing.md
+test-system: setup ## campaigns, real PostgreSQL, browser, demo; needs the Debian packages of docs/testing.md
+	@$(BIN)/python -m pytest tests/flows --numprocesses logical --dist worksteal -m campaign
 	@$(BIN)/python -m pytest tests/system
 
 bench: setup ## every benchmark, then docs/performance.md from their numbers

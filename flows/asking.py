@@ -1,22 +1,62 @@
 """What a terminal asks a person for, and shows them alone: one-time codes and the secret behind them."""
 
 import sys
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from plimsoll.errors import UserError
+
+PREFIX, CODE = "PLIMSOLL_", "--code"
+
+
+def refuse_undecodable(words: Iterable[str], variables: Mapping[str, str]) -> None:
+    """Raise UserError that names the first word or PLIMSOLL_ variable with bytes that are no UTF-8.
+
+    Python hands such bytes on in disguise, and no ledger, record or page could hold them.
+    """
+    for before, word in pairwise(["", *words]):
+        if not _is_text(word):
+            about = CODE if CODE in (before, word.partition("=")[0]) else f"{_seen(before)} {_seen(word)}".strip()
+            raise UserError(f"Expected text in UTF-8, found other bytes in: {about}. Nothing was done.")
+    for name, value in variables.items():
+        if name.startswith(PREFIX) and not (_is_text(name) and _is_text(value)):
+            raise UserError(f"Expected text in UTF-8, found other bytes in the variable {_seen(name)}.")
 
 
 def ask_code(given: str, who: str) -> str:
     """Return a one-time code: the one given, else asked for without showing it, else the next line of the input."""
     if given:
         return given
-    if sys.stdin.isatty():
-        from getpass import getpass
-
-        return getpass(f"One-time code of {who}: ")
-    line = sys.stdin.readline().strip()
-    if not line:
+    try:
+        code = _read_code(who)
+    except UnicodeDecodeError:
+        code = "\udcff"  # as Python reads such a byte where it is not strict
+    if not _is_text(code):
+        raise UserError(f"Expected the one-time code of {who}, six digits, found bytes that are no text.")
+    if not code:
         raise UserError(f"Expected the one-time code of {who} on a terminal or on the input, found neither.")
-    return line
+    return code
+
+
+def _read_code(who: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
+    from getpass import getpass
+
+    return getpass(f"One-time code of {who}: ")
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _seen(word: str) -> str:
+    """Return a word with every byte that is no text as an escape."""
+    return word.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def show_secret(uri: str, in_words: bool) -> None:

@@ -36,7 +36,7 @@ def backtest_policy(
         model: A model of configs/models.
         start: The first night.
         end: The last night.
-        policies: More policies by name, each with a part drift and a part retrain, as in a model's config.
+        policies: More policies by name, each with parts drift, retrain and split.window_days, as in a config.
         retrain_price: What one retrain costs.
         quality_price: What one percent of loss on one night costs, in the same unit.
         approval_days: How long a challenger waits for a person's yes.
@@ -47,7 +47,7 @@ def backtest_policy(
     with recording("backtest_policy", model, None, given) as run, scratch_folder(run.workspace) as scratch:
         take_known_settings(run)
         rivals = policies_to_compare(run, policies or {})
-        snapshot = take_snapshot(run, dates_to_replay(run, start, end))
+        snapshot = take_snapshot(run, dates_to_replay(run, start, end, rivals))
         replayed = replay_policies(run, rivals, snapshot, start, approval_days, scratch)
         tallies = weigh_policies(run, replayed, prices)
         publish_backtest(run, replayed, tallies, prices)

@@ -22,7 +22,7 @@ from flows import (
     cli_verify,
 )
 from flows.cli_look import Json, Model, add_commands
-from flows.output import complain, day_of, print_json, print_result, print_table, working
+from flows.output import complain, day_of, end_with, print_json, print_result, print_table, working
 
 app = typer.Typer(
     help="Take a tabular model from data to scheduled production, and prove every step.",
@@ -57,6 +57,7 @@ def deploy(as_json: Json = False) -> None:
     from flows.deploy import deploy as put
     from flows.running import use_server
     from tasks.open_approval import reopen_approvals
+    from tasks.readable import readable_models
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
@@ -65,8 +66,10 @@ def deploy(as_json: Json = False) -> None:
         done = put(workspace)
         reopen_approvals(workspace)
     if as_json:
-        return print_json([vars(one) if hasattr(one, "__dict__") else one for one in done])
-    return print_table("Deployments", ["deployment", "schedule (UTC)", "page"], done)
+        print_json([vars(one) if hasattr(one, "__dict__") else one for one in done])
+    else:
+        print_table("Deployments", ["deployment", "schedule (UTC)", "page"], done)
+    return end_with(readable_models(workspace).faults)
 
 
 @app.command()
@@ -136,10 +139,12 @@ cli_selftest.add_commands(app)
 
 def main() -> None:
     """Run the command line: a person's mistake ends in one sentence and exit code 2, never in a traceback."""
+    from flows.asking import refuse_undecodable
     from plimsoll.errors import PlimsollError
 
     as_json = "--json" in sys.argv
     try:
+        refuse_undecodable(sys.argv[1:], os.environ)
         app()
     except PlimsollError as error:
         complain(str(error), as_json)
@@ -164,4 +169,8 @@ def _run(flow: str, model: str, given: dict[str, Any], as_json: bool) -> None:
 def _me() -> str:
     import getpass
 
-    return os.environ.get("PLIMSOLL_USER") or getpass.getuser()
+    from flows.asking import refuse_undecodable
+
+    me = os.environ.get("PLIMSOLL_USER") or getpass.getuser()
+    refuse_undecodable(["user name", me], {})  # LOGNAME and USER are anybody's
+    return me

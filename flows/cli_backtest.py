@@ -22,29 +22,32 @@ def backtest(
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first night.")],
     end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last night.")],
     policy: Annotated[
-        list[Path] | None, typer.Option(help="A YAML with drift: and retrain:, to compare too; may be given again.")
+        list[Path] | None,
+        typer.Option(help="A YAML with drift:, retrain: or split:, to compare too; may be given again."),
     ] = None,
-    retrain_price: Annotated[float, typer.Option(min=0, help="What one retrain costs.")] = 10.0,
+    retrain_price: Annotated[float, typer.Option(help="What one retrain costs.")] = 10.0,
     quality_price: Annotated[
-        float, typer.Option(min=0, help="What one percent of loss on one night costs, in the same unit.")
+        float, typer.Option(help="What one percent of loss on one night costs, in the same unit.")
     ] = 1.0,
     approval_days: Annotated[int, typer.Option(min=0, help="How long a challenger waits for a person's yes.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Replay the past under the configured retrain policy and its rivals, training for real; change nothing."""
     from flows.running import run_flow
+    from plimsoll.backtest_figures import Prices
     from tasks.backtests import read_policies
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
     workspace.model(model)
+    prices = Prices(retrain_price, quality_price)
     given = {
         "model": model,
         "start": start.date(),
         "end": end.date(),
         "policies": read_policies(policy or []),
-        "retrain_price": retrain_price,
-        "quality_price": quality_price,
+        "retrain_price": prices.retrain,
+        "quality_price": prices.quality,
         "approval_days": approval_days,
     }
     with working(f"backtest {model}", as_json):

@@ -51,20 +51,21 @@ def compare(
 
 
 def _compare_members(workspace: "Workspace", family: str, days: int, until: date | None, as_json: bool) -> None:
-    from tasks.family_comparing import compare_family, family_sentence
+    from tasks.family_comparing import HEADS, compare_family, family_sentence
 
     with working(f"comparing the models of {family}", as_json):
         found = compare_family(workspace, family, days, until, datetime.now(UTC))
     if as_json:
         return print_json({"sentence": family_sentence(found), "members": [one.to_json() for one in found]})
-    rows = [row for one in found for row in one.rows]
-    print_table(f"{family}: each model and others on its rows", ["model", "loss", "gain over its own", ""], rows)
+    print_table(f"{family}: each model and others on its rows", HEADS, [row for one in found for row in one.rows])
+    if asked := [told for one in found for told in one.asked]:
+        print_table("What to do", ["model", "why"], asked)
     return say(family_sentence(found))
 
 
 def fleet(as_json: Json = False) -> None:
     """List all models, whoever needs a person first: champion, quality, alarms, approvals, versions beside it."""
-    from plimsoll.overview_page import beside_words, change_words, state_of
+    from plimsoll.overview_page import change_words, gain_words, state_of, together_words
     from tasks.index_page import publish_fleet
     from tasks.workspace import open_workspace
 
@@ -74,7 +75,7 @@ def fleet(as_json: Json = False) -> None:
     if as_json:
         told = [[{"version": one.version, **what.to_json()} for one, what in line.recommended] for line in lines]
         return print_json([{**line.to_json(), "beside": t} for line, t in zip(lines, told, strict=True)])
-    heads = ["model", "state", "champion", "last batch", "loss", "alarms", "beside it"]
+    heads = ["model", "state", "champion", "last batch", "loss", "alarms"]
     rows = [
         [
             line.model,
@@ -83,11 +84,14 @@ def fleet(as_json: Json = False) -> None:
             line.batch or "—",
             f"{line.loss:.4f} {change_words(line)}".strip() if line.loss is not None else "—",
             ", ".join(line.alarms) or "none",
-            ", ".join(beside_words(line)) or "—",
         ]
         for line in lines
     ]
     print_table("Models, whoever needs a person first", heads, rows, whole="model")
+    beside = [[line.model, one.name, what.action, *gain_words(one)] for line in lines for one, what in line.recommended]
+    if beside:
+        print_table("Beside the champions", ["model", "version", "do", "gain", "gain at any time"], beside)
+        say(together_words(lines))
     for line in lines:
         if why := line.fault or line.rejected:
             say(f"{line.model}: {why}")

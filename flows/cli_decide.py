@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli_look import Json, Model
-from flows.output import day_of, print_json, print_result, print_table, working
+from flows.output import day_of, print_json, print_markdown, print_result, print_table, tell_faults, working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plimsoll.approval import Request
     from tasks.family_decisions import Decided
     from tasks.workspace import Workspace
 
@@ -114,6 +113,7 @@ def _decide(
     from flows.asking import ask_code
     from plimsoll.errors import ApprovalError, UserError
     from tasks.approvals import decide_from_terminal
+    from tasks.requests import keep_shown, read_request
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
@@ -122,9 +122,13 @@ def _decide(
     workspace.model(model)
     if version is None:
         raise UserError(f"Name the version of {model} too. What waits: plimsoll pending")
+    view, shown = read_request(workspace, model, version), ""
+    if view.status == "waiting" and not as_json:
+        print_markdown(view.evidence)
+        shown = keep_shown(workspace, view)
     code = ask_code(code, who)
     with working(f"{decision} {model} v{version}", as_json):
-        outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code)
+        outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code, shown)
     if not outcome.accepted:
         raise ApprovalError(outcome.sentence)
     return print_result({"sentence": outcome.sentence, "decided": outcome.decided}, as_json)
@@ -143,31 +147,33 @@ def _decide_all(
     """Show what waits in a family, ask for one code, and decide about all of it."""
     from flows.asking import ask_code
     from plimsoll.errors import ApprovalError, UserError
-    from tasks.family_decisions import decide_family, family_requests
+    from plimsoll.store import put_object
+    from tasks.family_asking import asked_now, evidence_of
+    from tasks.family_decisions import Answer, decide_family, family_requests
 
     if version is not None:
         raise UserError(f"{family} is a family, and v{version} is one model's. Leave it out, or name the model.")
-    if not (requests := family_requests(workspace, family)):
+    requests, faults = family_requests(workspace, family)
+    if not requests:
+        tell_faults(faults)
         raise ApprovalError(f"No model of {family} waits for a decision.")
+    shown = ""
     if not as_json:
-        rows = [[one.model, f"v{one.version}", one.requested_by, _page(workspace, one)] for one in requests]
-        print_table(f"To {decision}", ["model", "version", "asked by", "evidence"], rows)
+        text = evidence_of(workspace, family, *asked_now(workspace, family))
+        print_markdown(text)
+        shown = put_object(workspace.store, text.encode())
     code = ask_code(code, who)
     with working(f"{decision} {family}", as_json):
-        done = decide_family(workspace, family, requests, decision, who, comment, code)
+        done = decide_family(workspace, family, requests, Answer(decision, who, comment, code, shown=shown))
     if as_json:
         print_json([vars(one) for one in done])
-        return _require_all(done)
-    said = [[one.model, f"v{one.version}", "yes" if one.accepted else "no", one.sentence] for one in done]
-    print_table("Decided", ["model", "version", "accepted", ""], said)
-    return _require_all(done)
+    else:
+        said = [["yes" if one.accepted else "no", one.sentence] for one in done]
+        print_table("Decided", ["accepted", "what became of it"], said, whole="accepted")
+    _require_all(done, tell_faults(faults))
 
 
-def _require_all(done: "Sequence[Decided]") -> None:
-    """End as a refusal when any decision was refused, as that about a single model does."""
-    if not all(one.accepted for one in done):
-        raise typer.Exit(2)
-
-
-def _page(workspace: "Workspace", request: "Request") -> str:
-    return str(workspace.reports / str(request.summary.get("page", "")))
+def _require_all(done: "Sequence[Decided]", code: int) -> None:
+    """End as a refusal when any decision was refused, as that about a single model does, or a member is unreadable."""
+    if code := code or (0 if all(one.accepted for one in done) else 2):
+        raise typer.Exit(code)

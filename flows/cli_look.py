@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.output import print_json, print_table, say
+from flows.output import end_with, print_json, print_table, say
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Model = Annotated[str, typer.Argument(help="A model of configs/models.")]
@@ -25,23 +25,28 @@ def models(as_json: Json = False) -> None:
     """List the models and where each stands."""
     from plimsoll.standing import summary
     from tasks.champion import standing_of
+    from tasks.readable import each_readable
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
-    found = [summary(standing_of(workspace, name)) for name in workspace.models]
+    found, faults = each_readable(workspace, lambda config: summary(standing_of(workspace, config.model)))
     if as_json:
-        return print_json(found)
+        print_json(found)
+        return end_with(faults)
     rows = [[f["model"], _version(f["champion"]), _versions(f["waiting"]), f["last_batch"] or "—"] for f in found]
-    return print_table("Models", ["model", "champion", "waiting for a decision", "last batch"], rows)
+    print_table("Models", ["model", "champion", "waiting for a decision", "last batch"], rows)
+    return end_with(faults)
 
 
 def config_show(
     model: Annotated[str, typer.Argument(help="A model, or nothing for the platform.")] = "", as_json: Json = False
 ) -> None:
-    """Print the effective config of a model, or of the platform."""
+    """Print the effective config of a model, or of the platform; of a model that nobody could promote say so."""
     import yaml
 
+    from plimsoll.model_config import ModelConfig
     from tasks.mlflow_registry import without_password
+    from tasks.requests import require_approvers
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
@@ -51,8 +56,11 @@ def config_show(
         body["mlflow"]["tracking_uri"] = without_password(body["mlflow"]["tracking_uri"])
         body["prefect"]["database_url"] = without_password(body["prefect"]["database_url"])
     if as_json:
-        return print_json(body)
-    return say(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110).rstrip())
+        print_json(body)
+    else:
+        say(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110).rstrip())
+    if isinstance(config, ModelConfig):
+        require_approvers(workspace, config)
 
 
 def pending(as_json: Json = False) -> None:
@@ -60,23 +68,30 @@ def pending(as_json: Json = False) -> None:
     from tasks.requests import list_pending
     from tasks.workspace import open_workspace
 
-    found = list_pending(open_workspace())
+    found, faults = list_pending(open_workspace())
     if as_json:
-        return print_json(found)
-    several = any(f["approvals"] > 1 for f in found)  # else nobody has approved what still waits
-    heads = ["model", "version", "asked by", *(["approved by"] if several else []), "expires", "evidence"]
+        print_json(found)
+        return end_with(faults)
+    waits, others = ([f for f in found if (f["state"] == "waiting") == wanted] for wanted in (True, False))
+    several = any(f["approvals"] > 1 for f in waits)  # else nobody has approved what still waits
+    heads = ["model", "version", "asked by", *(["approved by"] if several else []), "expires (UTC)"]
     rows = [
         [
             f["model"],
             f"v{f['version']}",
             f["requested_by"],
             *([_approvals(f)] if several else []),
-            f["expires_at"],
-            f["page"],
+            f["expires_at"][:16].replace("T", " "),
         ]
-        for f in found
+        for f in waits
     ]
-    return print_table("Waiting for a person", heads, rows)
+    print_table("Waiting for a person", heads, rows)
+    for f in waits:
+        say(f"Evidence of {f['model']} v{f['version']}: {f['page']}")
+    if others:
+        void = [[f["model"], f"v{f['version']}", f["state"], f["sentence"]] for f in others]
+        print_table("Nobody can approve these now", ["model", "version", "", "why, and what to do"], void)
+    return end_with(faults)
 
 
 def history(

@@ -38,7 +38,7 @@ def segments(
     print_table(f"{by} of {model}", [by, "rows", "days", "fewest a day", "mean outcome", ""], rows, whole=by)
     if not wide:
         return say(f"No value has {least:,} rows. Ask for fewer with --min-rows, or train on more days.")
-    listed = ", ".join(json.dumps(_plain(one.value), ensure_ascii=False) for one in wide)
+    listed = ", ".join(json.dumps(one.value, ensure_ascii=False) for one in wide)
     return say(f"For configs/models/FAMILY.yaml (docs/segments.md):\n\nfor_each:\n  column: {by}\n  values: [{listed}]")
 
 
@@ -49,9 +49,4 @@ def _why(one: "SegmentCount", least: int) -> str:
 
 
 def _told(one: "SegmentCount", enough: bool) -> dict[str, Any]:
-    return {**vars(one), "value": _plain(one.value), "enough": enough}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as YAML and JSON know it."""
-    return value.item() if hasattr(value, "item") else value
+    return {**vars(one), "enough": enough}

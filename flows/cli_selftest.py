@@ -25,7 +25,7 @@ def drift(
         int | None, typer.Option(min=2, help="Nights to one false alarm; drift.one_in_nights if empty.")
     ] = None,
     draws: Annotated[int, typer.Option(min=2, help="How often the days are shuffled.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of shuffles and faults.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Of shuffles and faults.")] = 7,
     as_json: Json = False,
 ) -> None:
     """Replay the champion's training days, shuffled and with planted faults, through input drift."""

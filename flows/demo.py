@@ -65,7 +65,7 @@ def take_home(workspace: Workspace) -> None:
 def servers(workspace: Workspace, story: Story) -> Iterator[None]:
     """Run Prefect and a worker around the story, while the data is laid out beside their start."""
     from tasks.processes import Fleet
-    from tasks.servers import drain, prefect_server, prefect_worker
+    from tasks.servers import drain, prefect_server, prefect_workers
 
     ships = Fleet(workspace.home)
     try:
@@ -77,7 +77,7 @@ def servers(workspace: Workspace, story: Story) -> Iterator[None]:
         from flows.deploy import deploy
 
         deploy(workspace)
-        ships.start(prefect_worker(workspace))
+        ships.start(*prefect_workers(workspace))
         side.join()
         exports = len(list((workspace.data / "flights").iterdir()))
         story.tell(None, f"Prefect is up; {exports} nightly exports lie in {workspace.data}.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from flows.running import PLATFORM, family_deployment
 from plimsoll.model_config import ModelConfig
 from tasks.prefect_api import connected, ui_url
+from tasks.readable import readable_models
 from tasks.secrecy import is_secret
 from tasks.servers import telemetry_off
 from tasks.workspace import PREFIX, Workspace
@@ -28,7 +29,8 @@ FLOWS: tuple[tuple[str, Kind], ...] = (
     ("flows.backtest_policy.backtest_policy", "backtest"),
 )
 SCHEDULED = ("train", "score", "check")
-FAMILY = "flows.run_family.run_family"
+FAMILY, ASKS = "flows.run_family.run_family", "flows.promote_family.promote_family"
+PROMOTES = frozenset({"flows.promote_model.promote_model", ASKS})
 UPKEEP = "flows.maintain_store.maintain_store"
 
 
@@ -52,37 +54,45 @@ class Subject(NamedTuple):
 
 
 def deploy(workspace: Workspace, flows: Sequence[tuple[str, Kind]] = FLOWS) -> list[Deployed]:
-    """Create or update the work pool, every model's deployments of a table of flows, and that of the upkeep.
+    """Create or update the work pools, every model's deployments of a table of flows, and that of the upkeep.
 
     A deployment that is as it should be is left alone, so that its planned runs and a schedule that
-    someone paused stay as they are.
+    someone paused stay as they are. A model whose config cannot be read is left out, and harms no other.
     """
     api_url = workspace.platform.api_url
     with connected(api_url) as client:
-        ensure_pool(client, workspace.platform.prefect.work_pool)
-        wanted = [*_of_models(workspace, flows), *_of_families(workspace, flows), (_about_platform(workspace), UPKEEP)]
+        for pool in workspace.platform.prefect.pools:
+            ensure_pool(client, pool)
+        configs = readable_models(workspace).configs
+        wanted = [*_of_models(workspace, configs, flows), (_about_platform(workspace), UPKEEP)]
         return [_apply(client, workspace, about, path) for about, path in wanted]
 
 
-def _of_models(workspace: Workspace, flows: Sequence[tuple[str, Kind]]) -> Iterator[tuple[Subject, str]]:
-    """Yield what is deployed for each model by itself, and the flow."""
-    for config in (workspace.model(name) for name in workspace.models):
-        if config.deployment == config.model:
-            yield from ((_about_model(config, kind), path) for path, kind in flows)
+def _of_models(
+    workspace: Workspace, configs: Sequence[ModelConfig], flows: Sequence[tuple[str, Kind]]
+) -> Iterator[tuple[Subject, str]]:
+    """Yield what is deployed for each model by itself, and for each family, and the flow."""
+    for config in (one for one in configs if not one.family):
+        yield from ((_about_model(config, kind), path) for path, kind in flows)
+    first = {config.family: config for config in reversed(configs) if config.family}
+    for family in sorted(first):
+        yield from _of_family(family, len(workspace.members(family)), first[family], flows)
 
 
-def _of_families(workspace: Workspace, flows: Sequence[tuple[str, Kind]]) -> Iterator[tuple[Subject, str]]:
-    """Yield one deployment a flow for each family, which is told which model, and one a step for all its models."""
-    for family, members in ((name, workspace.members(name)) for name in workspace.families):
-        first = workspace.model(members[0])
-        about = f"**{family}**: {len(members)} models, one for each {first.segment and first.segment.column}."
-        tags = [family, first.owner]
-        for path, kind in flows:
-            yield Subject(family, f"{about} Name one of them.", tags, {}, None, False), path
-            if kind in SCHEDULED:
-                given = {"family": family, "step": path.rpartition(".")[2]}
-                name = family_deployment(family, given["step"])
-                yield Subject(name, f"{about} All of them.", tags, given, _cron(first, kind), True), FAMILY
+def _of_family(
+    family: str, members: int, first: ModelConfig, flows: Sequence[tuple[str, Kind]]
+) -> Iterator[tuple[Subject, str]]:
+    """Yield a deployment a flow, which is told which model, one a step for all its models, and one that asks."""
+    about = f"**{family}**: {members} models, one for each {first.segment and first.segment.column}."
+    tags = [family, first.owner]
+    for path, kind in flows:
+        yield Subject(family, f"{about} Name one of them.", tags, {}, None, False), path
+        if kind in SCHEDULED:
+            given = {"family": family, "step": path.rpartition(".")[2]}
+            name = family_deployment(family, given["step"])
+            yield Subject(name, f"{about} All of them.", tags, given, _cron(first, kind), True), FAMILY
+        if kind == "promote":
+            yield Subject(family, f"{about} All that wait.", tags, {"family": family}, None, False), ASKS
 
 
 def ensure_pool(client: "SyncPrefectClient", name: str) -> None:
@@ -142,6 +152,7 @@ def _wanted(workspace: Workspace, about: Subject, flow: "Flow[..., Any]", path: 
     from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
     from prefect.utilities.callables import parameter_schema
 
+    pools = workspace.platform.prefect.pools
     options = ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     return {
         "name": about.name,
@@ -153,7 +164,7 @@ def _wanted(workspace: Workspace, about: Subject, flow: "Flow[..., Any]", path: 
         "enforce_parameter_schema": True,
         "description": f"{_first_line(flow)}\n\n{about.description}",
         "tags": about.tags,
-        "work_pool_name": workspace.platform.prefect.work_pool,
+        "work_pool_name": pools[-1] if path in PROMOTES else pools[0],
         "job_variables": {"env": job_environment(os.environ), "working_dir": str(workspace.root)},
         "concurrency_limit": 1 if about.alone else None,
         "concurrency_options": options if about.alone else None,

@@ -5,7 +5,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.readable import Fault
+
+
+SHORT = 10  # letters of a word that is not broken in a table: a date
+BESIDE = 3  # letters of space that a column takes
 
 
 def print_json(value: Any) -> None:
@@ -28,6 +35,21 @@ def complain(sentence: str, as_json: bool) -> None:
     from rich.console import Console
 
     Console(stderr=True, highlight=False).print(f"Error: {sentence}", markup=False, style="red", soft_wrap=True)
+
+
+def tell_faults(faults: "Sequence[Fault]") -> int:
+    """Name what could not be read on standard error, in words also beside JSON, and return the exit code for it."""
+    for fault in faults:
+        complain(str(fault.error), as_json=False)
+    return max((fault.error.exit_code for fault in faults), default=0)
+
+
+def end_with(faults: "Sequence[Fault]") -> None:
+    """Name what could not be read, after all else was done, and end with the exit code for it."""
+    from typer import Exit
+
+    if code := tell_faults(faults):
+        raise Exit(code)
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
@@ -54,12 +76,32 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     if not rows:
         say(f"{title}: none.")
         return
+    console = Console(highlight=False)
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == whole)
+    for column, least in zip(columns, _least_widths(columns, rows, whole, console.width), strict=True):
+        table.add_column(column, overflow="fold", no_wrap=bool(whole) and column == whole, min_width=least)
     for row in rows:
         table.add_row(*[Text("" if cell is None else str(cell)) for cell in row])
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def _least_widths(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], whole: str, width: int
+) -> Sequence[int | None]:
+    """Return how narrow columns may become so that no date or other short word is broken; None where all cannot be."""
+    cells = [[column, *(row[at] for row in rows)] for at, column in enumerate(columns)]
+    texts = [["" if cell is None else str(cell) for cell in column] for column in cells]
+    short = [max(min(len(word), SHORT) for text in column for word in text.split() or [""]) for column in texts]
+    least = [max(map(len, t)) if whole and c == whole else s for t, c, s in zip(texts, columns, short, strict=True)]
+    return least if sum(least) + BESIDE * len(least) <= width else [None] * len(least)
+
+
+def print_markdown(text: str) -> None:
+    """Write markdown for a person, tables drawn and addresses written out."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(highlight=False).print(Markdown(text, hyperlinks=False))
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

@@ -11,11 +11,11 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field, SecretStr
 
-from tasks.approvals import AGAIN, settle, submit_decision, submit_policy
+from tasks.approvals import AGAIN, release_family, settle, submit_decision, submit_policy
 from tasks.index_page import publish_pages
 from tasks.prefect_api import take_inputs
 from tasks.records import Run, recording
-from tasks.requests import RequestView, read_request
+from tasks.requests import RequestView, keep_shown, read_request, shown_in_form
 
 
 class Form(RunInput):
@@ -67,16 +67,16 @@ def decide(run: Run, version: int, view: RequestView) -> None:
     if view.automatic:
         submit_policy(run.workspace, model, version, run_id)
         return
-    ask(view)
+    ask(run, view)
 
 
-def ask(view: RequestView) -> None:
+def ask(run: Run, view: RequestView) -> None:
     """Show the form; the process ends here, and a new one starts with what was filled in.
 
-    Each form has a key of its own, since under a key that was answered Prefect shows none. What was filled in is read
-    by `hand_in`, whatever the ledger says by then.
+    Each form has a key of its own, since under a key that was answered Prefect shows none; it begins with the digest of
+    what the form shows. What was filled in is read by `hand_in`, whatever the ledger says by then.
     """
-    key = f"attempt-{uuid4()}"
+    key = f"{keep_shown(run.workspace, view)}-{uuid4()}"
     form = Form.with_initial_data(description=view.evidence)
     suspend_flow_run(wait_for_input=form, key=key, timeout=_seconds_left(view))
 
@@ -86,13 +86,13 @@ def hand_in(run: Run, version: int) -> None:
 
     Then the refusal says why. Prefect forgets it before: it keeps it readable, and the code is part of it.
     """
-    for answer, entered in take_inputs(flow_run.id or ""):
-        form = Form.model_validate(answer)
+    for answer in take_inputs(flow_run.id or ""):
+        form = Form.model_validate(answer.fields)
         if form.decision == AGAIN:
             continue
         said, code = (form.decision, form.who, form.comment), form.code.get_secret_value()
-        about = (run.workspace, run.config.model, version)
-        submit_decision(*about, *said, flow_run.id or "", "Prefect", code=code, entered=entered)
+        about, shown = (run.workspace, run.config.model, version), shown_in_form(run.workspace, answer.form)
+        submit_decision(*about, *said, flow_run.id or "", "Prefect", code=code, entered=answer.at, shown=shown)
 
 
 def close(run: Run, version: int, view: RequestView) -> State[Any]:
@@ -100,6 +100,7 @@ def close(run: Run, version: int, view: RequestView) -> State[Any]:
     model = run.config.model
     if view.status in ("approved", "rejected"):
         settle(run.workspace, model, version)
+        release_family(run.config.family)
         return Completed(name=view.status.capitalize(), message=view.sentence)
     if view.status == "waiting":
         run.sentence = f"{view.sentence} Decide: plimsoll approve {model} {version} --as NAME"

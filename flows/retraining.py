@@ -4,8 +4,12 @@ import datetime as dt
 from typing import Any
 
 from plimsoll.errors import ServerError
+from plimsoll.ledger import Entry
 from tasks.decisions import Night, owed_retrain
 from tasks.records import Run
+from tasks.requests import unpromotable
+from tasks.retrain_starts import is_training, newest_start
+from tasks.this_process import process_name
 
 
 def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
@@ -22,6 +26,9 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
     if any(e.facts.get("cause_key") == key for e in run.standing().of_kind("trained")):
         enter_start(run, night, key)
         return {"key": key, "sentence": f"The retrain of {night.date} has been run already."}
+    begun = newest_start(run.standing(), key)
+    if begun and is_training(run, begun):
+        return _begun(run, night, key, begun)
     given = {
         "model": run.config.model,
         "as_of": night.date,
@@ -30,18 +37,34 @@ def start_retrain(run: Run, nights: list[Night]) -> dict[str, Any] | None:
         "cause": night.sentence,
         "cause_key": key,
     }
+    if unheard := unpromotable(run.workspace, run.config, "drift policy"):
+        return {"key": key, "sentence": f"The retrain of {night.date} was not started: {unheard}"}
     if run.workspace.platform.dispatch == "inline":
-        enter_start(run, night, key)
-        return _in_process(given)
+        own = key if begun is None else f"{key}:{begun.n}"  # taken over from a process that died
+        entry = enter_start(run, night, own, process_name())
+        return _begun(run, night, key, entry) if is_training(run, entry) else _in_process(given)
     started = _by_deployment(run.config.deployment, given, key)
     enter_start(run, night, key)
     return started
 
 
-def enter_start(run: Run, night: Night, key: str) -> None:
-    """Enter in the ledger that a night's retrain was started; once, however often it is entered."""
+def enter_start(run: Run, night: Night, key: str, process: str = "") -> Entry:
+    """Enter in the ledger that a night's retrain was started, once, and return the entry of who was first.
+
+    process is that which trains, where it is this run's own.
+    """
     facts = {"date": night.date, "decision": night.entry.n, "cause": night.sentence}
-    run.decide("retrain_started", facts, key=key, as_of=night.date)
+    return run.decide("retrain_started", facts | ({"process": process} if process else {}), key=key, as_of=night.date)
+
+
+def _begun(run: Run, night: Night, key: str, entry: Entry) -> dict[str, Any]:
+    model = run.config.model
+    sentence = (
+        f"The retrain of {night.date} was started at {entry.recorded_at} by run {entry.facts['run']} and has left no "
+        f"version yet, so no other is started. See: plimsoll runs {model}. If it was killed on another machine, train "
+        f"by hand: plimsoll train {model} --as-of {night.date}"
+    )
+    return {"key": key, "sentence": sentence}
 
 
 def _in_process(given: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.running import Member, close_family, run_member
+from tasks.open_approval import asked_together
 from tasks.workspace import open_workspace
 
 Step = Literal["train_model", "score_batch", "check_drift"]
@@ -41,5 +42,6 @@ def run_family(
         search: Let each training look for settings anew.
     """
     given = {"start": start, "end": end, "as_of": as_of, "requested_by": requested_by, "search": search}
-    members: list[Member] = [run_member(step, name, given) for name in open_workspace().members(family)]
+    with asked_together(family):
+        members: list[Member] = [run_member(step, name, given) for name in open_workspace().members(family)]
     return close_family(family, step, members)

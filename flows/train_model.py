@@ -6,7 +6,13 @@ from typing import Any
 from prefect import flow
 
 from flows.run_names import dated
-from tasks.candidates import fit_candidate, read_valid_rows, register_candidate, request_promotion
+from tasks.candidates import (
+    fit_candidate,
+    read_valid_rows,
+    register_candidate,
+    request_promotion,
+    require_promotable,
+)
 from tasks.evaluation_page import publish_candidate
 from tasks.frozen_rows import hold_out
 from tasks.index_page import publish_pages
@@ -45,6 +51,7 @@ def train_model(
     given = {"start": start, "end": end, **asked}
     with recording("train_model", model, as_of, given) as run, scratch_folder(run.workspace) as scratch:
         require_question(run, search)
+        require_promotable(run, requested_by)
         snapshot = take_snapshot(run, training_dates(run, start, end))
         holdout = hold_out(run, snapshot, scratch)
         rows = read_valid_rows(run, snapshot, scratch)

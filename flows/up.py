@@ -8,23 +8,24 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.deploy import deploy
+from flows.output import tell_faults
 from tasks.dask_servers import dask_scheduler, dask_variables, dask_workers
 from tasks.open_approval import reopen_approvals
 from tasks.prefect_api import ui_url
 from tasks.processes import fleet
-from tasks.servers import drain, local_servers, prefect_worker
+from tasks.readable import readable_models
+from tasks.servers import drain, local_servers, prefect_workers
 from tasks.workspace import Workspace
 
 
 def up(workspace: Workspace, dask: int = 0) -> None:
-    """Start every local server, deploy every model, start a worker, and wait until asked to stop.
+    """Start every local server, deploy every model that can be read, start a worker, and wait until asked to stop.
 
     With dask, that many processes score for the worker, whatever the config says of its engine. Raises ServerError
     when a server does not start or ends by itself; all others are stopped then.
     """
     console = Console()
-    for name in workspace.models:
-        workspace.model(name)  # a mistake in a config is better said now than in half a minute
+    tell_faults(readable_models(workspace).faults)  # a mistake in a config is better said now than in half a minute
     began = datetime.now(UTC)
     with fleet(workspace.home, partial(drain, workspace.platform.api_url)) as ships:
         console.print("Starting Prefect, MLflow and the reports; the first start takes half a minute.")
@@ -35,9 +36,10 @@ def up(workspace: Workspace, dask: int = 0) -> None:
             ships.start(dask_workers(workspace, dask))
         deployed = deploy(workspace)
         reopen_approvals(workspace, None if workspace.platform.prefect.api_url else began)
-        ships.start(prefect_worker(workspace))
+        ships.start(*prefect_workers(workspace))
         console.print(addresses(workspace, dask))
-        console.print(f"{len(deployed)} deployments are up, a worker runs them. Ctrl-C stops everything.")
+        by = "two workers run" if len(workspace.platform.prefect.pools) > 1 else "a worker runs"
+        console.print(f"{len(deployed)} deployments are up, {by} them. Ctrl-C stops everything.")
         ships.watch()
     console.print("Stopped.")
 

@@ -54,6 +54,11 @@ def find_request(entries: Sequence[Entry], version: int) -> Request | None:
     return _request(asked[-1]) if asked else None
 
 
+def request_at(entries: Sequence[Entry], n: int) -> Request | None:
+    """Return the promotion request that a ledger entry is, None when it is none."""
+    return next((_request(e) for e in entries if e.n == n and e.kind == "promotion_requested"), None)
+
+
 def find_approvals(entries: Sequence[Entry], request: Request) -> list[Entry]:
     """Return the approvals of a request so far, oldest first: each of another person, or one of the policy."""
     return [e for e in entries if e.kind == "approved" and e.n > request.n and e.facts["version"] == request.version]

@@ -5,6 +5,7 @@ from datetime import UTC
 from typing import Any
 
 from plimsoll.approval import Request
+from plimsoll.judged_against import other_champion
 
 SHORT = 12  # digits of a digest
 
@@ -17,19 +18,22 @@ def evidence_markdown(
     refusal: str = "",
     given: Sequence[str] = (),
     enrolled: Collection[str] | None = None,
+    mended: str = "",
 ) -> str:
     """Return what an approver reads: the last refusal, who approved, gates, metrics beside the champion's, digests.
 
     champion is the champion now; a warning says so when the version was judged against another one. given: who has
-    approved already. enrolled: who has a secret, None where that was not looked at.
+    approved already. enrolled: who has a secret, None where that was not looked at. mended: what is said of
+    pages that had been changed.
     """
     parts = [
         f"> ### Not accepted\n> {refusal}" if refusal else "",
         f"## Shall {request.name} become champion?",
         _warning(request, champion),
+        f"> **{mended}**" if mended else "",
         _deadline(request, approvers),
         _approvals(request, given),
-        _not_enrolled(approvers, enrolled),
+        not_enrolled(approvers, enrolled),
         _gates(request.summary),
         _metrics(request),
         _settings(request.summary),
@@ -41,13 +45,8 @@ def evidence_markdown(
 
 
 def _warning(request: Request, champion: int | None) -> str:
-    judged = (request.summary.get("champion") or {}).get("version")
-    if judged == champion:
-        return ""
-    against = f"against v{judged}" if judged else "without a champion to compare with"
-    return (
-        f"> **The champion is v{champion} now**, and {request.name} was judged {against}. Training again compares them."
-    )
+    said = other_champion(request, champion)
+    return f"> **{said}**" if said else ""
 
 
 def _deadline(request: Request, approvers: Sequence[str]) -> str:
@@ -63,7 +62,8 @@ def _approvals(request: Request, given: Sequence[str]) -> str:
     return f"**{len(given)} of {needed} approvals**: {who}" if needed > 1 or given else ""
 
 
-def _not_enrolled(approvers: Sequence[str], enrolled: Collection[str] | None) -> str:
+def not_enrolled(approvers: Sequence[str], enrolled: Collection[str] | None) -> str:
+    """Return who of the approvers has no secret yet, in a line; nothing where that was not looked at."""
     missing = [name for name in approvers if enrolled is not None and name not in enrolled]
     return f"Not enrolled, so without a code: {', '.join(missing)} (`plimsoll approver add NAME`)" if missing else ""
 

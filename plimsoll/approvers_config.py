@@ -68,8 +68,27 @@ def approver_named(who: str, approvers: Sequence[str]) -> str | None:
     return next((name for name in approvers if name.casefold() == who.strip().casefold()), None)
 
 
+def too_few(model: str, needed: int, approvers: Sequence[str], requester: str, not_requester: bool) -> str:
+    """Return in a sentence that a model asks for more approvals than people may give, else nothing.
+
+    requester is who asks for the promotion, empty where nobody is known yet; not_requester: they may not approve it.
+    """
+    own = approver_named(requester, approvers) if not_requester else None
+    may = [name for name in approvers if name != own]
+    if len(may) >= needed:
+        return ""
+    people = "1 person" if len(may) == 1 else f"{len(may) or 'no'} people"
+    named = f" ({', '.join(may)})" if may else ""
+    but = f"; {own} asks, and may not approve that" if own else ""
+    return (
+        f"{model} needs {needed} approval{'s' if needed > 1 else ''}, and {people} may approve it{named}{but}: its "
+        f"request could only expire. Add approvers to {FILE}, or ask for fewer in approval.approvals."
+    )
+
+
 def not_allowed(who: str, act: str, about: str, approvers: Sequence[str]) -> str:
     """Return the sentence for someone who may not do something, listing who may."""
-    stated = f"{who.strip()!r}" if who.strip() else "Nobody"
     may = f"May {act}: {', '.join(approvers)}" if approvers else "Nobody may yet"
-    return f"{stated} may not {act} {about}. {may} ({FILE})."
+    if not who.strip():
+        return f"Expected the name of whoever wants to {act} {about}, found none. {may} ({FILE})."
+    return f"{who.strip()!r} may not {act} {about}. {may} ({FILE})."

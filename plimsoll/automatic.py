@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from plimsoll.approval import Request, by_policy, request_status
+from plimsoll.approval import Request, by_policy, champion_of, request_status
+from plimsoll.judged_against import other_champion
 from plimsoll.ledger import Entry
 from plimsoll.people import Refusal
 
@@ -16,8 +17,9 @@ def check_policy(
 ) -> Refusal | None:
     """Return why the policy may not promote a version by itself, None when it may.
 
-    It needs gates that all passed by the ledger's word and of which none warned, unchanged evidence, and fewer than
-    `approval.automatic_per_month` such promotions in the thirty days before; else a person is asked.
+    It needs gates that all passed by the ledger's word and of which none warned, unchanged evidence, the champion that
+    the version was judged against, and fewer than `approval.automatic_per_month` such promotions in the thirty days
+    before; else a person is asked.
     """
     status = request_status(entries, request, now, current_evidence)
     if status.state != "waiting":
@@ -39,6 +41,8 @@ def check_policy(
         said = f"{len(month)} versions of {request.model} were promoted by the policy in the last 30 days"
         limit = f"approval.automatic_per_month is {request.policy.automatic_per_month}"
         return Refusal("automatic_limit", f"{said}, and {limit}: a person is asked about {request.name}.")
+    if other := other_champion(request, champion_of(entries)):
+        return Refusal("other_champion", f"A person is asked about {request.name}: {other}")
     return None
 
 

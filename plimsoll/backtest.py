@@ -9,6 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+from plimsoll.backtest_nights import still_waiting
 from plimsoll.backtest_parts import (
     Course,
     Duel,
@@ -24,6 +25,7 @@ from plimsoll.backtest_parts import (
     Served,
     Study,
     Train,
+    learning_from,
     shifted,
 )
 from plimsoll.backtest_policies import Policy
@@ -59,10 +61,10 @@ def replay(policy: Policy, history: History) -> Generator[Request, Any, Course]:
     A retrain decided on a night is trained on outcomes known then and serves from the next night at the earliest.
     Raises DataError where no first model can be trained.
     """
-    first: Model = yield Train(history.eve)
+    first: Model = yield learning_from(history, history.eve, policy.window_days)
     if first.refused:
         raise DataError(f"No first model could be trained as of {first.as_of}: {first.refused}")
-    duel: Duel = yield Fight(first.as_of)
+    duel: Duel = yield Fight(first.asked)
     state = _State(first, history.nights[0].date)
     nights: list[Served] = []
     retrains: list[Retraining] = []
@@ -72,7 +74,7 @@ def replay(policy: Policy, history: History) -> Generator[Request, Any, Course]:
         decision = decided(policy, facts_of(policy, night, state, seen))
         nights.append(_served(night, state.champion, decision))
         if decision.retrain:
-            retrains.append((yield from _retrain(history, state, night, decision)))
+            retrains.append((yield from _retrain(policy, history, state, night, decision)))
     return Course(policy.name, tuple(nights), tuple(retrains), _refusals(duel))
 
 
@@ -120,7 +122,7 @@ def foreseen(policy: Policy, history: History) -> list[str]:
             request = course.send(answer)
         except StopIteration:
             break
-        answer = Model(request.as_of) if isinstance(request, Train) else Duel(())
+        answer = Model(request.as_of, start=request.start) if isinstance(request, Train) else Duel(())
         dates += [request.as_of] if isinstance(request, Train) else []
     return dates
 
@@ -130,20 +132,23 @@ def _seen(policy: Policy, state: _State, night: Night) -> Generator[Request, Any
         return Seen()
     while night.date not in state.seen:
         if state.looked < 0:
-            yield Study(state.champion.as_of)
+            yield Study(state.champion.asked)
         state.looked += 1
-        found = yield Look(state.champion.as_of, state.since, policy.drift, state.looked)
+        waiting = still_waiting(state.seen)
+        found = yield Look(state.champion.asked, state.since, policy.drift, state.looked, waiting)
         state.seen.update(found)
     return state.seen[night.date]
 
 
-def _retrain(history: History, state: _State, night: Night, decision: Decision) -> Generator[Request, Any, Retraining]:
+def _retrain(
+    policy: Policy, history: History, state: _State, night: Night, decision: Decision
+) -> Generator[Request, Any, Retraining]:
     state.started.append(night.date)
-    challenger: Model = yield Train(night.date)
-    told = (night.date, decision.rule, decision.sentence, state.champion.as_of)
+    challenger: Model = yield learning_from(history, night.date, policy.window_days, decision.train_from or "")
+    told = (night.date, decision.rule, decision.sentence, state.champion.asked.name)
     if challenger.refused:
         return Retraining(*told, False, challenger.refused)
-    duel: Duel = yield Fight(challenger.as_of, state.champion.as_of)
+    duel: Duel = yield Fight(challenger.asked, state.champion.asked)
     if duel.passed:
         state.challenger, state.serves_from = challenger, shifted(night.date, history.approval_days + 1)
     return Retraining(*told, duel.passed, "; ".join(gate.sentence for gate in duel.gates if gate.passed == duel.passed))
@@ -151,7 +156,7 @@ def _retrain(history: History, state: _State, night: Night, decision: Decision) 
 
 def _served(night: Night, model: Model, decision: Decision) -> Served:
     loss = NightLoss(None, 0) if night.stopped else model.losses.get(night.date, NightLoss(None, 0))
-    return Served(night.date, model.as_of, loss.loss, loss.outcomes, decision.rule, decision.retrain)
+    return Served(night.date, model.asked.name, loss.loss, loss.outcomes, decision.rule, decision.retrain)
 
 
 def _refusals(duel: Duel) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from plimsoll.backtest import AGE
 from plimsoll.backtest_parts import Course, Model, shifted
 from plimsoll.backtest_policies import CONFIGURED, MONTHLY
+from plimsoll.errors import UserError
 
 ALARM_NIGHTS = 7  # an alarm is held against so many nights after it
 BAD_NIGHTS = 2  # of which so many must be bad; without a change they are one week in twenty
@@ -19,10 +20,18 @@ WEEK = 7
 
 @dataclass(frozen=True)
 class Prices:
-    """What things cost, in any unit; a point of quality is one percent of the lowest mean loss, on one night."""
+    """What things cost, in any unit; a point of quality is one percent of the lowest mean loss, on one night.
+
+    Raises UserError for a price that is negative or no number.
+    """
 
     retrain: float = 10.0
     quality: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, price in (("retrain", self.retrain), ("quality", self.quality)):
+            if not 0 <= price < math.inf:
+                raise UserError(f"--{name}-price: expected a number of nought or more, found {price}.")
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Tally:
 def tally(courses: Sequence[Course], models: Mapping[str, Model], prices: Prices) -> tuple[Tally, ...]:
     """Return the figures of every policy, in their order; all are judged on the same nights.
 
-    models are all that were trained in the backtest, by their business date.
+    models are all that were trained in the backtest, by their names.
     """
     by_policy = {course.policy: losses_of(course) for course in courses}
     best = min(statistics.fmean(losses.values()) for losses in by_policy.values())
@@ -106,9 +115,9 @@ def is_false(champion: Model, date: str) -> bool:
 
 
 def freshest(models: Mapping[str, Model], date: str) -> Model | None:
-    """Return the youngest model that any policy had trained before a night."""
-    found = [model for as_of, model in models.items() if as_of < date and not model.refused]
-    return max(found, key=lambda model: model.as_of, default=None)
+    """Return the youngest model that any policy had trained before a night, of two windows the configured one's."""
+    found = [model for model in models.values() if model.as_of < date and not model.refused]
+    return max(found, key=lambda model: (model.as_of, not model.start, model.start), default=None)
 
 
 def paired(losses: Mapping[str, float], other: Mapping[str, float]) -> tuple[float, float | None]:

@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from plimsoll.backtest_parts import NightLoss, Seen, shifted
 from plimsoll.bundle import Reference
 from plimsoll.drift_config import Drift
-from plimsoll.night_verdict import Observed, judge_night
+from plimsoll.night_verdict import NIGHTS_SEEN, Observed, judge_night
 from plimsoll.outcomes import NightlyQuality
+from plimsoll.pooling import waiting_dates
 from plimsoll.quality_threshold import Curves
+
+VERSION = 1  # one model is looked at, so all that waits is of one version
 
 
 def look_at_nights(
@@ -19,15 +22,21 @@ def look_at_nights(
     losses: Mapping[str, NightLoss],
     delay_days: int,
     curves: Curves,
+    before: Sequence[Observed] = (),
+    waiting: Sequence[str] = (),
 ) -> dict[str, Seen]:
     """Return what each of some nights showed; served are the nights that the model has served, in order.
 
-    On a night only losses of nights at least delay_days before it are known.
+    On a night only losses of nights at least delay_days before it are known. before are the nights that came before
+    these, waiting those of them that were too small to be judged and wait for others.
     """
-    found = {}
+    found: dict[str, Seen] = {}
     for n, tonight in enumerate(nights):
         late = [_quality(date, losses[date]) for date in served if date <= shifted(tonight.date, -delay_days)]
-        verdict = judge_night(drift, reference, trained_through, nights[: n + 1], late, curves)
+        observed = [*before, *nights[: n + 1]][-NIGHTS_SEEN:]
+        small = still_waiting(found, waiting)
+        verdict = judge_night(drift, reference, trained_through, observed, late, curves, small, delay_days)
+        pool = verdict.inputs.pool
         found[tonight.date] = Seen(
             input_alarm=verdict.input_alarm,
             quality_alarms=verdict.quality_alarms,
@@ -35,8 +44,18 @@ def look_at_nights(
             estimate_alarm=verdict.estimate.alarm,
             alarmed_slices=verdict.alarmed_slices,
             losses_rose_from=verdict.losses_rose_from,
+            waits=pool.waits,
+            pooled=pool.nights,
         )
     return found
+
+
+def still_waiting(seen: Mapping[str, Seen], before: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the small nights that wait after some nights, by the code that reads the ledger; before waited already."""
+    told = [(date, {"waits": True, "nights": [date]}) for date in before]
+    told += [(date, {"waits": one.waits, "nights": [*one.pooled]}) for date, one in sorted(seen.items())]
+    facts = ({"date": date, "version": VERSION, "inputs": {"pool": pool}} for date, pool in told)
+    return tuple(waiting_dates(facts, VERSION))
 
 
 def _quality(date: str, night: NightLoss) -> NightlyQuality:

@@ -107,8 +107,8 @@ def _quality(story: BacktestStory) -> Html:
     monthly = nightly[MONTHLY]
     apart = {name: {date: loss - monthly[date] for date, loss in own.items()} for name, own in nightly.items()}
     lead = (
-        "Lower is better. All policies start with the same model and are judged on the same rows. The bold line and "
-        "the upright marks are the configured policy and its retrains."
+        "Lower is better. Policies that learn from as many days start with the same model, and all are judged on the "
+        "same rows. The bold line and the upright marks are the configured policy and its retrains."
     )
     between = f"The same, less the loss under {MONTHLY}: below zero a policy did better than that calendar."
     charts = [
@@ -182,14 +182,20 @@ def _retrain(one: Retraining) -> list[Child]:
 
 
 def _policies(story: BacktestStory) -> Html:
-    rows: list[list[Child]] = [[one.name, one.words, one.sees, _rules(one)] for one in story.policies]
-    lead = "Rivals are real policies that are shown less. The gates, the split and the training are the model's own."
+    rows: list[list[Child]] = [[one.name, one.words, one.sees, _rules(one, story)] for one in story.policies]
+    lead = (
+        "Rivals are real policies that are shown less. The gates, the split and the training are the model's own; "
+        "a policy in a file may learn from another window."
+    )
     return section("The policies", table(["Policy", "What it is", "Sees", "Rules"], rows, empty="None."), lead=lead)
 
 
-def _rules(policy: Policy) -> str:
+def _rules(policy: Policy, story: BacktestStory) -> str:
     retrain = policy.retrain
     if policy.sees == "nothing":
         return "–"
     age = f", maximum age {retrain.max_age_days} days" if retrain.max_age_days < FOR_EVER_DAYS else ""
-    return f"cooldown {retrain.cooldown_days} days, at most {retrain.monthly_budget} in 30 days{age}"
+    change = "; learns from the change on" if retrain.window == "since_change" else ""
+    days = f"the last {policy.window_days}" if policy.window_days else "all"
+    window = f"; learns from {days} days" if policy.window_days != story.config.split.window_days else ""
+    return f"cooldown {retrain.cooldown_days} days, at most {retrain.monthly_budget} in 30 days{age}{window}{change}"

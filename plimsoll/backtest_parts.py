@@ -25,6 +25,8 @@ class History:
     nights: tuple[Night, ...]
     delay_days: int  # outcomes come so late
     approval_days: int = 0  # and a person's yes
+    window_days: int | None = None  # that the model's config learns from
+    first: str = ""  # the first date that has landed
 
     @property
     def eve(self) -> str:
@@ -43,6 +45,19 @@ class NightLoss:
 
 
 @dataclass(frozen=True)
+class Train:
+    """Asks for the model of a business date."""
+
+    as_of: str
+    start: str = ""  # the first date that it learns from, empty for the configured window
+
+    @property
+    def name(self) -> str:
+        """What the model is called: two windows of one date give two models."""
+        return f"{self.as_of}, from {self.start}" if self.start else self.as_of
+
+
+@dataclass(frozen=True)
 class Model:
     """What the training of one business date gave."""
 
@@ -53,6 +68,12 @@ class Model:
     reference: tuple[float, ...] = ()  # losses of the reference nights, of a model that was studied
     losses: Mapping[str, NightLoss] = field(default_factory=dict)  # of every later night of the backtest
     refused: str = ""  # why there is no model
+    start: str = ""  # the first date that it was asked to learn from, empty for the configured window
+
+    @property
+    def asked(self) -> Train:
+        """What it was asked for by."""
+        return Train(self.as_of, self.start)
 
 
 @dataclass(frozen=True)
@@ -77,38 +98,34 @@ class Seen:
     estimate_alarm: bool = False
     alarmed_slices: tuple[str, ...] = ()
     losses_rose_from: str | None = None
-
-
-@dataclass(frozen=True)
-class Train:
-    """Asks for the model of a business date."""
-
-    as_of: str
+    waits: bool = False  # it had too few rows to be judged alone
+    pooled: tuple[str, ...] = ()  # the nights that were judged as one with it, itself the last
 
 
 @dataclass(frozen=True)
 class Study:
     """Asks for the reference losses of a model, which policies that see nothing do without; returns them in order."""
 
-    as_of: str
+    model: Train
 
 
 @dataclass(frozen=True)
 class Fight:
-    """Asks for the duel of two models, each named by its business date; the first one has no champion."""
+    """Asks for the duel of two models; the first one has no champion."""
 
-    challenger: str
-    champion: str = ""
+    challenger: Train
+    champion: Train | None = None
 
 
 @dataclass(frozen=True)
 class Look:
     """Asks what a block of nights shows about a model that serves since a night; returns Seen by date."""
 
-    as_of: str
+    model: Train
     since: str
     drift: Drift
     block: int
+    waiting: tuple[str, ...] = ()  # small nights of earlier blocks that wait to be judged with others
 
 
 Request = Train | Study | Fight | Look
@@ -119,7 +136,7 @@ class Served:
     """One replayed night under one policy."""
 
     date: str
-    model: str  # the business date of the model that served
+    model: str  # the name of the model that served
     loss: float | None
     outcomes: int
     rule: str  # that decided
@@ -133,7 +150,7 @@ class Retraining:
     date: str
     rule: str
     sentence: str
-    champion: str
+    champion: str  # its name
     promoted: bool
     because: str  # what the gates said, or why there is no model
 
@@ -148,11 +165,21 @@ class Course:
     first: tuple[str, ...] = ()  # what refused the first model, which serves all the same
 
 
-def known_dates(landed: Sequence[str], as_of: str, delay_days: int, window_days: int | None) -> list[str]:
-    """Return the dates that train on a business date: those whose outcomes have come, the last of them if asked."""
+def known_dates(
+    landed: Sequence[str], as_of: str, delay_days: int, window_days: int | None, start: str = ""
+) -> list[str]:
+    """Return the dates that train on a business date: those whose outcomes have come, from a start or in a window."""
     last = shifted(as_of, -delay_days)
-    first = shifted(last, 1 - window_days) if window_days else ""
+    first = start or (shifted(last, 1 - window_days) if window_days else "")
     return [date for date in landed if first <= date <= last]
+
+
+def learning_from(history: History, as_of: str, window_days: int | None, since: str = "") -> Train:
+    """Return what asks for the model of a business date under a policy's window, or from a date on."""
+    if since or window_days == history.window_days:
+        return Train(as_of, since)
+    last = shifted(as_of, -history.delay_days)
+    return Train(as_of, max(history.first, shifted(last, 1 - window_days)) if window_days else history.first)
 
 
 def block_of(history: History, since: str, block: int) -> list[Night]:

@@ -18,6 +18,9 @@ def render_comparison(compared: Compared) -> str:
     )
 
 
+_BY_NIGHT = "days count, not rows", "all nights since the first"
+
+
 def _tiles(compared: Compared) -> Html:
     champion = compared.versions[0]
     nights = max(beside.nights for _, beside, _ in compared.versions)
@@ -27,7 +30,11 @@ def _tiles(compared: Compared) -> Html:
         [
             ("Champion", champion[1].name, f"{champion[0].age_days} days old"),
             ("Compared with it", str(len(compared.versions) - 1), "on rows that both scored"),
-            ("Nights with outcomes", str(nights), join(day(compared.first), " to ", day(compared.last))),
+            (
+                f"{'Rows' if compared.undated else 'Nights'} with outcomes",
+                f"{nights:,}",
+                join(day(compared.first), " to ", day(compared.last)),
+            ),
             ("To be decided", str(asked) if asked else "Nothing", "promote or retire"),
         ]
     )
@@ -42,10 +49,12 @@ def _what_to_do(compared: Compared) -> Html:
 
 
 def _figures(compared: Compared) -> Html:
+    counted, over = ("rows count, since there are no days", "all rows") if compared.undated else _BY_NIGHT
     lead = (
         "In brackets 95 % intervals, and of a gain what it is held to after correcting for how many are compared; "
-        "days count, not rows. A positive gain is better, whichever way the metric runs. The same answer: each version "
-        "says yes as often as outcomes are."
+        f"{counted}. At any time: bounds that hold however often somebody looks, over {over} that both scored. A "
+        "positive gain is better, whichever way the metric runs. The same answer: each version says yes as often as "
+        "outcomes are."
     )
     rows: list[list[Child]] = [[el("strong", row[0]), *row[1:]] for row in cells(compared)]
     return section("Figures", table(heads(compared.task), rows, empty="Nothing was compared."), lead=lead)

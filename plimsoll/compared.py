@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from plimsoll.recommendation import Contender, Recommendation, Role, nights_of
+from plimsoll.anytime import Anytime
+from plimsoll.recommendation import Basis, Contender, Recommendation, Role, counted
+from plimsoll.scoring_cost import cost_words
 from plimsoll.side_by_side import Beside, Measured, confidence_of_each, loss_metric
 
 NAMES = {"log_loss": "Log loss", "mae": "Mean absolute error", "auc": "AUC"}
@@ -25,18 +27,20 @@ class Facts:
     alarms: tuple[str, ...]  # of its last night
     ended: str  # retired or rejected
     drift: str  # what that means, in a sentence
+    lasting: Anytime | None = None  # bounds of its gain over the champion that hold however often somebody looks
+    basis: Basis = "nights"  # what its gain counts
 
     def contender(self, beside: Beside, max_age_days: int) -> Contender:
         """Return what its recommendation depends on."""
         losses = tuple(alarm for alarm in self.alarms if alarm != "inputs")
         given = beside.nights, self.shadow_nights, beside.gain, losses, self.age_days, max_age_days, self.ended
-        return Contender(beside.name, self.model, self.version, self.role, self.asks, *given)
+        return Contender(beside.name, self.model, self.version, self.role, self.asks, *given, self.lasting, self.basis)
 
     @property
     def cost(self) -> str:
         """What it costs to score with it, in words."""
         if self.seconds_per_million is not None:
-            return f"{self.seconds_per_million:.1f} s per million rows"
+            return cost_words(self.seconds_per_million)
         return f"{self.bundle_bytes / 1024:,.0f} KiB, no times recorded"
 
 
@@ -49,7 +53,7 @@ class Compared:
     first: str
     last: str  # business date; outcomes as far as they had come by then
     share: float  # of rows, where they were too many
-    undated: bool  # rows have no day, so those that a version learned from cannot be left out
+    undated: bool  # rows have no day: each counts once, and those that train are left out by their key
     alike: tuple[str, ...]  # other models of the same rows and outcome
     versions: tuple[tuple[Facts, Beside, Recommendation], ...]
     tables: int = 1  # comparisons of which this is one: a family's
@@ -64,12 +68,16 @@ class Compared:
             )
         many = "One version is" if count == 1 else f"{count} versions are"
         share = f" A share of {self.share:.1%} of the rows, drawn by key, stands for all." if self.share < 1 else ""
-        share += " Among them are rows that a version learned from: the table has no days." if self.undated else ""
+        if self.undated:
+            share += (
+                " The table has no days: a row counts once, as it was last scored, and none that its key lets train."
+            )
         sure = f"{confidence_of_each(count * self.tables):.1%} confidence"
         said = (
             f"{many} compared with the champion on the rows of {self.first} to {self.last} that both scored, each with "
-            f"{sure} one way: that any is called better or worse by chance has a "
-            f"probability of at most 5 %.{share} {self._like}"
+            f"{sure} one way as of this day alone. What is recommended rests on the gain at any time: that a version "
+            "is ever called better or worse by chance, however often somebody looks, has a probability of at most 5 %."
+            f"{share} {self._like}"
         )
         return said.strip()
 
@@ -97,9 +105,11 @@ def heads(task: str) -> list[str]:
     return [
         "Version",
         "Role",
+        "Outcomes",
         NAMES[loss_metric(task)],
         *auc,
         "Gain over champion",
+        "Gain at any time",
         "Agreement",
         "Cost",
         "Age",
@@ -121,8 +131,11 @@ def _row(facts: Facts, beside: Beside) -> list[str]:
     return [
         beside.name,
         role,
-        *(_measured(one) for one in beside.metrics.values()),
-        _gain(beside, facts.role),
+        f"{beside.outcomes:,} of {beside.rows:,} rows",
+        _loss(beside),
+        *(_measured(one) for one in [*beside.metrics.values()][1:]),
+        gain_cell(facts, beside),
+        _lasting(facts),
         _agreement(beside),
         facts.cost,
         f"{facts.age_days} d",
@@ -136,13 +149,39 @@ def _measured(one: Measured) -> str:
     return f"{one.value:.4f}" + (f" ({one.low:.4f} to {one.high:.4f})" if one.low is not None else "")
 
 
-def _gain(beside: Beside, role: Role) -> str:
-    if role == "champion":
+def losses(beside: Beside) -> tuple[str, str]:
+    """Return a version's loss in short, and the champion's on the same rows."""
+    mine, theirs = next(iter(beside.metrics.values())), beside.champion_loss
+    return _short(mine), _short(theirs) if theirs else ""
+
+
+def _short(one: Measured) -> str:
+    return "–" if one.value is None else f"{one.value:.4f}"
+
+
+def _loss(beside: Beside) -> str:
+    """Return a version's loss with its interval, and the champion's on the same rows."""
+    loss = _measured(next(iter(beside.metrics.values())))
+    theirs = beside.champion_loss
+    return loss if theirs is None or theirs.value is None else f"{loss}, the champion's {theirs.value:.4f}"
+
+
+def gain_cell(facts: Facts, beside: Beside) -> str:
+    """Return what a version gains over the champion as of the day, and on how many nights or rows."""
+    if facts.role == "champion":
         return "–"
-    if beside.gain is None:
-        return f"not yet: {nights_of(beside.nights)}"
-    found = beside.gain
-    return f"{found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f}), {nights_of(found.units)}"
+    many, found = counted(beside.nights, facts.basis), beside.gain
+    if found is None:
+        return f"not yet: {many}"
+    return f"{found.gain:+.4f} ({found.low:+.4f} to {found.high:+.4f}), {many}"
+
+
+def _lasting(facts: Facts) -> str:
+    if facts.role in ("champion", "other"):
+        return "–"
+    if facts.lasting is None:
+        return "not yet"
+    return f"{facts.lasting.low:+.4f} to {facts.lasting.high:+.4f}, {counted(facts.lasting.nights, facts.basis)}"
 
 
 def _agreement(beside: Beside) -> str:

@@ -13,9 +13,15 @@ from plimsoll.bundle import Bundle
 from plimsoll.encoder import Encoder, Matrix
 from plimsoll.errors import DataError
 from plimsoll.estimators import Boosted, Linear
+from plimsoll.metrics import Numbers
 from plimsoll.shapley import WALKS, shapley
 
 LOG_ODDS, UNITS, PROBABILITY = "log-odds", "units of the outcome", "units of the probability"
+SAMPLED = 100  # rows whose contributions are estimated for a version's page, each beside all that were given
+PAIRS = 25  # of orders for each of them; fewer where inputs are many
+PREDICTED = 200_000  # scores that all of it may take, so that it stays a matter of seconds
+FEWEST = 5  # pairs that an error can be had from
+WIDEST = 2_000  # inputs; beyond, a single walk takes too much memory
 TOLERANCE = 1e-4  # XGBoost adds up some hundred leaves as 32-bit floats, in another order than its predictor
 
 
@@ -76,6 +82,23 @@ def estimate(bundle: Bundle, row: pd.DataFrame, background: pd.DataFrame, seed: 
     unit = PROBABILITY if bundle.task == "classification" else UNITS
     method = f"sampled Shapley values beside {len(background)} rows, {WALKS} orders each way and back: an estimate"
     return Explanation(method, unit, float(found[-1]), tuple(parts), float(bundle.fitted.predict(matrix)[0]))
+
+
+def sampled_contributions(bundle: Bundle, matrix: Matrix, seed: int) -> tuple[str, Numbers, Numbers] | None:
+    """Return the method, what each input added to the scores of some encoded rows, and the standard error of each.
+
+    Both are rows × columns, for the first rows of matrix, all of which are the background; in units of the score. None
+    for more inputs than can be sampled. Same seed, same numbers. See `shapley`.
+    """
+    width = matrix.shape[1]
+    if not len(matrix) or width > WIDEST:
+        return None
+    pairs = PREDICTED // (2 * (width + 1))
+    rows = min(len(matrix), SAMPLED, max(pairs // FEWEST, 1))
+    walks = max(min(PAIRS, pairs // rows), FEWEST)
+    found = [shapley(bundle, matrix[n : n + 1], matrix, seed + n, walks) for n in range(rows)]
+    method = f"Sampled Shapley values beside {len(matrix)} rows, {walks} orders each way and back: an estimate"
+    return method, np.array([shares[:-1] for shares, _ in found]), np.array([errors for _, errors in found])
 
 
 def explainable(bundle: Bundle) -> bool:

@@ -1,11 +1,11 @@
 """What the separate answers mean together: data drift or concept drift, harm or none, in an analyst's words."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from plimsoll.drift import InputVerdict
 from plimsoll.estimate import EstimateVerdict
-from plimsoll.quality import QualityVerdict
+from plimsoll.quality import QualityVerdict, rose_from
 
 MIN_NIGHTS = 3  # with both estimate and loss, before one is held against the other
 GAP_SD = 2.0  # standard errors between them that are no chance
@@ -17,16 +17,27 @@ def diagnose(
     quality: QualityVerdict,
     estimate: EstimateVerdict,
     nights: Mapping[str, tuple[float, float]],
+    recent: bool = False,
+    slices: Sequence[str] = (),
 ) -> str:
-    """Return one sentence; nights are the latest dates with the loss that was estimated and the one that came."""
+    """Return what it means in a sentence or two.
+
+    nights are the latest dates with the loss that was estimated and the one that came, of which those count since which
+    losses have been rising: the quiet ones before would hide a rise of a few nights. recent is whether the losses of
+    the last nights are high together, slices are those whose own losses rose.
+    """
     moved = inputs.alarm or bool(scores and scores.alarm)
     if quality.alarm:
-        return _losses_rose(moved, _gap(estimate, nights))
+        since = rose_from(quality) or ""
+        return _losses_rose(moved, _gap(estimate, {date: both for date, both in nights.items() if date >= since}))
     if not quality.judged:
-        known = "Whether the model got worse is not known: too few outcomes."
+        why = f"no outcomes have come since those of {quality.path[-1][0]}" if quality.path else "too few outcomes"
+        known = f"Whether the model got worse is not known: {why}."
         return f"{known} {_before_outcomes(moved, estimate)}"
+    what = "Inputs" if inputs.alarm else "Scores"
+    if slices or recent:
+        return _losses_in_part(f"{what} moved and" if moved else "", slices, _before_outcomes(moved, estimate))
     if moved:
-        what = "Inputs" if inputs.alarm else "Scores"
         return (
             f"{what} moved and losses did not rise: data drift without harm so far. {_before_outcomes(True, estimate)}"
         )
@@ -49,6 +60,16 @@ def _losses_rose(moved: bool, gap: float | None) -> str:
         f"{with_inputs}, as much as the scores explain: harder nights, not another world. A new model would find "
         "them hard too."
     )
+
+
+def _losses_in_part(moved: str, slices: Sequence[str], before: str) -> str:
+    """Return what is said when losses are high somewhere, or were of late, and have not risen for good as a whole."""
+    if slices:
+        where = f"losses rose for {', '.join(slices)}, and not as a whole: look at what is special there."
+    else:
+        where = "losses of the last nights are high, with no lasting rise so far: bad nights that pass, or a beginning."
+    said = f"{moved} {where}".strip()
+    return f"{said[0].upper()}{said[1:]} {before}".rstrip()
 
 
 def _before_outcomes(moved: bool, estimate: EstimateVerdict) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from plimsoll.drift_level import MIN_REFERENCE_DAYS, Level, alarming_ranks, level_of
-from plimsoll.drift_measures import Floats, Measure, column_days, measure_column, short
+from plimsoll.drift_measures import ColumnDays, Floats, Measure, column_days, short
+from plimsoll.drift_together import measure_together
 from plimsoll.profile import ColumnPlan, Profile
 
 FLOOR, NULL_FLOOR = 0.01, 0.005  # distances below these matter to nobody, however steady the reference
@@ -24,16 +25,17 @@ class ColumnPush:
 
     name: str
     push: float  # in units of what is large among the days of the bag
-    measure: str  # the measure that pushes most: W1, KS, JS, chi or nulls
+    measure: str  # the measure that pushes most: W1, KS, JS, share, nulls or given
     what: str  # the number that an analyst can look up: "mean about", "share of EV", "share of nulls"
     tonight: float
-    usual: float  # the same number in the pool of nearest days
+    usual: float  # the same number in the pool of nearest days, of given what the other columns lead to expect
 
     @property
     def words(self) -> str:
         """One phrase for a person."""
         show = "{:.1%}".format if self.what.startswith("share") else short
-        return f"{self.name}: {self.what} {show(self.tonight)}, usually {show(self.usual)}"
+        beside = "by the other columns" if self.measure == "given" else "usually"
+        return f"{self.name}: {self.what} {show(self.tonight)}, {beside} {show(self.usual)}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,12 @@ def judge_inputs(
         return unjudged(len(held), one_in_nights, why)
     if not tonight.rows:
         return unjudged(len(held), one_in_nights, "the batch has no rows.")
-    return judge_measures([m for c in plan for m in measure_column(column_days(c, (*held, tonight)))], one_in_nights)
+    return judge_measures(measure_bag([column_days(column, (*held, tonight)) for column in plan]), one_in_nights)
+
+
+def measure_bag(columns: Sequence[ColumnDays]) -> list[Measure]:
+    """Return every measure of a bag: of each column by itself, and of numbers beside each other."""
+    return [*(measure for column in columns for measure in column.measures), *measure_together(columns)]
 
 
 def judge_measures(measures: Sequence[Measure], one_in_nights: int) -> InputVerdict:

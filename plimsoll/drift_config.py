@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from plimsoll.config_part import Part
 
@@ -23,8 +23,8 @@ class Drift(Part):
     report: Literal["on_change", "always", "never"] = "on_change"
 
 
-class Retrain(Part):
-    """When a drift decision may start a training run."""
+class RetrainFields(Part):
+    """The fields of `retrain`, not yet held against each other: a policy file may give some and leave the others."""
 
     persistence_nights: Positive = 2  # nights of the last `persistence_of` on which quality must alarm
     persistence_of: Positive = 3
@@ -35,3 +35,16 @@ class Retrain(Part):
     on_estimate: Literal["proposes", "informs"] = "proposes"  # what a high estimated loss does, before outcomes come
     window: Literal["configured", "since_change"] = "configured"  # days that a retrain for late losses learns from
     min_days_since_change: Positive = 30  # fewer, and the configured window is taken
+
+
+class Retrain(RetrainFields):
+    """When a drift decision may start a training run."""
+
+    @model_validator(mode="after")
+    def _can_persist(self) -> "Retrain":
+        if self.persistence_nights > self.persistence_of:
+            raise ValueError(
+                f"persistence_nights is {self.persistence_nights} of the last persistence_of {self.persistence_of} "
+                "nights, so late losses could never ask for a retrain: expected no more nights than it is of"
+            )
+        return self

@@ -7,6 +7,7 @@ grows with days, columns and bins, and not with rows.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -18,6 +19,7 @@ from plimsoll.profile import ColumnPlan, ColumnProfile, Profile
 POOL_DAYS = 15
 MAX_CATEGORIES = 128  # told apart; those that never had as many rows on a day are one
 RARE = "other values"
+CHANCE_SHARE = 0.25  # of a share's sampling variance beside its own from day to day: a word seen once is no news
 KS_NOISE = 0.87**2  # squared mean of Kolmogorov's distribution, √(π/2)·ln 2 = 0.869
 
 Floats = NDArray[np.float64]
@@ -28,7 +30,7 @@ class Measure:
     """One measure of one column for every day of a bag, tonight last."""
 
     column: str
-    name: str  # W1, KS, JS, chi or nulls
+    name: str  # W1, KS, JS, share, nulls or given
     excess: Floats  # of each day over its pool, sampling noise removed
     what: str  # the number that an analyst can look up
     tonight: float
@@ -49,6 +51,11 @@ class ColumnDays:
         """Return some of the days, in the order given."""
         at = np.asarray(days)
         return ColumnDays(self.plan, self.counts[at], self.nulls[at], self.names, self.apart[np.ix_(at, at)])
+
+    @cached_property
+    def measures(self) -> list[Measure]:
+        """What the column says by itself."""
+        return measure_column(self)
 
 
 def column_days(column: ColumnPlan, bag: Sequence[Profile]) -> ColumnDays:
@@ -138,7 +145,7 @@ def _number_measures(days: ColumnDays) -> list[Measure]:
 
 
 def _category_measures(days: ColumnDays) -> list[Measure]:
-    """Return √JSD (nats) and the χ distance of every day against its pool."""
+    """Return √JSD (nats) of every day against its pool, and the category whose share is furthest off for itself."""
     from scipy.special import rel_entr
 
     column, counts, pool = days.plan, days.counts, _pools(days)
@@ -146,14 +153,39 @@ def _category_measures(days: ColumnDays) -> list[Measure]:
     mid = (p + q) / 2
     seen = np.count_nonzero(mid, axis=1) - 1.0  # k − 1 of the categories that the pair holds
     jsd = (rel_entr(p, mid) + rel_entr(q, mid)) / 2
-    chi = (p - q) ** 2 / np.maximum(mid, 0.5 / _rows(pool)[:, None])
-    found = []
-    for name, parts, noise in (("JS", jsd, seen / 8), ("chi", chi, seen)):
-        at = int(parts[-1].argmax())
-        excess = _debias(np.sqrt(np.maximum(parts.sum(axis=1), 0)), noise, counts, pool)
-        what = f"share of {days.names[at]}"
-        found.append(Measure(column.name, name, excess, what, float(p[-1, at]), float(q[-1, at])))
-    return found
+    mix = _debias(np.sqrt(np.maximum(jsd.sum(axis=1), 0)), seen / 8, counts, pool)
+    own = _in_own_sd(p, q, counts, pool)
+
+    def measure(name: str, excess: Floats, parts: Floats) -> Measure:
+        at = int(parts.argmax())
+        return Measure(column.name, name, excess, f"share of {days.names[at]}", float(p[-1, at]), float(q[-1, at]))
+
+    return [measure("JS", mix, jsd[-1]), measure("share", own.max(axis=1), own[-1])]
+
+
+def _in_own_sd(p: Floats, q: Floats, counts: Floats, pool: Floats) -> Floats:
+    """Return how far every share is from its pool's, in standard deviations of what the other days are from theirs.
+
+    Part of its sampling variance is added, so that a category that never moved is not off by a single row.
+    """
+    square = (p - q) ** 2
+    others = (square.sum(axis=0) - square) / (len(p) - 1)
+    rows, mid = _rows(counts)[:, None], (p + q) / 2
+    chance = (mid * (1 - mid) + 0.5 / rows) * (1 / rows + 1 / _rows(pool)[:, None])
+    off = np.sqrt(square / (np.maximum(others, 0) + CHANCE_SHARE * chance))
+    return np.where(counts.any(axis=1) & pool.any(axis=1), off.T, 0.0).T
+
+
+def means_of(days: ColumnDays) -> Floats | None:
+    """Return a number's mean on every day, from its bins; a day without values has the mean of the others.
+
+    None for a category, and for a number that no day has.
+    """
+    known = days.counts.any(axis=1)
+    if days.plan.kind == "category" or not known.any():
+        return None
+    means = _shares(days.counts) @ _points(days.plan)
+    return np.where(known, means, means[known].mean())
 
 
 def _null_measure(days: ColumnDays) -> Measure:

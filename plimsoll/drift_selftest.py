@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from plimsoll.drift import alarms
+from plimsoll.drift import alarms, measure_bag
 from plimsoll.drift_faults import FAULTS, Chance, Fault, Field, field_of
 from plimsoll.drift_level import MIN_REFERENCE_DAYS
-from plimsoll.drift_measures import ColumnDays, Measure, column_days, measure_column
+from plimsoll.drift_measures import ColumnDays, column_days
 from plimsoll.errors import DataError
 from plimsoll.profile import ColumnPlan, Profile, plan_profile, profile_batch
 from plimsoll.selftest_result import Detection, SelfTest
@@ -24,7 +24,7 @@ REFERENCE_SHARE = 0.6  # of the days, or more where that makes the stated level 
 MIN_NIGHTS = 5  # days left to be judged
 TONIGHTS, FAULTY = 16, 1  # nights of each shuffle: judged as they are, and with every fault too
 
-Measured = Mapping[str, list[Measure]]  # by column
+Bag = Mapping[str, ColumnDays]  # by column
 Progress = Callable[[int], None]
 
 
@@ -40,20 +40,20 @@ class _Bench:
     one_in: int
     held: int  # reference days of a shuffle
 
-    def measure(self, bag: Sequence[int]) -> Measured:
-        """Return all measures of a bag of days, the last of them tonight."""
-        return {name: measure_column(column.take(bag)) for name, column in self.columns.items()}
+    def take(self, bag: Sequence[int]) -> Bag:
+        """Return the columns of a bag of days, the last of them tonight."""
+        return {name: column.take(bag) for name, column in self.columns.items()}
 
-    def alarms(self, measured: Measured) -> bool:
+    def alarms(self, held: Bag) -> bool:
         """Return whether tonight alarms."""
-        return alarms([m for measures in measured.values() for m in measures], self.one_in)
+        return alarms(measure_bag([*held.values()]), self.one_in)
 
-    def with_fault(self, measured: Measured, bag: Sequence[int], rows: pd.DataFrame, struck: Sequence[str]) -> Measured:
-        """Return the measures once tonight's rows are others in the columns that a fault struck."""
+    def with_fault(self, held: Bag, bag: Sequence[int], rows: pd.DataFrame, struck: Sequence[str]) -> Bag:
+        """Return the columns once tonight's rows are others in those that a fault struck."""
         plan = [column for column in self.plan if column.name in struck]
         tonight = profile_batch(plan, rows)
         nights = [*(self.profiles[day] for day in bag[:-1]), tonight]
-        return {**measured, **{column.name: measure_column(column_days(column, nights)) for column in plan}}
+        return {**held, **{column.name: column_days(column, nights) for column in plan}}
 
 
 def run_selftest(
@@ -117,15 +117,15 @@ def _shuffle(bench: _Bench, chance: Chance, draw: int, seen: dict[tuple[Fault, s
     order = chance.permutation(len(bench.days)).tolist()
     for n, tonight in enumerate(order[bench.held :][:TONIGHTS]):
         bag = [*order[: bench.held], tonight]
-        measured = bench.measure(bag)
-        yield bench.alarms(measured)
+        held = bench.take(bag)
+        yield bench.alarms(held)
         if n < FAULTY:
-            _plant_all(bench, measured, bag, draw * FAULTY + n, chance, seen)
+            _plant_all(bench, held, bag, draw * FAULTY + n, chance, seen)
 
 
 def _plant_all(
     bench: _Bench,
-    measured: Measured,
+    held: Bag,
     bag: Sequence[int],
     turn: int,
     chance: Chance,
@@ -134,7 +134,7 @@ def _plant_all(
     for fault in FAULTS:
         if struck := fault.choose(bench.field, turn, chance):
             rows = fault.plant(bench.days[bag[-1]], struck, bench.field, chance)
-            faulty = bench.with_fault(measured, bag, rows, struck)
+            faulty = bench.with_fault(held, bag, rows, struck)
             key = fault, "" if fault.needs == "rows" else struck[0]
             seen.setdefault(key, []).append(bench.alarms(faulty))
 
@@ -143,4 +143,4 @@ def _in_order(bench: _Bench) -> float:
     """Return the share of later days that alarm against the first ones, in the order of the calendar."""
     first = range(bench.held)
     later = range(bench.held, len(bench.days))
-    return sum(bench.alarms(bench.measure([*first, night])) for night in later) / len(later)
+    return sum(bench.alarms(bench.take([*first, night])) for night in later) / len(later)

@@ -3,6 +3,7 @@
 PlimsollError                exit code 1
 ├── UserError                2   something a person gave was wrong, and the sentence says what
 │   ├── ConfigError          2   a YAML under configs/ or an environment variable
+│   │   └── ChangedFeaturesError 2   a feature function that is not the one a version was trained with
 │   ├── DataError            2   a batch, a feed or a lookup table
 │   ├── FolderError          2   a local folder that cannot be written or read
 │   └── ApprovalError        2   a decision that this person may not take, or not now
@@ -26,6 +27,10 @@ class UserError(PlimsollError):
 
 class ConfigError(UserError):
     """A config file or an environment variable is wrong."""
+
+
+class ChangedFeaturesError(ConfigError):
+    """A feature function is not the one that a version was trained with."""
 
 
 class DataError(UserError):

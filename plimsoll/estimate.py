@@ -55,7 +55,7 @@ def judge_estimate(
     band = f" ± {BAND * sd:.2g}" if sd is not None else ""
     sentence = (
         f"{said}{band} before outcomes, {usual:.4g} in the median of {nights} reference nights, alarm over "
-        f"{threshold:.4g}.{_words(sd, bias, correlation)}"
+        f"{threshold:.4g}.{goodness_words(sd, bias, correlation)}"
     )
     return EstimateVerdict(True, alarm, tonight, threshold, usual, sd, bias, correlation, sentence)
 
@@ -84,8 +84,10 @@ def _goodness(
     return float((guessed - came).std(ddof=1)), float((guessed - came).mean()), correlation
 
 
-def _words(sd: float | None, bias: float | None, correlation: float | None) -> str:
-    if sd is None or bias is None:
+def goodness_words(error_sd: float | None, bias: float | None, correlation: float | None) -> str:
+    """Say how good estimates were on the reference nights, after a space; nothing where that is not known."""
+    if error_sd is None or bias is None:
         return ""
     moved = f", and explained {max(correlation, 0) ** 2:.0%} of how losses moved" if correlation is not None else ""
-    return f" On the reference nights estimates missed the real loss by {sd:.2g} (sd), {bias:+.1g} on average{moved}."
+    missed = f"{error_sd:.2g} (sd), {bias:+.1g} on average"
+    return f" On the reference nights estimates missed the real loss by {missed}{moved}."

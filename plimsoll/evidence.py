@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from plimsoll.bundle import Bundle
-from plimsoll.contributions import LOG_ODDS, UNITS, contributions, explainable
+from plimsoll.contributions import LOG_ODDS, PROBABILITY, UNITS, contributions, explainable, sampled_contributions
 from plimsoll.curves import curves_of, rounded
 from plimsoll.dependence import partial_dependence
 from plimsoll.encoder import Matrix
 from plimsoll.importance import permutation_importance
 from plimsoll.judged_rows import Judged
+from plimsoll.local_effects import accumulated_effects
 from plimsoll.metric_intervals import metric_intervals
 from plimsoll.metrics import Numbers
 from plimsoll.row_parts import Mask, Rows, sampled
@@ -44,19 +45,41 @@ def gather_evidence(judged: Judged, bundle: Bundle, rows: Rows, mask: Mask) -> d
         "units": f"{len(judged.units)} {judged.unit_word}",
         "curves": _curves(judged),
         "importance": [one.to_json() for one in ranked],
-        "dependence": partial_dependence(bundle, few[:VARIED], shown),
-        "contributions": summary(bundle, few, shown),
+        "dependence": _dependence(bundle, matrix, few[:VARIED], shown),
+        "contributions": summary(bundle, few, shown, seed),
     }
 
 
-def summary(bundle: Bundle, matrix: Matrix, features: list[str]) -> dict[str, Any]:
+def _dependence(bundle: Bundle, matrix: Matrix, few: Matrix, features: list[str]) -> list[dict[str, Any]]:
+    """Return partial dependence of few rows, and accumulated effects of all of numbers that hang together."""
+    found = partial_dependence(bundle, few, features)
+    effects = accumulated_effects(bundle, matrix, [one["feature"] for one in found if one["tied"]])
+    return [{**one, "accumulated": effects.get(one["feature"], [])} for one in found]
+
+
+def summary(bundle: Bundle, matrix: Matrix, features: list[str], seed: int) -> dict[str, Any]:
     """Return what each feature added to the scores of encoded rows, with where its value lies among theirs.
 
-    Of a learner whose scores cannot be taken apart exactly, only that this is so.
+    Of a learner whose scores cannot be taken apart exactly that is an estimate, with its mean standard error.
     """
-    if not explainable(bundle):
-        return {"missing": f"Scores of {bundle.fitted.file_name} cannot be taken apart exactly, so nothing is shown."}
-    method, found = contributions(bundle, matrix)
+    if explainable(bundle):
+        method, found = contributions(bundle, matrix)
+        unit = LOG_ODDS if bundle.task == "classification" else UNITS
+        return _summed(bundle, matrix, features, found) | {"method": method, "unit": unit}
+    estimated = sampled_contributions(bundle, matrix, seed)
+    if estimated is None:
+        said = f"{matrix.shape[1]:,} inputs are too many to sample" if len(matrix) else "there are no rows to sample"
+        name = bundle.fitted.file_name
+        return {"missing": f"Scores of {name} cannot be taken apart exactly, and {said}, so nothing is shown."}
+    method, found, errors = estimated
+    told = _summed(bundle, matrix[: len(found)], features, found)
+    for part in told["features"]:
+        part["error"] = rounded(errors[:, bundle.encoder.columns.index(part["feature"])].mean())
+    unit = PROBABILITY if bundle.task == "classification" else UNITS
+    return told | {"method": method, "unit": unit, "estimated": True}
+
+
+def _summed(bundle: Bundle, matrix: Matrix, features: list[str], found: Numbers) -> dict[str, Any]:
     parts = []
     for name in features:
         j = bundle.encoder.columns.index(name)
@@ -64,8 +87,7 @@ def summary(bundle: Bundle, matrix: Matrix, features: list[str]) -> dict[str, An
         values = [] if words else _places(matrix[:, j])
         pushes = [rounded(value) for value in found[:, j]]
         parts.append({"feature": name, "mean": rounded(np.abs(found[:, j]).mean()), "pushes": pushes, "places": values})
-    unit = LOG_ODDS if bundle.task == "classification" else UNITS
-    return {"method": method, "unit": unit, "rows": len(matrix), "features": parts}
+    return {"rows": len(matrix), "features": parts}
 
 
 def encoded(bundle: Bundle, rows: Rows, mask: Mask) -> Matrix:

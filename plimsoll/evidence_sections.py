@@ -95,7 +95,8 @@ def _dependence(found: Sequence[Mapping[str, Any]], task: str) -> Html:
         "The mean score when one input of the same rows is set to one value after another; the band holds eight in "
         "ten of them, and opens where the input does not work alike on all. The other inputs stay as they were, so "
         "where inputs hang together some of these rows never occur: it says what the model would do, not what the "
-        "world does."
+        "world does. Of a number that hangs together with others a second line compares only rows near each value "
+        "(accumulated local effects): where the two part, the first rests on rows that do not occur."
     )
     shown = el("div", *drawn[:DRAWN], class_="multiples")
     return section("How its score moves", shown, rest if len(drawn) > DRAWN else None, lead=lead)
@@ -106,7 +107,8 @@ def _varied(one: Mapping[str, Any], task: str) -> Html:
     if one["kind"] == "category":
         drawn = word_chart(f"Partial dependence on {one['feature']}", points)
     else:
-        line = [("mean", [(p["at"], p["mean"]) for p in points])]
+        line = [("all other inputs as they were", [(p["at"], p["mean"]) for p in points])]
+        line += [("rows near each value", one["accumulated"])] if one.get("accumulated") else []
         band = [(p["at"], p["low"], p["high"]) for p in points]
         words = XyChart(f"Partial dependence on {one['feature']}", one["feature"], unit, line, band=band)
         drawn = xy_chart(words, SMALL)
@@ -116,7 +118,7 @@ def _varied(one: Mapping[str, Any], task: str) -> Html:
 
 
 def _contributions(told: Mapping[str, Any]) -> Html:
-    title = "What moved the scores"
+    title = f"What moved the scores{', estimated' if told.get('estimated') else ''}"
     if "missing" in told:
         return section(title, el("p", told["missing"], class_="empty"))
     lead = (
@@ -125,9 +127,14 @@ def _contributions(told: Mapping[str, Any]) -> Html:
         f"{told['method']}."
     )
     heads = ["Input", f"Mean push, {told['unit']}", "Direction"]
-    rows: list[Sequence[Child]] = [(one["feature"], f"{one['mean']:.4f}", direction(one)) for one in told["features"]]
+    rows: list[Sequence[Child]] = [(one["feature"], _push(one), direction(one)) for one in told["features"]]
     exact = more("In numbers", table(heads, rows, numbers=(1,), empty="None."))
     return section(title, swarm_chart(told["features"], told["unit"]), exact, lead=lead)
+
+
+def _push(one: Mapping[str, Any]) -> str:
+    """Return the mean push, with its mean standard error where it is an estimate."""
+    return f"{one['mean']:.4f}{' ± {:.4f}'.format(one['error']) if 'error' in one else ''}"
 
 
 def direction(one: Mapping[str, Any]) -> str:

@@ -53,7 +53,8 @@ def judge_fairness(gate: Fairness | None, rows: Judged) -> Judgement:
     results = [_difference(gate, groups.column, metric, found) for groups in sets for metric in gate.limits]
     small = [_too_small(gate, groups.column, found) for groups in sets]
     shown = [asdict(rate) for rate in found]
-    return Judgement((*results, *(one for one in small if one)), {"fairness": shown})
+    warned = [one for one in (*small, _one_sided(gate, rows)) if one]
+    return Judgement((*results, *warned), {"fairness": shown})
 
 
 def rates_by_group(gate: Fairness, groups: Groups, rows: Judged) -> list[GroupRate]:
@@ -114,6 +115,20 @@ def _difference(gate: Fairness, column: str, metric: Rate, found: list[GroupRate
 def _told(one: GroupRate) -> str:
     interval = f"95 % {one.low:.3f} to {one.high:.3f}, " if one.low is not None and one.high is not None else ""
     return f"{one.group} ({one.rate or 0:.3f}, {interval}{one.rows:,} {OF[one.metric]})"
+
+
+def _one_sided(gate: Fairness, rows: Judged) -> GateResult | None:
+    """Return a warning where nobody is selected, or everybody: then all groups are even, whatever the model does."""
+    chosen = int((rows.score >= gate.selected_from).sum())
+    if 0 < chosen < len(rows.score):
+        return None
+    who = "everybody" if chosen else "nobody"
+    scores = f"scores go from {rows.score.min():.3f} to {rows.score.max():.3f}"
+    sentence = (
+        f"{who} is selected at a score of {gate.selected_from:g} ({scores}), so no rate can differ. Set "
+        "gates.fairness.selected_from to the score from which somebody acts"
+    )
+    return told(gate, "selection", sentence)
 
 
 def _too_small(gate: Fairness, column: str, found: list[GroupRate]) -> GateResult | None:

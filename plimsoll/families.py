@@ -78,6 +78,14 @@ def member_name(family: str, value: Value) -> str:
     return f"{family}_{NOT_IN_NAMES.sub('_', str(value).lower()).strip('_')}"
 
 
+def segment_value(cell: Any) -> Value | None:
+    """Return a cell of a column as a value of for_each; None for what can be none: moments, fractions."""
+    plain = cell.item() if hasattr(cell, "item") else cell
+    if isinstance(plain, float) and plain.is_integer():
+        return int(plain)  # a whole number beside missing ones
+    return plain if isinstance(plain, str | int | bool) else None
+
+
 def _mapping(found: Any, where: str) -> Mapping[str, Any]:
     if isinstance(found, dict):
         return found

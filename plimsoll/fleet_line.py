@@ -6,24 +6,23 @@ hundred small files. What depends on the time of day, as that a request expired,
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
+from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
+from plimsoll.contenders import ALARMS, contenders_of, last_judged
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.paired_bootstrap import Gain
-from plimsoll.recommendation import Contender, Recommendation, Role, recommend
-from plimsoll.side_by_side import nightly_gain
+from plimsoll.recommendation import Contender, Recommendation, recommend
+from plimsoll.side_by_side import ERROR
 from plimsoll.standing import Standing
 from plimsoll.telling import rejected_last
 
-FORMAT = 1  # lines of another one are folded anew
-WINDOW_DAYS = 28
+FORMAT = 3  # lines of another one are folded anew
 NIGHTS_NOW = 7  # whose mean loss is the quality now
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # before any request expired
-BESIDE = ("challenger", "previous")
-ALARMS = {"quality": "late losses", "recent": "recent losses", "estimate": "estimated losses", "inputs": "inputs"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,13 @@ class FleetLine:
         contenders = tuple(replace(one, asks=one.version in asks) for one in self.contenders)
         return replace(self, waiting=waiting, contenders=contenders)
 
+    def among(self, models: int) -> "FleetLine":
+        """Return the line with its bounds held to one chance of a mistake together with those of so many models."""
+        count = max(len(self.contenders) - 1, 1)
+        asked, was = ERROR / (count * max(models, 1)), ERROR / count
+        held = (replace(one, lasting=one.lasting and one.lasting.held_to(asked, was)) for one in self.contenders)
+        return replace(self, contenders=tuple(held))
+
     @property
     def recommended(self) -> list[tuple[Contender, Recommendation]]:
         """What to do about each version that scores beside the champion."""
@@ -97,7 +103,7 @@ def fold_line(
         standing.last("batch_committed"),
         rejected_last(standing),
     )
-    judged = _last_judged(standing)
+    judged = last_judged(standing)
     today = max((entry.as_of for entry in standing.entries), default="")
     age = (date.fromisoformat(today) - date.fromisoformat(champion.trained.as_of)).days if champion else None
     requests = open_requests(standing.entries, BEGINNING)
@@ -118,7 +124,7 @@ def fold_line(
         loss=_loss_now((quality or {}).get(standing.champion or 0, ())),
         reference_loss=(judged.get("quality") or {}).get("reference_median"),
         waiting=tuple(Waiting(r.version, r.expires_at.isoformat()) for r in requests),
-        contenders=tuple(_contenders(config, standing, quality or {}, today, age)) if champion else (),
+        contenders=tuple(contenders_of(config, standing, quality or {}, today, age)) if champion else (),
     )
 
 
@@ -139,6 +145,13 @@ def line_from_json(body: Any) -> FleetLine | None:
         return None
 
 
+def together(lines: Iterable[FleetLine]) -> list[FleetLine]:
+    """Return lines that are looked at together: of however many models, 5 % is the chance that any is misjudged."""
+    told = list(lines)
+    models = sum(len(line.contenders) > 1 for line in told)
+    return [line.among(models) for line in told]
+
+
 def in_order(lines: Iterable[FleetLine]) -> list[FleetLine]:
     """Return lines in the order in which they need a person, by name among equals."""
     return sorted(lines, key=lambda line: (line.urgency, line.model))
@@ -146,13 +159,8 @@ def in_order(lines: Iterable[FleetLine]) -> list[FleetLine]:
 
 def _contender(body: Mapping[str, Any]) -> Contender:
     gain = Gain(**body["gain"]) if body["gain"] else None
-    return Contender(**{**body, "gain": gain, "alarms": tuple(body["alarms"])})
-
-
-def _last_judged(standing: Standing) -> Mapping[str, Any]:
-    """Return the facts of the newest drift decision about a batch that the champion of now scored."""
-    mine = (e.facts for e in reversed(standing.of_kind("drift_decided")) if e.facts.get("version") == standing.champion)
-    return next(mine, {})
+    lasting = Anytime(**body["lasting"]) if body["lasting"] else None
+    return Contender(**{**body, "gain": gain, "lasting": lasting, "alarms": tuple(body["alarms"])})
 
 
 def _loss_now(nights: Sequence[NightlyQuality]) -> float | None:
@@ -160,63 +168,3 @@ def _loss_now(nights: Sequence[NightlyQuality]) -> float | None:
     known = [night for night in nights if night.loss is not None][-NIGHTS_NOW:]
     rows = sum(night.outcomes for night in known)
     return sum((night.loss or 0.0) * night.outcomes for night in known) / rows if rows else None
-
-
-def _contenders(
-    config: ModelConfig,
-    standing: Standing,
-    quality: Mapping[int, Sequence[NightlyQuality]],
-    today: str,
-    age: int | None,
-) -> Iterable[Contender]:
-    """Yield the champion and whatever scored beside it in the last days, with its gain night by night."""
-    first = (date.fromisoformat(today) - timedelta(days=WINDOW_DAYS - 1)).isoformat()
-    judged, champion = _last_judged(standing), standing.champion or 0
-    alarms = tuple(word for name, word in ALARMS.items() if name != "inputs" and (judged.get(name) or {}).get("alarm"))
-    yield Contender(
-        f"v{champion}",
-        config.model,
-        champion,
-        "champion",
-        False,
-        0,
-        0,
-        None,
-        alarms,
-        age or 0,
-        config.retrain.max_age_days,
-    )
-    shadows = _shadows(standing)
-    beside = [
-        n for n, dates in sorted(shadows.items()) if n != champion and max(dates) >= first and _lives(standing, n)
-    ]
-    nights = {n: _window(standing, quality, n, first) for n in (champion, *beside)}
-    for n in beside:
-        count, gain = nightly_gain(nights[n], nights[champion], config.task, len(beside), config.estimator.seed)
-        version = standing.version(n)
-        role: Role = "former" if version and version.state == "former" else "challenger"
-        yield Contender(f"v{n}", config.model, n, role, False, count, len(shadows[n]), gain)
-
-
-def _shadows(standing: Standing) -> dict[int, set[str]]:
-    """Return the dates on which each version scored beside a champion."""
-    found: dict[int, set[str]] = {}
-    for entry in standing.of_kind("batch_committed"):
-        for version, role in entry.facts["versions"].items():
-            if role in BESIDE:
-                found.setdefault(int(version), set()).add(str(entry.facts["date"]))
-    return found
-
-
-def _lives(standing: Standing, number: int) -> bool:
-    version = standing.version(number)
-    return version is not None and version.state in ("requested", "former")
-
-
-def _window(
-    standing: Standing, quality: Mapping[int, Sequence[NightlyQuality]], number: int, first: str
-) -> list[NightlyQuality]:
-    """Return a version's nights that it did not learn from."""
-    version = standing.version(number)
-    through = str(version.trained.facts.get("trained_through") or "") if version else ""
-    return [night for night in quality.get(number, ()) if night.date >= first and night.date > through]

@@ -40,7 +40,7 @@ def run_gates(
             judge_stability(gates.stability, rows),
             judge_slices(gates.slices, rows),
             judge_leakage(gates.leakage, rows),
-            judge_trust(gates.trust, newcomers),
+            judge_trust(gates.trust, newcomers, rows.task),
             judge_sources(gates.trust, sources),
             judge_fairness(gates.fairness, rows),
             judge_holdout(gates.holdout, held),

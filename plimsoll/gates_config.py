@@ -12,6 +12,7 @@ Rate = Literal["selection_rate", "false_positive_rate", "false_negative_rate"]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Difference = Annotated[float, Field(gt=0, lt=1)]  # of two shares: 1 would let everything pass
 Rows = Annotated[int, Field(ge=10)]
 
 
@@ -101,16 +102,21 @@ class Trust(Gate):
     max_rewritten: Annotated[int, Field(ge=0)] | None = None  # dated files that the champion saw with other bytes
     max_outlier_share: Share | None = None  # of rows since then; among those before one in a hundred is
     max_surprise_share: Share | None = None  # of outcomes since then that the champion is this much surprised by
+    max_label_change: Difference | None = None  # of outcomes since then beside those before, where it is sure
+    label_columns: list[str] = []  # columns whose every value is looked at by itself for it
     source_column: str | None = None  # a column that says where a row comes from; null: its dated file
     max_share: Annotated[float, Field(gt=0, lt=1)] | None = None  # of the training rows that one source may have
     max_share_change: Annotated[float, Field(gt=0, lt=1)] | None = None  # of a source's share, to the champion's
 
     @model_validator(mode="after")
     def _asks_something(self) -> "Trust":
-        if not self.model_dump(exclude_none=True, exclude={"effect", "source_column"}):
+        if not self.model_dump(exclude_none=True, exclude={"effect", "source_column", "label_columns"}):
             raise ValueError(
-                "needs max_rewritten, max_outlier_share, max_surprise_share, max_share or max_share_change"
+                "needs max_rewritten, max_outlier_share, max_surprise_share, max_label_change, max_share or "
+                "max_share_change"
             )
+        if self.label_columns and self.max_label_change is None:
+            raise ValueError("label_columns needs max_label_change")
         if self.max_share_change is not None and self.source_column is None:
             raise ValueError("max_share_change needs source_column: every night has a dated file of its own")
         if self.source_column is not None and self.max_share is None and self.max_share_change is None:
@@ -120,7 +126,7 @@ class Trust(Gate):
     @property
     def by_date(self) -> bool:
         """Whether it asks for what only dates can tell."""
-        told = (self.max_rewritten, self.max_outlier_share, self.max_surprise_share)
+        told = (self.max_rewritten, self.max_outlier_share, self.max_surprise_share, self.max_label_change)
         return any(one is not None for one in told) or (self.max_share is not None and self.source_column is None)
 
 
@@ -131,10 +137,10 @@ class Fairness(Gate):
     together: list[
         Annotated[list[str], Field(min_length=2, max_length=3)]
     ] = []  # columns whose crossings are groups too
-    selected_from: float = 0.5  # a score from here on counts as a yes
-    selection_rate: Positive | None = None  # largest difference between two groups that is let pass
-    false_positive_rate: Positive | None = None
-    false_negative_rate: Positive | None = None
+    selected_from: Share = 0.5  # a score from here on counts as a yes
+    selection_rate: Difference | None = None  # largest difference between two groups that is let pass
+    false_positive_rate: Difference | None = None
+    false_negative_rate: Difference | None = None
     min_rows: Rows = 100  # a rate of fewer rows is not judged, and said not to be
 
     @property
@@ -208,7 +214,9 @@ class Gates(Part):
         """Columns of the rows that gates look at by name, features or not."""
         sliced = self.slices.columns if self.slices else []
         source = [self.trust.source_column] if self.trust and self.trust.source_column else []
-        return tuple(dict.fromkeys([*sliced, *(self.fairness.columns if self.fairness else []), *source]))
+        labels = self.trust.label_columns if self.trust else []
+        fair = self.fairness.columns if self.fairness else []
+        return tuple(dict.fromkeys([*sliced, *fair, *labels, *source]))
 
     def faults(self, task: str, dated: bool, outcome: str) -> list[str]:
         """Return in sentences what cannot be asked of a model of this task and source."""

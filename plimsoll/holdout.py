@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from plimsoll.assembly import KEY, OUTCOME
-from plimsoll.errors import ConfigError
+from plimsoll.config_loading import nearest
+from plimsoll.errors import ConfigError, DataError
+from plimsoll.keys import value_words
 from plimsoll.ledger import Entry
 from plimsoll.row_parts import DATE, Mask, Rows
 from plimsoll.split_config import Holdout
@@ -59,11 +61,29 @@ class Changed:
 
 
 def held_rows(frame: pd.DataFrame, holdout: Holdout) -> Mask:
-    """Return which rows of an assembled frame with dates belong to a holdout."""
+    """Return which rows of an assembled frame with dates belong to a holdout.
+
+    Raises DataError where the rows do not have the column that it goes by.
+    """
     if holdout.share is None:
         dates = frame[DATE].astype(str)
         return np.asarray((dates >= str(holdout.start)) & (dates <= str(holdout.end)), dtype=bool)
-    return np.asarray(key_share(f"holdout {holdout.name} " + frame[KEY].astype(str)) < holdout.share, dtype=bool)
+    return np.asarray(key_share(f"holdout {holdout.name} " + _dealt_by(frame, holdout)) < holdout.share, dtype=bool)
+
+
+def _dealt_by(frame: pd.DataFrame, holdout: Holdout) -> pd.Series:
+    """Return what is hashed of each row: its key, or the value of a column; a row without one is nobody else's."""
+    keys = frame[KEY].astype(str)
+    if holdout.by is None:
+        return keys
+    if holdout.by not in frame:
+        there = [str(name) for name in frame.columns if not str(name).startswith("__")]
+        raise DataError(
+            f"split.holdout: {holdout.name} goes by {holdout.by}, which is not among the batch's columns, its lookups' "
+            f"and its features'.{nearest(holdout.by, there)}"
+        )
+    values = frame[holdout.by]
+    return (f"{holdout.by} " + value_words(values)).where(values.notna(), keys)
 
 
 def keep_out(frame: pd.DataFrame, holdouts: Sequence[Holdout]) -> pd.DataFrame:

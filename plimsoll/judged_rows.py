@@ -78,7 +78,12 @@ def units_of(rows: Rows, mask: Mask, config: ModelConfig) -> tuple[Units, tuple[
     if config.source.kind == "dates":
         _, day = np.unique(rows.day[mask], return_inverse=True)
         return np.asarray(day, dtype=np.int32), rows.dates(mask)
-    count = int(mask.sum())
-    order = np.random.default_rng(config.estimator.seed).permutation(count)
+    block, count = deal_rows(int(mask.sum()), config.estimator.seed)
+    return block, tuple(str(n) for n in range(count))
+
+
+def deal_rows(count: int, seed: int) -> tuple[Units, int]:
+    """Return the unit of each of some rows without dates, itself or of many a seeded block, and how many there are."""
+    order = np.random.default_rng(seed).permutation(count)
     block = np.argsort(order) % MOST_UNITS if count > MOST_UNITS else np.arange(count)
-    return np.asarray(block, dtype=np.int32), tuple(str(n) for n in range(min(count, MOST_UNITS)))
+    return np.asarray(block, dtype=np.int32), min(count, MOST_UNITS)

@@ -13,14 +13,18 @@ def row_keys(frame: pd.DataFrame, config: ModelConfig) -> pd.Series:
 
     Whole numbers that a null made floats are told as whole. DataError where floats no longer tell them apart.
     """
-    first, *rest = (_key_words(frame[column]) for column in config.source.key)
+    first, *rest = (value_words(frame[column]) for column in config.source.key)
     keys: pd.Series = first
     for words in rest:
         keys = keys + "|" + words
     return keys
 
 
-def _key_words(values: pd.Series) -> pd.Series:
+def value_words(values: pd.Series) -> pd.Series:
+    """Return values of a column that names things as text, each the same whatever stands beside it.
+
+    DataError where floats are too large to tell one whole number from the next.
+    """
     if pd.api.types.is_datetime64_any_dtype(values):  # pandas would write midnights alone without their hour
         return _time_words(values)
     words: pd.Series = values.astype(str)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from plimsoll.card_dependence import moves_of
 from plimsoll.card_limits import limits_of
 from plimsoll.gates_table import metric_number
 
@@ -33,6 +34,9 @@ class CardFacts:
     code: str = ""  # commit, or source tree
     approval: Body | None = None
     departure: Body | None = None
+    arrival: Body | None = None  # the move that made it champion last
+    entry: int = 0  # the newest of the ledger that this was read from
+    at_training: bool = False  # written by the training run, before anybody could decide
     missing: Sequence[str] = field(default_factory=tuple)  # what could not be read, in sentences
 
 
@@ -45,6 +49,7 @@ def model_card(facts: CardFacts) -> str:
         _part("Where it stands", _state(facts)),
         _part("Data", _data(facts)),
         _part("Inputs", _inputs(facts)),
+        _part("How its score moves", moves_of(facts.evidence)),
         _part("How good it is", _quality(facts)),
         _part("Known slices and groups", _slices(facts)),
         _part("Limits", limits_of(facts)),
@@ -73,15 +78,21 @@ def _use(facts: CardFacts) -> Iterator[str]:
 
 
 def _state(facts: CardFacts) -> Iterator[str]:
-    yield f"- State: {facts.state}"
-    approval, left = facts.approval, facts.departure
+    approval, left, came = facts.approval, facts.departure, facts.arrival
+    yield f"- State: {facts.state} at ledger entry {facts.entry}{', when it was trained' if facts.at_training else ''}"
     if approval:
         said = f": {approval['comment']}" if approval.get("comment") else ""
-        yield f"- Approved by {approval['by']} as of {approval['as_of']}, identity {approval['identity']}{said}"
+        who = f"{approval['by']} as of {approval['as_of']}, identity {approval['identity']}"
+        yield f"- Approved by {who} (ledger entry {approval['entry']}){said}"
         bound = ", ".join(f"{name.replace('_', ' ')} `{str(d)[:12]}`" for name, d in approval["evidence"].items())
         yield f"- The approval is bound to {bound}"
+    elif facts.at_training:
+        today = f"plimsoll card {facts.model} {facts.version}"
+        yield f"- Nobody could decide about it when this card was written. What was decided since: `{today}`"
     else:
         yield "- Nobody has approved it."
+    if came:
+        yield f"- {came['how'].capitalize()} as of {came['as_of']}, by {came['by']} (ledger entry {came['entry']})"
     if left:
         yield f"- {left['how'].capitalize()} by v{left['to']} as of {left['as_of']}, by {left['by']}. {left['reason']}"
     yield f"- Why it was trained: {facts.trained['cause']}"

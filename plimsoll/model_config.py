@@ -157,7 +157,12 @@ class ModelConfig(Part):
     @property
     def deployment(self) -> str:
         """The name of the deployments that run its flows: its own, or its family's."""
-        return (self.segment.family if self.segment else None) or self.model
+        return self.family or self.model
+
+    @property
+    def family(self) -> str:
+        """The template that made this model, empty for a model of its own."""
+        return (self.segment.family if self.segment else None) or ""
 
     def row_names(self, table: str) -> list[str]:
         """Return the columns that name a row of a table: the key, or what a lookup is joined by."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from plimsoll.approval import Request, open_requests
+from plimsoll.axes import is_date
 from plimsoll.ledger import Entry
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.standing import Standing
@@ -48,6 +49,13 @@ class ModelStory:
         """The latest decision about each date, in order of date."""
         latest = {str(e.facts["date"]): e for e in self.decisions}
         return [latest[date] for date in sorted(latest)]
+
+    @cached_property
+    def span(self) -> tuple[str, str] | None:
+        """The first and the last night that any chart shows: all have one time axis. None before the first night."""
+        late = (night.date for nights in self.quality.values() for night in nights)
+        dates = sorted(date for date in {*late, *(str(e.facts["date"]) for e in self.nightly)} if is_date(date))
+        return (dates[0], dates[-1]) if dates else None
 
     @cached_property
     def roles(self) -> dict[tuple[int, str], str]:

@@ -1,12 +1,16 @@
 """Newcomers: what a snapshot holds that the champion's did not, beside what both hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from plimsoll.bundle import Bundle
 from plimsoll.encoder import Matrix
+from plimsoll.label_screen import Answered
 from plimsoll.metrics import Numbers, row_losses
+from plimsoll.row_groups import groups_of
 from plimsoll.row_parts import Mask, Rows, sampled
 from plimsoll.snapshot import Snapshot
 
@@ -24,10 +28,20 @@ class Newcomers:
     new: Matrix  # encoded rows of later dates, and of dates that it left out
     held_losses: Numbers  # of known rows that the champion did not train on, by the champion
     new_losses: Numbers  # of new rows, by the champion
+    held: Answered  # the rows of held_losses, and the groups that are asked for
+    came: Answered  # those of new_losses
 
 
-def newcomers_of(rows: Rows, bundle: Bundle, champion: Bundle, before: Snapshot, now: Snapshot, seed: int) -> Newcomers:
-    """Return what is new in a candidate's snapshot and rows since the champion's snapshot."""
+def newcomers_of(
+    rows: Rows,
+    bundle: Bundle,
+    champion: Bundle,
+    before: Snapshot,
+    now: Snapshot,
+    seed: int,
+    columns: Sequence[str] = (),
+) -> Newcomers:
+    """Return what is new in a candidate's snapshot and rows since the champion's snapshot; columns make groups."""
     dates = np.isin(rows.days, before.dates)
     known = dates[rows.day] if len(rows.days) else np.zeros(0, dtype=bool)
     answered = ~np.isnan(rows.outcome)
@@ -36,14 +50,22 @@ def newcomers_of(rows: Rows, bundle: Bundle, champion: Bundle, before: Snapshot,
     changed = [
         f"{table} of {date}" for table, date in both if _digest(before, table, date) != _digest(now, table, date)
     ]
+    held, came = sampled(known & unseen & answered, SAMPLE, seed), sampled(~known & answered, SAMPLE, seed)
+    groups = _groups(rows, (held, came), columns)
+    before_it, since = (
+        Answered(rows.outcome[mask], _scores(champion, rows, mask), rows.day[mask], named)
+        for mask, named in zip((held, came), groups, strict=True)
+    )
     return Newcomers(
         before.dates[-1] if before.dates else "",
         len(both),
         tuple(changed),
         _encoded(bundle, rows, sampled(known, SAMPLE, seed)),
         _encoded(bundle, rows, sampled(~known, SAMPLE, seed)),
-        _losses(champion, rows, sampled(known & unseen & answered, SAMPLE, seed)),
-        _losses(champion, rows, sampled(~known & answered, SAMPLE, seed)),
+        _losses(before_it, champion.task),
+        _losses(since, champion.task),
+        before_it,
+        since,
     )
 
 
@@ -62,6 +84,21 @@ def _encoded(bundle: Bundle, rows: Rows, mask: Mask) -> Matrix:
     return np.concatenate(parts) if parts else np.empty((0, len(bundle.encoder.columns)), dtype=np.float32)
 
 
-def _losses(champion: Bundle, rows: Rows, mask: Mask) -> Numbers:
+def _scores(champion: Bundle, rows: Rows, mask: Mask) -> Numbers:
     parts = [champion.score(frame) for frame in rows.frames(mask, champion.encoder.columns)]
-    return row_losses(rows.outcome[mask], np.concatenate(parts), champion.task) if parts else np.empty(0)
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _losses(some: Answered, task: str) -> Numbers:
+    return row_losses(some.outcome, some.score, task) if len(some.score) else np.empty(0)
+
+
+def _groups(rows: Rows, masks: tuple[Mask, Mask], columns: Sequence[str]) -> list[dict[str, Mask]]:
+    """Return for either side which of its rows are in each group of the columns, cut over both alike."""
+    frames = [[*rows.frames(mask, columns)] if columns else [] for mask in masks]
+    if not all(frames):
+        return [{}, {}]
+    counts = [sum(map(len, parts)) for parts in frames]
+    whole = pd.concat([part for parts in frames for part in parts], ignore_index=True)
+    found = {n: g.of_row == code for c in columns for g in [groups_of(whole[c])] for code, n in enumerate(g.names)}
+    return [{n: m[: counts[0]] for n, m in found.items()}, {n: m[counts[0] :] for n, m in found.items()}]

@@ -3,8 +3,9 @@
 Nightly checks and backtests of a policy call the same two functions, so what was tried is what will be done.
 """
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from plimsoll import drift, quality
@@ -12,15 +13,18 @@ from plimsoll.bundle import Reference
 from plimsoll.diagnosis import diagnose
 from plimsoll.drift import InputVerdict, judge_inputs
 from plimsoll.drift_config import Drift
+from plimsoll.errors import DataError
 from plimsoll.estimate import EstimateVerdict, judge_estimate
+from plimsoll.loss_charts import has_enough, judge_losses
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.profile import Profile
-from plimsoll.quality import QualityVerdict, judge_quality
+from plimsoll.quality import QualityVerdict
 from plimsoll.quality_threshold import Curves, threshold_curve
-from plimsoll.recent_losses import RecentVerdict, judge_recent
+from plimsoll.recent_losses import LONGEST_BEHIND, RecentVerdict, judge_recent
 from plimsoll.score_sketch import ScoreSketch
 from plimsoll.trailing import InputsJudged, judge_both
 
+NIGHTS_SEEN = 30  # up to the one that is judged: what came before it is held against it
 PATH_NIGHTS = 14  # of the quality chart kept in an entry; the whole path follows from the predictions
 
 
@@ -29,18 +33,47 @@ class Observed:
     """What is kept of one night's batch by the version that is judged."""
 
     date: str
-    profile: Profile
+    profile: Profile | None  # None: kept in a form that another version of this project wrote
     scores: ScoreSketch | None  # None: committed before they were kept
 
 
 @dataclass(frozen=True)
-class NightVerdict:
-    """The answers: has the input moved, have the scores, has the model got worse, is that to be expected?"""
+class LateVerdict:
+    """Has the model got worse, by the outcomes that have come?"""
+
+    quality: QualityVerdict
+    slices: Mapping[str, QualityVerdict]
+    stale: bool  # outcomes ended so long ago that they say nothing of tonight
+
+    @property
+    def quality_alarms(self) -> tuple[bool, ...]:
+        """Whether late losses were over their threshold, as a whole or in a slice, night by night, newest last."""
+        dates = [] if self.stale else [date for date, _, _ in self.quality.path]
+        over = {date for chart in (self.quality, *self.slices.values()) for date in chart.alarm_nights}
+        return tuple(date in over for date in dates)
+
+    @property
+    def alarmed_slices(self) -> tuple[str, ...]:
+        """The slices whose late losses are over their threshold now."""
+        return () if self.stale else tuple(name for name, chart in self.slices.items() if chart.alarm)
+
+    @property
+    def losses_rose_from(self) -> str | None:
+        """The night after the chart was last at zero (Page's estimate of when it changed); None without an alarm."""
+        return None if self.stale else quality.rose_from(self.quality)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict as it is kept with a decision, its charts cut to the last nights."""
+        charts = {name: _cut(chart) for name, chart in self.slices.items()}
+        return {"quality": _cut(self.quality), "slices": charts, "outcomes_ended": self.stale}
+
+
+@dataclass(frozen=True)
+class NightVerdict(LateVerdict):
+    """The other answers beside: has the input moved, have the scores, is a loss to be expected?"""
 
     inputs: InputsJudged
     scores: InputVerdict | None  # None where the version or the batch keeps no scores
-    quality: QualityVerdict
-    slices: Mapping[str, QualityVerdict]
     recent: RecentVerdict
     estimate: EstimateVerdict
     estimate_alarms: tuple[bool, ...]  # of the nights that were given, newest last
@@ -51,37 +84,36 @@ class NightVerdict:
         """Whether tonight's inputs are strange to the training days."""
         return self.inputs.training.alarm
 
-    @property
-    def quality_alarms(self) -> tuple[bool, ...]:
-        """Whether late losses were over their threshold, as a whole or in a slice, night by night, newest last."""
-        dates = [date for date, _, _ in self.quality.path]
-        over = {date for chart in (self.quality, *self.slices.values()) for date in chart.alarm_nights}
-        return tuple(date in over for date in dates)
-
-    @property
-    def alarmed_slices(self) -> tuple[str, ...]:
-        """The slices whose late losses are over their threshold now."""
-        return tuple(name for name, chart in self.slices.items() if chart.alarm)
-
-    @property
-    def losses_rose_from(self) -> str | None:
-        """The night after the chart was last at zero (Page's estimate of when it changed); None without an alarm."""
-        rising = None
-        for date, _, s in self.quality.path if self.quality.alarm else ():
-            rising = None if s == 0 else rising or date
-        return rising
-
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as it is kept with a decision, its charts cut to the last nights."""
         return {
             "inputs": self.inputs.to_json(),
             "scores": drift.to_json(self.scores) if self.scores else None,
-            "quality": _cut(self.quality),
-            "slices": {name: _cut(chart) for name, chart in self.slices.items()},
+            **super().to_json(),
             "recent": self.recent.to_json(),
             "estimate": self.estimate.to_json(),
             "diagnosis": self.sentence,
         }
+
+
+def judge_late(
+    policy: Drift,
+    reference: Reference,
+    trained_through: str,
+    date: str,
+    late: Sequence[NightlyQuality],
+    curves: Curves = threshold_curve,
+    delay_days: int = 0,
+) -> LateVerdict:
+    """Return what a version's losses so far say on a date, in order of dates; outcomes come delay_days late.
+
+    Losses of nights that the version was trained on are not judged, nor of those with too few outcomes. Where none has
+    come for LONGEST_BEHIND days more than the delay, what was seen then asks for nothing tonight.
+    """
+    chart, slices = judge_losses(policy, reference, [n for n in late if n.date > trained_through], curves)
+    ended = chart.path[-1][0] if chart.path else date
+    stale = (dt.date.fromisoformat(date) - dt.date.fromisoformat(ended)).days > delay_days + LONGEST_BEHIND
+    return LateVerdict(chart, slices, stale)
 
 
 def judge_night(
@@ -92,19 +124,23 @@ def judge_night(
     late: Sequence[NightlyQuality],
     curves: Curves = threshold_curve,
     waiting: Collection[str] = (),
+    delay_days: int = 0,
 ) -> NightVerdict:
     """Return what the last of some nights shows about a version, and its losses so far, both in order of dates.
 
-    waiting names nights with too few rows that wait to be judged with others. Late losses of nights that the version
-    was trained on are not judged, nor of those with too few outcomes. Raises DataError when a night was profiled on
-    another plan.
+    waiting names nights with too few rows that wait to be judged with others; late losses are as for `judge_late`.
+    Nights without a profile are left out of the last nights. Raises DataError when the last night has none or one night
+    was profiled on another plan.
     """
-    tonight, before = nights[-1], {night.date: night.profile for night in nights[:-1]}
+    tonight, before = nights[-1], {night.date: night.profile for night in nights[:-1] if night.profile}
+    if tonight.profile is None:
+        raise DataError(f"The profile of {tonight.date} is in a form that another version of Plimsoll wrote.")
     pooled = {date: profile for date, profile in before.items() if date in waiting}
     given = reference.plan, reference.days, before, tonight.date, tonight.profile
-    inputs = judge_both(*given, policy.one_in_nights, pooled)
-    enough = [n for n in late if n.date > trained_through and n.coverage >= policy.min_coverage]
-    chart, slices = _charts(policy, reference, enough, curves)
+    unread = len(nights) - 1 - len(before)
+    inputs = replace(judge_both(*given, policy.one_in_nights, pooled), unread=unread)
+    seen = judge_late(policy, reference, trained_through, tonight.date, late, curves, delay_days)
+    chart = seen.quality
     behind = sum(night.date > chart.path[-1][0] for night in nights) if chart.path else len(nights)
     recent = judge_recent([*reference.losses.values()], chart, policy.recent_one_in_nights, behind)
     guesses = _estimates(reference, nights)
@@ -113,25 +149,12 @@ def judge_night(
     )
     high = tuple(guesses.get(n.date, 0) > estimate.threshold for n in nights) if estimate.threshold else ()
     scores = _judge_scores(policy, reference, tonight)
-    came = {n.date: n.loss for n in enough if n.loss is not None}
-    sentence = diagnose(
-        inputs.training, scores, chart, estimate, {d: (g, came[d]) for d, g in guesses.items() if d in came}
-    )
-    return NightVerdict(inputs, scores, chart, slices, recent, estimate, high, sentence)
-
-
-def _charts(
-    policy: Drift, reference: Reference, late: Sequence[NightlyQuality], curves: Curves
-) -> tuple[QualityVerdict, dict[str, QualityVerdict]]:
-    """Return the chart of all rows and of every slice; together they alarm as often as the policy says (Bonferroni)."""
-    share = policy.quality_false_alarm_share / (1 + len(reference.slices))
-
-    def judged(past: Mapping[str, float], losses: Sequence[tuple[str, float]]) -> QualityVerdict:
-        return judge_quality(list(past.values()), losses, share, policy.quality_horizon_nights, curves)
-
-    whole = judged(reference.losses, [(n.date, n.loss) for n in late if n.loss is not None])
-    parts = {name: [(n.date, n.slices[name]) for n in late if name in n.slices] for name in reference.slices}
-    return whole, {name: judged(reference.slices[name], losses) for name, losses in parts.items()}
+    later = [n for n in late if n.date > trained_through and has_enough(n, policy)]
+    came = {n.date: n.loss for n in later if n.loss is not None}
+    both = {date: (guess, came[date]) for date, guess in guesses.items() if date in came}
+    known = replace(chart, judged=False, alarm=False) if seen.stale else chart
+    sentence = diagnose(inputs.training, scores, known, estimate, both, recent.alarm, seen.alarmed_slices)
+    return NightVerdict(chart, seen.slices, seen.stale, inputs, scores, recent, estimate, high, sentence)
 
 
 def _judge_scores(policy: Drift, reference: Reference, tonight: Observed) -> InputVerdict | None:

@@ -23,7 +23,7 @@ class Machine:
     bundle_bytes: int
     refused: str  # why its own bytes are not loaded; empty when they are
     slowdown: float | None  # times the champion's seconds for the same rows; None without a champion
-    lock: str  # digest of the environment's lock file; empty where there is none
+    lock: str  # digest of the environment's lock file; empty where the store does not hold it whole
     champion: str = ""
 
 
@@ -52,7 +52,9 @@ def judge_operations(gate: Operations | None, machine: Machine | None) -> Judgem
         return Judgement()
     loads = machine.refused or "the bundle loads from its own bytes, and holds allowed types only"
     lock = (
-        f"environment lock {machine.lock[:12]} is kept" if machine.lock else "no environment lock was found: make lock"
+        f"environment lock {machine.lock[:12]} is kept"
+        if machine.lock
+        else "the environment's lock is not in the store as this run kept it, so nobody could install it again"
     )
     results = [
         judged(gate, "types", not machine.refused, float(bool(machine.refused)), 0.0, loads),

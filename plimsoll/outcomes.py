@@ -1,6 +1,6 @@
 """Outcomes meet predictions: how good one night was, once it is known what really happened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,6 +14,16 @@ from plimsoll.unseen_losses import MIN_SLICE_ROWS, slice_losses
 
 
 @dataclass(frozen=True)
+class Former:
+    """What an earlier delivery of the same night's outcomes said."""
+
+    digest: str  # of its file
+    loss: float | None
+    outcomes: int
+    changed: int | None  # outcomes that are others now, or gone; None: the file is no longer kept
+
+
+@dataclass(frozen=True)
 class NightlyQuality:
     """One version's quality on one batch, on the outcomes that have come."""
 
@@ -24,6 +34,13 @@ class NightlyQuality:
     outcomes: int
     unknown_keys: int  # outcomes that name no row of the batch: counted, never used
     slices: Mapping[str, float] = field(default_factory=dict)  # mean loss by slice, where it has rows enough
+    digest: str = ""  # of the delivery of outcomes
+    former: Former | None = None  # None: the first delivery
+
+    @property
+    def corrected(self) -> bool:
+        """Whether this delivery says other than the one before; one that only adds does not, or cannot be compared."""
+        return bool(self.former and self.former.changed)
 
     @property
     def coverage(self) -> float:
@@ -41,6 +58,7 @@ class Remembered:
 
     files: dict[str, FileRef] = field(default_factory=dict)  # outcomes as the run first saw them, by date
     nights: dict[str, NightlyQuality] = field(default_factory=dict)  # by key in the store
+    refused: dict[str, str] = field(default_factory=dict)  # why the outcomes of a date cannot be used
 
 
 def nightly_quality(
@@ -76,6 +94,39 @@ def losses_by_slice(keys: pd.Series, losses: Numbers, slices: pd.DataFrame) -> d
     return dict(zip(enough["slice"], (enough["loss"] / enough["rows"]).astype(float), strict=True))
 
 
+def count_changed(before: pd.Series, after: pd.Series, rows: pd.Series) -> int:
+    """Return how many of a batch's rows had an outcome before that is another now, or none; both are by key."""
+    old, new = (rows.map(values).to_numpy(dtype=np.float64) for values in (before, after))
+    return int((~np.isnan(old) & (old != new)).sum())
+
+
+def late_facts(late: Sequence[NightlyQuality]) -> dict[str, Any] | None:
+    """Return what an entry keeps of late losses: the newest night, and every night that was corrected since."""
+    if not late:
+        return None
+    corrected = [one for one in late if one.corrected]
+    told = [{name: one.to_json()[name] for name in ("date", "loss", "digest", "former")} for one in corrected]
+    return {**late[-1].to_json(), "corrected": told}
+
+
+def correction_words(nights: Sequence[NightlyQuality]) -> str:
+    """Say which nights a later delivery corrected, after a space; nothing when there is none."""
+    said = [
+        f"{n.date} ({_changed(n.former)}, {_moved(n.former.loss, n.loss)})" for n in nights if n.former and n.corrected
+    ]
+    return f" Corrected by a later delivery: {', '.join(said)}." if said else ""
+
+
+def _changed(former: Former) -> str:
+    return f"{former.changed:,} outcome{'s' if former.changed != 1 else ''}"
+
+
+def _moved(before: float | None, after: float | None) -> str:
+    was, now = (f"{loss:.4g}" if loss is not None else "none" for loss in (before, after))
+    return f"loss {was} before and {now} now"
+
+
 def quality_from_json(body: Mapping[str, Any]) -> NightlyQuality:
     """Return a night from its JSON."""
-    return NightlyQuality(**{name: value for name, value in body.items() if name != "coverage"})
+    former = Former(**body["former"]) if body.get("former") else None
+    return NightlyQuality(**{name: value for name, value in body.items() if name != "coverage"} | {"former": former})

@@ -2,8 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
+from plimsoll.compare_page import TONES
 from plimsoll.fleet_line import FleetLine, in_order
 from plimsoll.page import Child, Html, Tone, badge, day, el, join, link, render_page, section, table, tiles
+from plimsoll.recommendation import Contender, counted
+from plimsoll.scoring_cost import cost_words
 
 HEADS = ["Model", "State", "Champion", "Last batch", "Loss now", "Reference", "Open alarms", "Beside it"]
 AGED = 6  # the urgency of a champion that is too old, or whose inputs drifted
@@ -31,7 +34,7 @@ def render_overview(lines: Sequence[FleetLine], pages: Collection[str]) -> str:
     shown = table(HEADS, rows, numbers=(4, 5), empty="No model has a config yet.")
     return render_page(
         "Models",
-        [_tiles(told), section("Where each stands", shown, lead=lead)],
+        [_tiles(told), section("Where each stands", shown, lead=lead), _contenders(told, pages)],
         foot="From the ledgers of these models.",
     )
 
@@ -50,6 +53,29 @@ def state_of(line: FleetLine) -> tuple[Tone, str]:
 def beside_words(line: FleetLine) -> list[str]:
     """Return what scores beside the champion and what is recommended."""
     return [f"{one.name}: {what.action}" for one, what in line.recommended]
+
+
+def gain_words(one: Contender) -> tuple[str, str]:
+    """Return what a version gains over its champion a row, and the bounds of it that hold at any time."""
+    if one.basis == "none":
+        return "–", "not judged by nights"
+    if one.gain is None:
+        return "–", f"not yet: {counted(one.nights, one.basis)}"
+    if one.lasting is None:
+        return f"{one.gain.gain:+.4f}", f"not yet: {counted(one.gain.units, one.basis)}"
+    low, high = one.lasting.low, one.lasting.high
+    return f"{one.gain.gain:+.4f}", f"{low:+.4f} to {high:+.4f}, {counted(one.lasting.nights, one.basis)}"
+
+
+def together_words(lines: Sequence[FleetLine]) -> str:
+    """Return how sure the bounds of all gains are together."""
+    models = sum(bool(line.recommended) for line in lines)
+    many = "this model" if models == 1 else f"any of these {models} models together"
+    return (
+        "A positive gain is a smaller loss than the champion's on the same nights, of the last 28 days; its bounds are "
+        "of all nights that both scored. That anything is recommended by chance as better or worse in "
+        f"{many}, however often somebody looks, has a probability of at most 5 %."
+    )
 
 
 def change_words(line: FleetLine) -> str:
@@ -92,8 +118,33 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
         join(f"{line.loss:.4f}", el("div", change_words(line), class_="soft")) if line.loss is not None else "–",
         f"{line.reference_loss:.4f}" if line.reference_loss is not None else "–",
         ", ".join(line.alarms) or "none",
-        _beside(line, pages),
+        _beside(line),
     ]
+
+
+def _contenders(lines: Sequence[FleetLine], pages: Collection[str]) -> Html:
+    """Return the versions that score beside a champion, with what they gain over it."""
+    heads = ["Model", "Version", "Recommended", "Gain", "Gain at any time", "Cost", "Why"]
+    beside = [(line, one, what) for line in lines for one, what in line.recommended]
+    rows: list[list[Child]] = [
+        [
+            el("strong", _compared(line, pages)),
+            join(one.name, el("div", one.role, class_="soft")),
+            badge(TONES[what.action], what.action),
+            *gain_words(one),
+            cost_words(one.seconds_per_million) if one.seconds_per_million is not None else "–",
+            what.sentence,
+        ]
+        for line, one, what in beside
+    ]
+    shown = table(heads, rows, empty="No version scores beside a champion.")
+    return section("Beside the champions", shown, lead=together_words(lines) if rows else "")
+
+
+def _compared(line: FleetLine, pages: Collection[str]) -> Child:
+    """Return a model's name, linked to where its versions stand side by side."""
+    page = f"{line.model}/compare.html"
+    return link(page, line.model) if page in pages else line.model
 
 
 def _short(purpose: str) -> Html:
@@ -102,7 +153,5 @@ def _short(purpose: str) -> Html:
     return el("div", cut, class_="soft", title=purpose or None)
 
 
-def _beside(line: FleetLine, pages: Collection[str]) -> Child:
-    words = [el("div", said) for said in beside_words(line)]
-    page = f"{line.model}/compare.html"
-    return join(*words, link(page, "compare") if words and page in pages else None) or "–"
+def _beside(line: FleetLine) -> Child:
+    return join(*(el("div", said) for said in beside_words(line))) or "–"

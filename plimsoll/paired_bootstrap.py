@@ -80,23 +80,27 @@ def tally(metric: Metric, outcome: Numbers, score: Numbers, unit: Units, units: 
     return Tally(metric, np.stack([np.bincount(unit, part, units) for part in parts], axis=1))
 
 
-def paired_gain(mine: Tally, rival: Tally, confidence: float, seed: int, draws: int = DRAWS) -> Gain | None:
+def paired_gain(
+    mine: Tally, rival: Tally, confidence: float, seed: int, draws: int = DRAWS, *, student: bool = False
+) -> Gain | None:
     """Return the gain over a rival on the same units with one-sided bounds; None with too few units to draw from.
 
-    Rare tails take more draws than are asked for; None also where they are too rare to be drawn.
+    Rare tails take more draws than are asked for. Where they are too rare to be drawn it is None, or with student the
+    gain less Student's quantile times the standard error that the draws give.
     """
     units = len(mine.sums)
-    if units < MIN_UNITS or too_rare(confidence, units):
+    if units < MIN_UNITS or ((rare := too_rare(confidence, units)) and not student):
         return None
-    tail = expanded_tail(1 - confidence, units)
+    tail = 0.5 if rare else expanded_tail(1 - confidence, units)  # a standard error takes no more draws than any
     weights = _weights(units, tail, draws, seed)
     sign = 1.0 if mine.metric in HIGHER_IS_BETTER else -1.0
     whole = np.ones((1, units))
     values = [float(one.value(whole)[0]) for one in (mine, rival)]
     drawn = sign * (mine.value(weights) - rival.value(weights)) + 0.0  # no minus zero
-    if (bounds := _bounds(drawn, tail)) is None:
+    gain = sign * (values[0] - values[1]) + 0.0
+    if (bounds := _student(drawn, gain, 1 - confidence, units) if rare else _bounds(drawn, tail)) is None:
         return None
-    return Gain(sign * (values[0] - values[1]) + 0.0, *bounds, values[0], values[1], units)
+    return Gain(gain, *bounds, values[0], values[1], units)
 
 
 def interval(one: Tally, confidence: float, seed: int, draws: int = DRAWS) -> tuple[float, float, float]:
@@ -115,11 +119,26 @@ def _weights(units: int, tail: float, draws: int, seed: int) -> Numbers:
 
 
 def _bounds(drawn: Numbers, tail: float) -> tuple[float, float] | None:
-    finite = drawn[np.isfinite(drawn)]
-    if len(finite) < (1 - MAX_UNDEFINED) * len(drawn):
+    if (finite := _defined(drawn)) is None:
         return None
     low, high = np.quantile(finite, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _student(drawn: Numbers, gain: float, tail: float, units: int) -> tuple[float, float] | None:
+    """Return bounds at Student's quantile, whose standard error is that of the draws made unbiased."""
+    from scipy.special import stdtrit
+
+    if (finite := _defined(drawn)) is None:
+        return None
+    far = float(-stdtrit(units - 1, tail) * np.sqrt(units / (units - 1)) * finite.std())
+    return gain - far, gain + far
+
+
+def _defined(drawn: Numbers) -> Numbers | None:
+    """Return the draws in which the metric is defined, None where these are too few."""
+    finite = drawn[np.isfinite(drawn)]
+    return finite if len(finite) >= (1 - MAX_UNDEFINED) * len(drawn) else None
 
 
 def too_rare(confidence: float, units: int) -> bool:

@@ -13,7 +13,16 @@ from plimsoll.config_part import Part
 from plimsoll.model_config import Cron
 
 Days = Annotated[int, Field(ge=1)]
-FlowName = Literal["train_model", "promote_model", "score_batch", "check_drift", "backtest_policy", "maintain_store"]
+FlowName = Literal[
+    "train_model",
+    "promote_model",
+    "promote_family",
+    "score_batch",
+    "check_drift",
+    "backtest_policy",
+    "maintain_store",
+]
+PoolName = Annotated[str, Field(pattern=r"^[^/%&<>\s]+$")]  # what Prefect takes for a name
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -69,7 +78,13 @@ class PrefectConfig(Part):
     port: Port = 4200
     database_url: str = "sqlite+aiosqlite:///{home}/prefect/prefect.db"  # or postgresql+asyncpg://…
     api_url: str | None = None  # null: http://host:port/api
-    work_pool: str = "plimsoll"
+    work_pool: PoolName = "plimsoll"
+    promote_pool: PoolName | None = None  # of the flows that promote; null: work_pool
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The work pools, that of the flows that promote last where it is another one."""
+        return tuple(dict.fromkeys((self.work_pool, self.promote_pool or self.work_pool)))
 
 
 class RetentionConfig(Part):

@@ -98,11 +98,23 @@ def from_json(body: Mapping[str, Any]) -> Profile:
     try:
         columns = {name: _column_from_json(c) for name, c in body["columns"].items()}
         return Profile(body["rows"], columns)
-    except KeyError as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise DataError(
-            f"A profile was written by another version of Plimsoll: expected {error} in it, found "
-            f"{', '.join(body) or 'nothing'}. Score its date again with the version that is judged."
+            f"A profile was written by another version of Plimsoll and cannot be read: {type(error).__name__} {error}. "
+            "That of a batch is made again from its snapshot when it is judged; that of training days comes anew with "
+            "the next version: plimsoll train MODEL"
         ) from None
+
+
+def is_on_plan(profile: Profile, plan: Sequence[ColumnPlan]) -> bool:
+    """Return whether a profile counts every column of a plan as the plan does."""
+    return all(c.name in profile.columns and _counted_by(c, profile.columns[c.name]) for c in plan)
+
+
+def _counted_by(column: ColumnPlan, found: ColumnProfile) -> bool:
+    if isinstance(found.counts, dict):
+        return column.kind == "category"
+    return column.kind == "number" and len(found.counts) == len(column.edges) + 1
 
 
 def plan_to_json(plan: Sequence[ColumnPlan]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from plimsoll.quality_threshold import Curves, autocorrelation, cusum, normal_scores, threshold_curve
 
 MIN_REFERENCE_NIGHTS = 20
+NO_OUTCOMES = "no outcomes have arrived since the reference nights."
 
 Floats = NDArray[np.float64]
 
@@ -39,16 +40,17 @@ def judge_quality(
     false_alarm_share: float,
     horizon_nights: int,
     curves: Curves = threshold_curve,
+    nothing: str = NO_OUTCOMES,
 ) -> QualityVerdict:
     """Return whether the nightly losses (date, loss) have risen above those of the reference nights.
 
-    Both are in order of time; higher is worse. An unchanged model alarms within horizon_nights with a
-    chance of about false_alarm_share; curves says from which CUSUM on. Raises ValueError for a loss that is not
-    finite.
+    Both are in order of time; higher is worse. An unchanged model alarms within horizon_nights with a chance of about
+    false_alarm_share; curves says from which CUSUM on. nothing says why there is no night, where there is none. Raises
+    ValueError for a loss that is not finite.
     """
     past, losses = _finite("reference", reference), _finite("nightly", [loss for _, loss in nightly])
     median = float(np.median(past)) if past.size else None
-    if why := _too_little(past.size, losses.size):
+    if why := _too_little(past.size, losses.size, nothing):
         return QualityVerdict(False, False, (), None, None, None, median, (), why)
     rho = float(autocorrelation(normal_scores(past, past)))
     threshold = curves(past.size, horizon_nights, false_alarm_share).at(rho)
@@ -59,6 +61,14 @@ def judge_quality(
     if len(path) > horizon_nights:
         sentence += f" The false alarm share holds for {horizon_nights} nights; these are {len(path)}."
     return QualityVerdict(True, sums[-1] > threshold, path, sums[-1], threshold, rho, median, nights, sentence)
+
+
+def rose_from(verdict: QualityVerdict) -> str | None:
+    """Return the night after the chart was last at zero (Page's estimate of when it changed); None without an alarm."""
+    rising = None
+    for date, _, s in verdict.path if verdict.alarm else ():
+        rising = None if s == 0 else rising or date
+    return rising
 
 
 def to_json(verdict: QualityVerdict) -> dict[str, Any]:
@@ -75,13 +85,13 @@ def _finite(name: str, losses: Sequence[float]) -> Floats:
     return values
 
 
-def _too_little(reference: int, nights: int) -> str:
+def _too_little(reference: int, nights: int, nothing: str) -> str:
     if reference < MIN_REFERENCE_NIGHTS:
         return (
             f"Quality was not judged: {reference} reference nights have losses, {MIN_REFERENCE_NIGHTS} are "
             "needed. Wait for more outcomes, or evaluate the model on earlier nights."
         )
-    return "" if nights else "Quality was not judged: no outcomes have arrived since the reference nights."
+    return "" if nights else f"Quality was not judged: {nothing}"
 
 
 def _sentence(path: Sequence[tuple[str, float, float]], threshold: float, past: Floats, nights: Sequence[str]) -> str:

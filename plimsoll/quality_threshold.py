@@ -1,8 +1,9 @@
 """The threshold of the quality chart, by simulation: what an unchanged model reaches within so many nights.
 
 Nights hang together, and how much is known only from the few nights of the reference. So both are drawn: a lag-1
-autocorrelation, and nights that have it. Of the draws whose reference shows the same estimate as ours, the threshold
-leaves the asked share above it: it allows for the estimate's own error, which a table by estimate does not.
+autocorrelation, small ones more often, and nights that have it. Of the draws whose reference shows the same estimate
+as ours, the threshold leaves the asked share above it: it allows for the estimate's own error, which a table by
+estimate does not.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +18,9 @@ DRAWS = 20_000
 NEAREST = 2_000  # draws whose estimate is nearest to ours: they answer for it
 SEED = 1954  # of the year of Page's paper; fixed, so that equal references have equal thresholds
 MAX_RHO = 0.7  # nights that hang together more than this are a trend, and no chart tells a trend from a loss
+FALLING_TO = 1.2  # the density of a drawn autocorrelation falls on a line that would reach nought here
 RHOS = tuple(n / 40 for n in range(29))  # 0 to MAX_RHO
-ALLOWANCE = 0.75  # half of the shift, in sd of a night, that the chart is quickest to find
+ALLOWANCE = 0.9  # half of the shift, in sd of a night, that the chart is quickest to find
 BLOCK = 4_000  # draws at a time: some megabytes of nights
 
 Floats = NDArray[np.float64]
@@ -117,9 +119,15 @@ def _simulated(reference: int, horizon: int) -> tuple[Floats, Floats]:
 
 
 def _block(chance: np.random.Generator, reference: int, horizon: int) -> tuple[Floats, Floats]:
-    nights = normal_nights(chance, chance.uniform(0, MAX_RHO, BLOCK), reference + horizon)
+    nights = normal_nights(chance, _autocorrelations(chance), reference + horizon)
     past, later = nights[:, :reference], nights[:, reference:]
     return autocorrelation(normal_scores(past, past)), cusum(normal_scores(past, later)).max(axis=1)
+
+
+def _autocorrelations(chance: np.random.Generator) -> Floats:
+    """Return draws from 0 to MAX_RHO with a density in proportion to 1 - ρ/FALLING_TO, by its inverse distribution."""
+    most = 1 - (1 - MAX_RHO / FALLING_TO) ** 2
+    return np.asarray(FALLING_TO * (1 - np.sqrt(1 - most * chance.uniform(0, 1, BLOCK))))
 
 
 def normal_nights(chance: np.random.Generator, rho: Floats, nights: int) -> Floats:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from plimsoll.anytime import Anytime
 from plimsoll.paired_bootstrap import MIN_UNITS, Gain
 
 PATIENCE_NIGHTS = 28  # four of each weekday: whoever is not surely better by then costs more than it tells
 Action = Literal["promote", "keep", "retire", "wait", "nothing"]
 Role = Literal["champion", "challenger", "former", "other"]
+Basis = Literal["nights", "rows", "none"]  # what a gain counts; none: nothing here can be judged by nights
 
 
 @dataclass(frozen=True)
@@ -23,20 +25,29 @@ class Contender:
     version: int
     role: Role
     asks: bool  # an open request waits for a person
-    nights: int  # with outcomes of rows that the champion scored too
+    nights: int  # with outcomes of rows that the champion scored too; of a table without days such rows
     shadow_nights: int  # that it has scored beside a champion, with outcomes or without
     gain: Gain | None  # over the champion in loss; None of the champion, and where it cannot be judged yet
     alarms: tuple[str, ...] = ()  # of its losses
     age_days: int = 0
     max_age_days: int = 0
     ended: str = ""  # retired or rejected: it scores no more
+    lasting: Anytime | None = None  # of the gain, bounds that hold however often somebody looks
+    basis: Basis = "nights"
+    seconds_per_million: float | None = None  # rows that it predicts: shown, and weighed by no rule
 
     @property
-    def surely(self) -> Literal["better", "worse", ""]:
-        """Which of the two the comparison is sure of, corrected for how many are compared."""
+    def surely(self) -> str:
+        """Which of the two, better or worse, is sure, corrected for how many are compared; empty where neither is.
+
+        Of versions that can be promoted or retired it is sure however often somebody looks; another model, of which
+        nothing is recommended, is judged as of today alone.
+        """
         if self.gain is None:
             return ""
-        return "better" if self.gain.low > 0 else "worse" if self.gain.high < 0 else ""
+        if self.role == "other":
+            return "better" if self.gain.low > 0 else "worse" if self.gain.high < 0 else ""
+        return self.lasting.surely if self.lasting else ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,13 @@ def nights_of(count: int) -> str:
     return f"{count} night" if count == 1 else f"{count} nights"
 
 
+def counted(count: int, basis: Basis) -> str:
+    """Return in words how many of what a gain counts: nights, or of a table without days rows."""
+    if basis == "nights":
+        return nights_of(count)
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
 def _champion(one: Contender, best: Contender | None) -> Recommendation:
     if best:
         said = f"{one.name} serves until {best.name}, which is surely better, takes its place."
@@ -79,20 +97,30 @@ def _champion(one: Contender, best: Contender | None) -> Recommendation:
 
 
 def _other(one: Contender, best: Contender | None) -> Recommendation:
-    how = f"on {nights_of(one.nights)}"
+    how = _how(one)
     if one.role == "other":
         words = {"better": "is surely better", "worse": "is surely worse", "": "is not surely different"}[one.surely]
         return Recommendation("keep", "another_model", f"{one.name} {words} {how}; it has decisions of its own.")
     if one.ended:
         return Recommendation("nothing", one.ended, f"It was {one.ended} and scores no more; what it scored is shown.")
+    if one.basis == "none":
+        said = f"The table has no days: each night is the same rows again. Judged once: plimsoll compare {one.model}"
+        return Recommendation("wait", "undated", said)
     if one.gain is None:
-        said = f"{nights_of(one.nights)} with outcomes of the same rows so far; at least {MIN_UNITS} are needed."
+        same = "of the same rows" if one.basis == "nights" else "that both scored and neither learned from,"
+        said = f"{counted(one.nights, one.basis)} with outcomes {same} so far; at least {MIN_UNITS} are needed."
         return Recommendation("wait", "too_few_nights", said)
     if one.surely == "better":
         return _promote(one, best, how)
     if one.surely == "worse":
         return Recommendation("retire", "worse", f"{one.name} is surely worse {how}: {_stop(one)}")
     return _undecided(one, how)
+
+
+def _how(one: Contender) -> str:
+    if one.role == "other" or not one.lasting:
+        return f"on {counted(one.nights, one.basis)}"
+    return f"over {counted(one.lasting.nights, one.basis)}, however often somebody looks"
 
 
 def _promote(one: Contender, best: Contender | None, how: str) -> Recommendation:

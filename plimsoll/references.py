@@ -9,7 +9,7 @@ from plimsoll.ledger import Entry
 Kind = Literal["object", "snapshot", "bundle", "tree"]
 OF_A_FACT: dict[str, Kind] = {
     "snapshot": "snapshot",
-    **dict.fromkeys(("gate_report", "validation", "probe", "secret"), "object"),
+    **dict.fromkeys(("gate_report", "validation", "probe", "secret", "shown"), "object"),
 }
 OF_A_SEARCH = {"search": "trials", "shrink": "sizes"}  # what every part of a run's outputs names
 OF_EVIDENCE: dict[str, Kind] = {"snapshot": "snapshot", "code": "object", "config": "object", "gate_report": "object"}
@@ -52,7 +52,7 @@ def named_by_record(record: Mapping[str, Any]) -> Iterator[Reference]:
     for digest in end.get("snapshots", ()):
         yield Reference(digest, "snapshot", by)
     # what a person was shown of a candidate
-    yield from _of(outputs, {"evidence": "object"}, by)
+    yield from _of(outputs, {"evidence": "object", "table": "object"}, by)
     for digest in outputs.get("reading", {}).values():
         yield Reference(digest, "object", by)
 

@@ -1,5 +1,6 @@
 """What a self-test of input drift found, and whether that is what was stated."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -42,20 +43,37 @@ class SelfTest:
         return level_of(self.reference_days, self.one_in_nights)
 
     @property
+    def by_chance(self) -> float:
+        """How far chance alone may move the achieved rate: two standard errors, no less than independent nights have.
+
+        A handful of shuffles that happen to agree would else seem exact.
+        """
+        rate = self.level.rate
+        return NOISE * max(self.standard_error, math.sqrt(rate * (1 - rate) / self.nights))
+
+    @property
     def passed(self) -> bool:
-        """Whether the achieved rate is within two points of the stated one, or no further off than chance explains."""
-        off = abs(self.achieved - self.level.rate)
-        return off <= max(POINTS, NOISE * self.standard_error)
+        """Whether the achieved rate is within two points of the stated one, or no further off than chance explains.
+
+        Never on so few shuffles that chance moves the rate by more than two points: they cannot tell.
+        """
+        return self.by_chance <= POINTS and not self._off
+
+    @property
+    def _off(self) -> bool:
+        return abs(self.achieved - self.level.rate) > max(POINTS, self.by_chance)
 
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        level, allowed = self.level, max(POINTS, NOISE * self.standard_error)
+        level, few = self.level, self.by_chance > POINTS and not self._off
         text = (
-            f"{'As stated' if self.passed else 'Not as stated'}: {self.achieved:.1%} of {self.nights:,} unchanged "
-            f"nights alarmed (standard error {self.standard_error:.1%}); stated is {level.rate:.1%}, and "
-            f"{100 * allowed:.1f} points off are allowed."
+            f"{'Too few shuffles to tell' if few else 'Not as stated' if self._off else 'As stated'}: "
+            f"{self.achieved:.1%} of {self.nights:,} unchanged nights alarmed (standard error "
+            f"{self.standard_error:.1%}); stated is {level.rate:.1%}, and {100 * POINTS:.0f} points off are allowed."
         )
+        if few:
+            text += f" Chance alone moves it by {100 * self.by_chance:.1f} points: ask for more, with --draws."
         if level.finer_than_supported:
             text += (
                 f" One in {self.one_in_nights} was asked; {self.reference_days} reference days support no rarer than "

@@ -12,18 +12,24 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class Holdout(Part):
-    """Rows that no training may ever touch: those of dates, or a share of all rows by a hash of their key."""
+    """Rows that no training may ever touch: those of dates, or a share of all rows by a hash.
+
+    The hash is that of the row's key, or of a column whose every value, as a customer, is wholly on one side.
+    """
 
     name: Name
     start: dt.date | None = None
     end: dt.date | None = None
     share: Annotated[float, Field(gt=0, lt=0.9)] | None = None
+    by: str | None = None  # with share: the column whose value is hashed; null: the key
 
     @model_validator(mode="after")
     def _one_way(self) -> "Holdout":
         dates = [self.start is not None, self.end is not None]
         if (self.share is None) != all(dates) or (self.share is not None and any(dates)):
             raise ValueError("needs start and end, or share")
+        if self.by is not None and self.share is None:
+            raise ValueError(f"names by {self.by}, which goes with share; dates hold all rows of a day anyway")
         if self.start and self.end and self.end < self.start:
             raise ValueError(f"ends on {self.end}, before its start {self.start}")
         return self

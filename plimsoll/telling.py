@@ -23,6 +23,8 @@ RULES = {  # rule → what one night, and what many nights, are called
     "cooldown": ("No retrain: cooldown after the last one", "{} nights of cooldown after the last retrain"),
     "monthly_budget": ("No retrain: the month's budget is spent", "{} nights with the month's budget spent"),
     "late_losses": ("Retrain: late losses have risen", "{} retrains for late losses"),
+    "recent_losses": ("Retrain: losses of the last nights are high", "{} retrains for high losses of the last nights"),
+    "estimated_losses": ("Retrain: high losses are to be expected", "{} retrains for losses to be expected"),
     "maximum_age": ("Retrain: the model has reached its maximum age", "{} retrains for age"),
 }
 EVENTS = {

@@ -20,6 +20,7 @@ from plimsoll.axes import (
 )
 from plimsoll.chart_events import LANE, Marker, draw_markers, place_markers
 from plimsoll.page import Html, el, join
+from plimsoll.time_band import Band, draw_band, in_a_row
 
 Role = Literal["champion", "challenger", "previous", "main", "plain"]
 Point = tuple[str, float | None]
@@ -57,6 +58,8 @@ class TimeChart:
     from_zero: bool = False
     clip: float | None = None  # values above are drawn at the upper edge with their number
     named_below: bool = False  # the lines' names stand in the key: they are long, or the lines end together
+    band: Band | None = None
+    span: tuple[str, str] | None = None  # first and last date of the axis; None: those of the values
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def time_chart(chart: TimeChart) -> Html:
 
 
 def _draw(chart: TimeChart, form: _Form) -> Html:
-    dates = sorted({date for line in chart.lines for date, _ in line.points} | {date for date, _ in chart.threshold})
+    dates = _dates(chart)
     shown = [m for m in chart.markers if dates[0] <= m.date <= dates[-1]]
     days = (ordinal(dates[0]), ordinal(dates[-1]))
     pad = 0.5 if days[0] < days[1] else 1.5
@@ -106,6 +109,7 @@ def _draw(chart: TimeChart, form: _Form) -> Html:
     frame = _Frame(form, x, Scale(ticks[0], ticks[-1], form.height - form.font * 2.2, top), ticks, top)
     parts = [
         _axes(frame, dates),
+        draw_band(chart.band, x, frame.y) if chart.band else None,
         draw_markers(shown, rows, x, top, form.height - form.font * 2.2),
         _threshold(chart, frame),
         *(_trace(line, chart, frame) for line in chart.lines),
@@ -116,6 +120,11 @@ def _draw(chart: TimeChart, form: _Form) -> Html:
     return el(
         "svg", el("title", label), *parts, class_=f"chart {form.name}", viewBox=box, role="img", font_size=form.font
     )
+
+
+def _dates(chart: TimeChart) -> list[str]:
+    points = chain(chart.threshold, chart.band.nights if chart.band else (), *(line.points for line in chart.lines))
+    return sorted({*(chart.span or ()), *(point[0] for point in points)})
 
 
 def _value_ticks(chart: TimeChart) -> list[float]:
@@ -129,7 +138,7 @@ def _highest(chart: TimeChart) -> float:
 
 def _values(chart: TimeChart) -> list[float]:
     points = chain(chart.threshold, *(line.points for line in chart.lines))
-    return [value for _, value in points if value is not None]
+    return [value for _, value in points if value is not None] + (chart.band.values if chart.band else [])
 
 
 def _axes(frame: _Frame, dates: Sequence[str]) -> Html:
@@ -162,17 +171,8 @@ def _steps(run: Sequence[tuple[str, float]], frame: _Frame) -> str:
 
 def _runs(points: Iterable[Point]) -> list[list[tuple[str, float]]]:
     """Return points cut where a date or a value is missing."""
-    runs: list[list[tuple[str, float]]] = []
-    before = None
-    for date, value in points:
-        if value is None:
-            continue
-        day = ordinal(date)
-        if before is None or day - before != 1:
-            runs.append([])
-        runs[-1].append((date, value))
-        before = day
-    return runs
+    known = [(date, value) for date, value in points if value is not None]
+    return [[known[at] for at in run] for run in in_a_row([date for date, _ in known])]
 
 
 def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
@@ -237,6 +237,8 @@ def _key(chart: TimeChart) -> Html:
         keys.append((el("path", d="M0 6H30", class_=f"trace {line.role} s{line.colour % COLOURS}"), line.name))
     if chart.threshold:
         keys.append((el("path", d="M0 6H30", class_="loadline"), "load line: above it is an alarm"))
+    if chart.band and chart.band.nights:
+        keys.append((el("path", d="M0 1H30V11H0Z", class_="band usual"), chart.band.says))
     if chart.alarms:
         keys.append((_alarm(15, 6, False, "alarm", WIDE.alarm), "alarm"))
     drawn = [el("span", el("svg", shape, viewBox="0 0 30 12"), text, class_="key") for shape, text in keys]

@@ -1,4 +1,4 @@
-"""The charts of a model's page: nightly losses, input drift, loss of quality."""
+"""The charts of a model's page: nightly losses, drift of inputs and scores, loss of quality."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,9 +6,11 @@ from typing import Any
 
 from plimsoll.axes import is_date
 from plimsoll.chart_events import Marker
+from plimsoll.estimate import BAND
 from plimsoll.model_story import ModelStory
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.page import Html, Tone, section
+from plimsoll.time_band import Band
 from plimsoll.time_chart import Line, Point, Role, TimeChart, time_chart
 
 CLIP_AT = 4.0  # load lines; a night of broken data must not flatten all the others
@@ -30,8 +32,12 @@ def quality_section(story: ModelStory) -> Html:
         for colour, (version, nights) in enumerate(sorted(story.quality.items()))
         for line in _by_role(story, version, colour, [n for n in nights if is_date(n.date)])
     ]
-    chart = TimeChart("Quality by night", unit, tuple(lines), markers=_markers(story))
-    lead = f"The {unit} of each night, once its outcomes came; lower is better. Versions are judged on the same rows."
+    band = expected_band(story)
+    chart = TimeChart("Quality by night", unit, tuple(lines), markers=markers(story), band=band, span=story.span)
+    lead = (
+        f"The {unit} of each night, once its outcomes came; lower is better. Versions are judged on the same rows."
+        f"{' A night above the band lost more than the scores of its rows explain.' if band.nights else ''}"
+    )
     return section("Quality", time_chart(chart), lead=lead)
 
 
@@ -50,7 +56,18 @@ def _role(name: str | None) -> Role:
     return ROLES.get(name or "", "plain")
 
 
-def _markers(story: ModelStory) -> tuple[Marker, ...]:
+def expected_band(story: ModelStory) -> Band:
+    """Return where the champion's loss was to be expected on each night, by the scores of its rows."""
+    said = [(str(e.facts["date"]), e.facts.get("estimate") or {}) for e in story.nightly]
+    known = [
+        (date, one["estimate"], BAND * one["error_sd"]) for date, one in said if one.get("error_sd") and is_date(date)
+    ]
+    nights = tuple((date, max(guess - wide, 0.0), guess + wide) for date, guess, wide in known)
+    return Band("expected of the champion by its scores, 19 nights of 20", nights)
+
+
+def markers(story: ModelStory) -> tuple[Marker, ...]:
+    """Return what happened to a model as marks on its charts, the same on all of them."""
     found = []
     for entry in story.standing.of_kind(*MARKED):
         label, tone = MARKED[entry.kind]
@@ -61,14 +78,27 @@ def _markers(story: ModelStory) -> tuple[Marker, ...]:
 
 def input_section(story: ModelStory) -> Html:
     """Return the section about the input statistic against its load line."""
-    nights = [(str(e.facts["date"]), e.facts.get("version"), e.facts.get("inputs") or {}) for e in story.nightly]
-    chart = _against_load_line(story, nights)
-    chart = replace(chart, title="Input drift", unit="statistic", clip=CLIP_AT * _highest(chart.threshold))
     lead = (
         "How strange each night's inputs are beside the reference days of the champion. A night over the load line "
         "alarms; that informs and does not retrain."
     )
-    return section("Input drift", time_chart(chart), lead=lead)
+    return _statistic_section(story, "inputs", "Input drift", lead)
+
+
+def score_section(story: ModelStory) -> Html:
+    """Return the section about the statistic of score drift against its load line."""
+    lead = (
+        "How strange the champion's scores of each night are beside its scores of the reference days. A night over the "
+        "load line alarms; that informs and does not retrain."
+    )
+    return _statistic_section(story, "scores", "Score drift", lead)
+
+
+def _statistic_section(story: ModelStory, which: str, title: str, lead: str) -> Html:
+    nights = [(str(e.facts["date"]), e.facts.get("version"), e.facts.get(which) or {}) for e in story.nightly]
+    chart = _against_load_line(story, nights)
+    chart = replace(chart, title=title, unit="statistic", clip=CLIP_AT * _highest(chart.threshold))
+    return section(title, time_chart(chart), lead=lead)
 
 
 def late_section(story: ModelStory) -> Html:
@@ -78,7 +108,8 @@ def late_section(story: ModelStory) -> Html:
     chart = replace(_against_load_line(story, nights), title="Loss of quality", unit="CUSUM of nightly losses")
     lead = (
         "The sum rises while nights are worse than the reference nights. Enough nights over the load line ask for a "
-        "retrain. Each champion has a sum of its own, over every night that it has scored since its training."
+        "retrain. Each champion has a sum of its own, over every night that it has scored since its training. "
+        f"{_last_sentence(story, 'quality')}"
     )
     return section("Loss of quality", time_chart(chart), lead=lead)
 
@@ -92,9 +123,14 @@ def recent_section(story: ModelStory) -> Html:
     chart = replace(_against_load_line(story, nights), title="Recent losses", unit="moving average", from_zero=False)
     lead = (
         "Bad nights come in rows: are they to be expected now? An average of the last nights' losses, half of it of "
-        f"the last two. {nights[-1][2].get('sentence', '') if nights else ''}"
+        f"the last two. {_last_sentence(story, 'recent')}"
     )
     return section("Recent losses", time_chart(chart), lead=lead)
+
+
+def _last_sentence(story: ModelStory, question: str) -> str:
+    said = [verdict for e in story.nightly if (verdict := e.facts.get(question))]
+    return str(said[-1].get("sentence", "")) if said else ""
 
 
 def _against_load_line(story: ModelStory, nights: Sequence[tuple[str, Any, Mapping[str, Any]]]) -> TimeChart:
@@ -108,9 +144,10 @@ def _against_load_line(story: ModelStory, nights: Sequence[tuple[str, Any, Mappi
         unit="",
         lines=tuple(lines),
         threshold=tuple(sorted({date: float(said["threshold"]) for (date, _), said in known.items()}.items())),
-        markers=_markers(story),
+        markers=markers(story),
         alarms=frozenset(date for (date, _), said in known.items() if said.get("alarm")),
         from_zero=True,
+        span=story.span,
     )
 
 

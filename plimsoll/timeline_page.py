@@ -25,9 +25,9 @@ from plimsoll.page import (
 )
 from plimsoll.standing import State, Version
 from plimsoll.telling import byline, page_link, rejected_last, tell
-from plimsoll.timeline_charts import input_section, late_section, quality_section, recent_section
+from plimsoll.timeline_charts import input_section, late_section, quality_section, recent_section, score_section
 from plimsoll.validation import quarantined_rows
-from plimsoll.watch_sections import coverage_section, estimate_section, pushed_section
+from plimsoll.watch_sections import coverage_section, estimate_section, pushed_section, slice_section
 
 COMPARED = {"classification": (("auc", "AUC"), ("log_loss", "Log loss")), "regression": (("mae", "MAE"), ("r2", "R²"))}
 STATES: dict[State, tuple[Tone, str]] = {
@@ -50,7 +50,9 @@ def render_timeline(story: ModelStory) -> str:
             *_notices(story),
             quality_section(story),
             input_section(story),
+            score_section(story),
             late_section(story),
+            slice_section(story),
             recent_section(story),
             estimate_section(story),
             coverage_section(story),

@@ -38,6 +38,16 @@ def departure_facts(standing: Standing, number: int) -> dict[str, Any] | None:
     }
 
 
+def arrival_facts(standing: Standing, number: int) -> dict[str, Any] | None:
+    """Return the move that made a version champion last; None when it never was."""
+    moves = [e for e in standing.of_kind("promoted", "rolled_back") if e.facts["version"] == number]
+    if not moves:
+        return None
+    move = moves[-1]
+    how = "made champion again" if move.kind == "rolled_back" else "made champion"
+    return {"how": how, "by": move.by, "as_of": move.as_of, "entry": move.n}
+
+
 def approval_facts(standing: Standing, number: int) -> dict[str, Any] | None:
     """Return who approved a version, when the last of them did, and on which evidence; None when nobody did."""
     approvals = standing.approvals(number)

@@ -23,6 +23,7 @@ class InputsJudged:
     training: InputVerdict
     trailing: InputVerdict
     pool: Pool
+    unread: int = 0  # nights before tonight whose profiles are in another form, and are left out
 
     @property
     def verdict(self) -> InputVerdict:
@@ -32,7 +33,7 @@ class InputsJudged:
     @property
     def sentence(self) -> str:
         """The training days' verdict, what the last nights add to it, and what pooling hides."""
-        return " ".join(filter(None, [self.training.sentence, self._beside, self.pool.blind]))
+        return " ".join(filter(None, [self.training.sentence, self._beside, self.pool.blind, self._left_out]))
 
     @property
     def _beside(self) -> str:
@@ -40,6 +41,13 @@ class InputsJudged:
             return ""
         nights = f"the last {len(self.trailing.reference_statistics) * len(self.pool.nights)} nights"
         return _BESIDE[self.training.alarm, self.trailing.alarm].format(nights=nights)
+
+    @property
+    def _left_out(self) -> str:
+        if not self.unread:
+            return ""
+        nights = f"{self.unread} nights are" if self.unread > 1 else "1 night is"
+        return f"{nights} left out of the last nights: another version of Plimsoll wrote what they held."
 
     def to_json(self) -> dict[str, Any]:
         """Return what is kept with a decision: the deciding verdict's own fields, and the rest beside them."""

@@ -9,6 +9,7 @@ import numpy as np
 from plimsoll.encoder import Matrix
 from plimsoll.gate_result import GateResult, Judgement, compared, judged
 from plimsoll.gates_config import Trust
+from plimsoll.label_screen import MIN_DAYS, MIN_ROWS, label_shifts
 from plimsoll.metrics import Numbers
 from plimsoll.newcomers import Newcomers
 
@@ -19,7 +20,7 @@ SEED = 7
 NAMED = 3  # files in a sentence
 
 
-def judge_trust(gate: Trust | None, newcomers: Newcomers | None) -> Judgement:
+def judge_trust(gate: Trust | None, newcomers: Newcomers | None, task: str = "classification") -> Judgement:
     """Return what is odd about the data since the champion's; nothing without a gate or a champion."""
     if gate is None or newcomers is None:
         return Judgement()
@@ -35,7 +36,31 @@ def judge_trust(gate: Trust | None, newcomers: Newcomers | None) -> Judgement:
         sides = newcomers.held_losses, newcomers.new_losses
         came, limit = len(newcomers.new_losses), gate.max_surprise_share
         results.append(_unusual(gate, "surprising outcomes", what, sides, came, limit, newcomers.since))
+    if gate.max_label_change is not None:
+        results.append(_labels(gate, newcomers, gate.max_label_change, task))
     return Judgement(tuple(results))
+
+
+def _labels(gate: Trust, newcomers: Newcomers, limit: float, task: str) -> GateResult:
+    """Return the largest sure change of outcomes since the champion, of all rows and of each group."""
+    name, held, came = "outcomes as before", newcomers.held, newcomers.came
+    if not len(newcomers.new):
+        return judged(gate, name, True, 0.0, limit, f"no rows came since {newcomers.since} that can be looked at")
+    if not (shifts := label_shifts(held, came, task)):
+        sentence = (
+            f"whether outcomes are as before cannot be told: the champion has {len(held.outcome):,} rows of "
+            f"{held.days} days that it did not train on, and {len(came.outcome):,} of {came.days} days came since; "
+            f"either needs {MIN_ROWS} of {MIN_DAYS} days"
+        )
+        return judged(gate, name, False, float("nan"), limit, sentence)
+    moved = [one for one in shifts if one.sure and abs(one.change) > limit]
+    largest = max((abs(one.change) for one in shifts if one.sure), default=0.0)
+    told = "; ".join(one.sentence for one in moved[:NAMED]) + (" and others" if len(moved) > NAMED else "")
+    said = (
+        f"{told}: surely changed by more than {limit:g}" if moved else f"nothing surely changed by more than {limit:g}"
+    )
+    where = f"{len(shifts)} things looked at on {len(came.outcome):,} rows since {newcomers.since}"
+    return judged(gate, name, not moved, largest, limit, f"{said} ({where})")
 
 
 def outlier_scores(newcomers: Newcomers) -> tuple[Numbers, Numbers]:

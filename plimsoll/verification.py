@@ -14,7 +14,7 @@ from plimsoll.errors import IntegrityError
 from plimsoll.ledger import ORIGIN, Entry, check_signature, entry_key, head_key, misplaced, parse_entry, read_ledger
 from plimsoll.run_record import WROTE, end_key, read_record, start_key
 
-Owed = Literal["", "alias", "mark", "tags", "copy", "promotion", "batch", "notes"]
+Owed = Literal["", "alias", "mark", "tags", "copy", "page", "promotion", "batch", "notes"]
 MB = 1_000_000
 
 

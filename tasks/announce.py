@@ -7,13 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.errors import PlimsollError
 from plimsoll.ledger import Entry
 from plimsoll.platform_config import NotifyConfig
 from tasks.prefect_api import emit
 from tasks.records import Run
+from tasks.stage import get_run_logger
 
 EVENT = "plimsoll.drift.decided"
 SHOWN = ("date", "run", "version", "batch", "decision", "diagnosis")
@@ -31,8 +30,9 @@ def announce(run: Run, entry: Entry, before: Entry | None) -> None:
 
 def alarms(facts: dict[str, Any]) -> list[str]:
     """Return which questions a decision's facts answer with an alarm."""
-    asked = ("inputs", "scores", "quality", "estimate")
+    asked = ("inputs", "scores", "quality", "recent", "estimate")
     found = [name for name in asked if (facts.get(name) or {}).get("alarm")]
+    found += ["slices"] if any(chart["alarm"] for chart in (facts.get("slices") or {}).values()) else []
     return found + (["batch"] if facts["batch"] == "batch_rejected" else [])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from plimsoll.approval import (
     Request,
     approvals_so_far,
+    champion_of,
     check_decision,
     find_decision,
     find_request,
@@ -17,6 +18,7 @@ from plimsoll.approval import (
 from plimsoll.approvers_config import approver_named
 from plimsoll.automatic import POLICY, check_policy
 from plimsoll.errors import ServerError
+from plimsoll.judged_against import champion_judged, never_compared
 from plimsoll.ledger import Entry, Guard, Kind, append, read_ledger
 from plimsoll.people import Refusal
 from tasks.champion import mirror_aliases, promote
@@ -58,24 +60,28 @@ def submit_decision(
     entered: datetime | None = None,
     now: datetime | None = None,
     verified: Verified | None = None,
+    refused: Refusal | None = None,
+    shown: str = "",
 ) -> Outcome:
     """Enter a person's decision in the ledger, or the refusal of it; the last approval needed promotes at once.
 
     The one check for the form and the command line; entered is when the form was filled in. The code is used up after
     every other rule has been found kept, and before the decision is entered; it is kept nowhere. verified: whoever used
-    up a code for several requests at once, this one among them.
+    up a code for several requests at once, this one among them; refused: why this one was not. shown: the object that
+    holds the evidence as this person was shown it, which the entry names.
     """
     now = now or datetime.now(UTC)
     request = find_request(read_ledger(workspace.archive, model), version)
     if request is None:
         return Outcome(False, no_request(model, version))
-    decision = _word(decision, code).casefold()
+    decision = as_typed(decision, code).casefold()
     approvers = workspace.approvers().names_for(model, "reject" if decision == "reject" else "approve")
     evidence = current_evidence(workspace, request)
-    facts = _facts(request, _without_code(comment, code), via, run_id)
-    by = approver_named(who, approvers) or _word(who, code)
+    facts = {**_facts(request, _without_code(comment, code), via, run_id), **({"shown": shown} if shown else {})}
+    by = approver_named(who, approvers) or as_typed(who, code)
 
     def guard(entries: Sequence[Entry]) -> None:
+        raise_refusal(refused)
         raise_refusal(check_decision(entries, request, by, approvers, request.policy, now, evidence, decision))
 
     def prove() -> Mapping[str, Any]:
@@ -121,8 +127,10 @@ def _enter(
     archive, model, clock = workspace.archive, request.model, now.isoformat(timespec="milliseconds")
     kind: Kind = "approved" if decision == "approve" else "rejected"
     warning = ""
+    before = read_ledger(archive, model)
+    facts |= _beside(before, request)
     try:
-        guard(read_ledger(archive, model))  # before the code, so that none is used up in vain
+        guard(before)  # before the code, so that none is used up in vain
         proof = dict(prove())
         warning = str(proof.pop("warning", ""))
         facts |= proof
@@ -131,7 +139,8 @@ def _enter(
         facts |= {"decision": decision, "rule": refused.rule, "sentence": str(refused)}
         append(archive, model, "approval_refused", facts=facts, as_of=as_of, recorded_at=clock, by=by)
         return Outcome(False, str(refused))
-    warning = " ".join(part for part in (warning, _settled(workspace, request)) if part)
+    missing = never_compared(request, entry.facts["champion"]) if kind == "approved" else ""
+    warning = " ".join(part for part in (missing, warning, _settled(workspace, request)) if part)
     return _outcome(read_ledger(archive, model), request, entry, warning)
 
 
@@ -163,23 +172,37 @@ def settle(workspace: Workspace, model: str, version: int) -> None:
         mirror_aliases(workspace, model)
 
 
-def release_waiting(workspace: Workspace, model: str, version: int) -> list[str]:
-    """Resume every Prefect run that waits for this decision and return their ids; each looks at the ledger again."""
+def release_waiting(workspace: Workspace, model: str, version: int, *, with_family: bool = True) -> list[str]:
+    """Resume every Prefect run that waits for this decision and return their ids; each looks at the ledger again.
+
+    Among them is the run that asks about the whole family, unless whoever decides about several releases it once.
+    """
+    config = workspace.model(model)
+    runs = _resume("promote-model", config.deployment, {"model": model, "version": version})
+    return runs + (release_family(config.family) if with_family else [])
+
+
+def release_family(family: str) -> list[str]:
+    """Resume every Prefect run that asks about a family, if it is one's name: what they show is no longer so."""
+    return _resume("promote-family", family, {"family": family}) if family else []
+
+
+def _resume(flow: str, deployment: str, parameters: Mapping[str, Any]) -> list[str]:
     from tasks.prefect_api import current_api_url, resume_run, server_answers, waiting_runs
 
     if not server_answers(current_api_url()):
         return []
-    runs = waiting_runs("promote-model", workspace.model(model).deployment, {"model": model, "version": version})
+    runs = waiting_runs(flow, deployment, parameters)
     for run_id in runs:
         resume_run(run_id, PLACEHOLDER)
     return runs
 
 
 def decide_from_terminal(
-    workspace: Workspace, model: str, version: int, decision: str, who: str, comment: str, code: str
+    workspace: Workspace, model: str, version: int, decision: str, who: str, comment: str, code: str, shown: str = ""
 ) -> Outcome:
     """Submit a decision from the command line; every run that waits for it ends, or shows who has approved by now."""
-    outcome = submit_decision(workspace, model, version, decision, who, comment, code=code)
+    outcome = submit_decision(workspace, model, version, decision, who, comment, code=code, shown=shown)
     if outcome.accepted:
         release_waiting(workspace, model, version)
     return outcome
@@ -197,7 +220,12 @@ def _facts(request: Request, comment: str, via: str, run_id: str) -> dict[str, A
     }
 
 
-def _word(text: str, code: str) -> str:
+def _beside(entries: Sequence[Entry], request: Request) -> dict[str, Any]:
+    """Return which champion stood when a version was decided about, and which one it was compared with."""
+    return {"champion": champion_of(entries), "judged_against": champion_judged(request)}
+
+
+def as_typed(text: str, code: str) -> str:
     """Return a name or a decision as a person wrote it, without the code or any other six digits."""
     return re.sub(r"[0-9](?: *[0-9]){5,}", HIDDEN, _without_code(text, code))
 

@@ -112,7 +112,8 @@ def _publish(run: "Recorded", markdown: str) -> None:
 def _logger() -> "logging.Logger | logging.LoggerAdapter[logging.Logger]":
     """Return the logger of the Prefect run, the module's own outside of one."""
     from prefect.exceptions import MissingContextError
-    from prefect.logging import get_run_logger
+
+    from tasks.stage import get_run_logger
 
     try:
         return get_run_logger()

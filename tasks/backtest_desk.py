@@ -4,13 +4,11 @@ Work is parallel over models, not over policies: what two policies ask for is ma
 week does not hold up the others.
 """
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
-
-from prefect.logging import get_run_logger
 
 from plimsoll.backtest_parts import (
     Course,
@@ -28,9 +26,11 @@ from plimsoll.backtest_parts import (
     known_dates,
 )
 from plimsoll.gate_result import GateResult
+from plimsoll.night_verdict import NIGHTS_SEEN
 from tasks.backtest_crew import Crew, result_of
 from tasks.backtest_keys import Made
 from tasks.backtest_work import Bench, Looking, Training, assemble_dates, fight, look, study, train
+from tasks.stage import get_run_logger
 
 DATES_TOGETHER = 7  # that a worker assembles at once
 Replay = Generator[Request, Any, Course]
@@ -53,9 +53,9 @@ class Desk:
     def answer(self, request: Request) -> Any | None:
         """Return what is asked for when it is kept, else None."""
         if isinstance(request, Train):
-            return self._model(request.as_of)
+            return self._model(request)
         if isinstance(request, Study):
-            return self._folds(request.as_of)
+            return self._folds(request.model)
         if isinstance(request, Fight):
             return self._duel(request)
         return self._seen(request)
@@ -63,14 +63,14 @@ class Desk:
     def order(self, request: Request) -> Future[Any]:
         """Have a worker make what is asked for."""
         if isinstance(request, Train):
-            order = self._training(request.as_of)
+            order = self._training(request)
             self._lay_rows([*order.dates, *order.nights])
             return self.crew.pool.submit(train, self.bench, order)
         if isinstance(request, Study):
-            return self.crew.pool.submit(study, self.bench, self._training(request.as_of))
+            return self.crew.pool.submit(study, self.bench, self._training(request.model))
         if isinstance(request, Fight):
-            sides = self._key(request.challenger), self._key(request.champion) if request.champion else ""
-            name = f"the champion of {request.champion}" if request.champion else ""
+            sides = self._sides(request)
+            name = f"the champion of {request.champion.name}" if request.champion else ""
             return self.crew.pool.submit(fight, self.bench, self.made.duel(*sides), *sides, name)
         return self.crew.pool.submit(look, self.bench, self._looking(request))
 
@@ -82,63 +82,79 @@ class Desk:
         for start in range(0, len(missing), DATES_TOGETHER):
             self.crew.pool.submit(assemble_dates, self.bench, missing[start : start + DATES_TOGETHER])
 
-    def _training(self, as_of: str) -> Training:
-        dates = self._dates(as_of)
-        nights, key = [date for date in self.nights if date > as_of], self.made.model(dates)
-        return Training(as_of, tuple(dates), tuple(nights), key, self.made.losses(key, nights))
+    def _training(self, asked: Train) -> Training:
+        dates = self._dates(asked)
+        nights, key = [date for date in self.nights if date > asked.as_of], self.made.model(dates)
+        return Training(tuple(dates), tuple(nights), key, self.made.losses(key, nights))
 
-    def _dates(self, as_of: str) -> list[str]:
-        config = self.bench.config
-        return known_dates(self.made.snapshot.dates, as_of, config.outcome.delay_days, config.split.window_days)
+    def _dates(self, asked: Train) -> list[str]:
+        delay, window = self.bench.config.outcome.delay_days, self.bench.config.split.window_days
+        return known_dates(self.made.snapshot.dates, asked.as_of, delay, window, asked.start)
 
-    def _key(self, as_of: str) -> str:
-        return self.made.model(self._dates(as_of))
+    def _key(self, asked: Train) -> str:
+        return self.made.model(self._dates(asked))
 
-    def _model(self, as_of: str) -> Model | None:
-        if as_of in self.models:
-            return self.models[as_of]
-        order = self._training(as_of)
+    def _sides(self, request: Fight) -> tuple[str, str]:
+        return self._key(request.challenger), self._key(request.champion) if request.champion else ""
+
+    def _model(self, asked: Train) -> Model | None:
+        if asked.name in self.models:
+            return self.models[asked.name]
+        order = self._training(asked)
         body = self.kept.get("model", order.key)
         if body is None:
             return None
         if body["refused"]:
-            return Model(as_of, refused=body["refused"])
+            return Model(asked.as_of, refused=body["refused"], start=asked.start)
         if (losses := self.kept.get("losses", order.losses_key)) is None:
             return None
         told = body["trained_through"], body["judged"][-1], body["rows"], ()
-        self.models[as_of] = Model(as_of, *told, {date: NightLoss(*one) for date, one in losses.items()})
-        return self.models[as_of]
+        by_night = {date: NightLoss(*one) for date, one in losses.items()}
+        self.models[asked.name] = Model(asked.as_of, *told, by_night, start=asked.start)
+        return self.models[asked.name]
 
-    def _folds(self, as_of: str) -> tuple[float, ...] | None:
-        key = self._key(as_of)
+    def _folds(self, asked: Train) -> tuple[float, ...] | None:
+        key = self._key(asked)
         if (folds := self.kept.get("folds", key)) is None:
             return None
         reference = tuple(loss for _, loss in folds["losses"])
-        self.models[as_of] = replace(self.models[as_of], reference=reference)
+        self.models[asked.name] = replace(self.models[asked.name], reference=reference)
         return reference
 
     def _duel(self, request: Fight) -> Duel | None:
-        sides = self._key(request.challenger), self._key(request.champion) if request.champion else ""
-        if (body := self.kept.get("duel", self.made.duel(*sides))) is None:
+        if (body := self.kept.get("duel", self.made.duel(*self._sides(request)))) is None:
             return None
         return Duel(tuple(GateResult(**result) for result in body))
 
     def _looking(self, request: Look) -> Looking:
-        training = self._training(request.as_of)
-        nights = [night.date for night in block_of(self.history, request.since, request.block) if not night.stopped]
+        training = self._training(request.model)
+        blocks = [self._block(request.since, n) for n in range(request.block + 1)]
+        nights = blocks[-1]
         last = nights[-1] if nights else request.since
         served = [date for date in self.nights if request.since <= date <= last]
-        profiles = self.made.profiles(training.key, nights)
-        seen = self.made.seen(training.key, request.drift, served, nights)
-        return Looking(training.key, training.losses_key, profiles, seen, request.drift, tuple(served), tuple(nights))
+        profiles = tuple((self.made.profiles(training.key, [*block]), block) for block in last_blocks(blocks))
+        seen = self.made.seen(training.key, request.drift, served, [*nights], [*request.waiting])
+        keys = training.key, training.losses_key
+        return Looking(*keys, profiles, seen, request.drift, tuple(served), nights, request.waiting)
+
+    def _block(self, since: str, block: int) -> tuple[str, ...]:
+        return tuple(night.date for night in block_of(self.history, since, block) if not night.stopped)
 
     def _seen(self, request: Look) -> dict[str, Seen] | None:
         body = self.kept.get("seen", self._looking(request).seen)
         return None if body is None else {date: _seen_of(one) for date, one in body.items()}
 
 
+def last_blocks(blocks: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
+    """Return the last block of nights, and so many before it that each of its nights sees all that a check sees."""
+    at = len(blocks) - 1
+    while at and sum(map(len, blocks[at:-1])) < NIGHTS_SEEN - 1:
+        at -= 1
+    return blocks[at:]
+
+
 def _seen_of(body: Mapping[str, Any]) -> Seen:
-    lists = {name: tuple(body[name]) for name in ("quality_alarms", "alarmed_slices")}
+    lists = {name: tuple(body[name]) for name in ("quality_alarms", "alarmed_slices", "pooled")}
     return Seen(**{**body, **lists})
 
 
@@ -197,7 +213,7 @@ class _Board:
             self.desk.kept.made[type(request).__name__.lower()] += 1
             answer = self.desk.answer(request)
             if isinstance(request, Train):
-                get_run_logger().info("Trained as of %s (%d)", request.as_of, self.desk.kept.made["train"])
+                get_run_logger().info("Trained as of %s (%d)", request.name, self.desk.kept.made["train"])
             for name in self.waiting.pop(request, []):
                 self.advance(name, answer)
 

@@ -19,6 +19,7 @@ from plimsoll import (
     drift,
     drift_level,
     drift_measures,
+    drift_together,
     encoder,
     estimate,
     estimators,
@@ -28,8 +29,10 @@ from plimsoll import (
     gates_config,
     holdout,
     judged_rows,
+    keys,
     leakage_gate,
     limits_gate,
+    loss_charts,
     matrices,
     metrics,
     night_verdict,
@@ -69,10 +72,13 @@ TRAINING = (
     encoder,
     estimators,
     holdout,
+    keys,
     matrices,
     metrics,
     profile,
     row_parts,
+    score_reference,
+    score_sketch,
     segment_rows,
     training,
     training_rows,
@@ -102,7 +108,9 @@ JUDGING = (
     drift,
     drift_level,
     drift_measures,
+    drift_together,
     estimate,
+    loss_charts,
     pooling,
     quality,
     quality_threshold,
@@ -110,7 +118,7 @@ JUDGING = (
     thinning,
     trailing,
 )
-LOOKING = (backtest_nights, night_verdict, score_reference, score_sketch, *JUDGING)
+LOOKING = (backtest_nights, night_verdict, *JUDGING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +158,7 @@ class Made:
         """Return the key of the model that dates train."""
         how = self.config.model_dump(mode="json", include={"model", "estimator", "split", "features"})
         how["slices"] = self.config.drift.slices
+        del how["split"]["window_days"]  # the dates say which they are
         return sha256_json(["model", how, self._of(dates), code_of(TRAINING)])
 
     def losses(self, model: str, nights: list[str]) -> str:
@@ -165,10 +174,10 @@ class Made:
         """Return the key of nights' profiles on a model's plan."""
         return sha256_json(["profiles", model, self._of(nights)])
 
-    def seen(self, model: str, drift_policy: Drift, served: list[str], nights: list[str]) -> str:
+    def seen(self, model: str, drift_policy: Drift, served: list[str], nights: list[str], waiting: list[str]) -> str:
         """Return the key of what nights showed about a model that had served some nights until their end."""
         rule, delay = drift_policy.model_dump(mode="json", exclude={"report"}), self.config.outcome.delay_days
-        return sha256_json(["seen", model, rule, delay, self._of(served), nights, code_of(LOOKING)])
+        return sha256_json(["seen", model, rule, delay, self._of(served), nights, waiting, code_of(LOOKING)])
 
     def _of(self, dates: list[str]) -> list[list[str]]:
         return [[date, self.dates[date]] for date in dates]

@@ -26,7 +26,7 @@ from plimsoll.night_verdict import Observed
 from plimsoll.outcomes import losses_by_slice
 from plimsoll.profile import from_json, profile_batch, to_json
 from plimsoll.row_parts import DATE, Rows, rows_of
-from plimsoll.score_sketch import ScoreSketch, sketch_from_json, sketch_scores
+from plimsoll.score_sketch import sketch_from_json, sketch_scores
 from plimsoll.snapshot import Snapshot
 from plimsoll.training import evaluate_scores, scores_of, split_rows, study_days, train_bundle
 from tasks.backtest_kept import Kept
@@ -75,7 +75,6 @@ class Bench:
 class Training:
     """A model to train, and the later nights to score with it."""
 
-    as_of: str
     dates: tuple[str, ...]
     nights: tuple[str, ...]
     key: str
@@ -88,11 +87,12 @@ class Looking:
 
     model: str  # keys
     losses: str
-    profiles: str
+    profiles: tuple[tuple[str, tuple[str, ...]], ...]  # of these nights, the last, and of blocks of nights before them
     seen: str
     drift: Drift
     served: tuple[str, ...]
     nights: tuple[str, ...]
+    waiting: tuple[str, ...]  # nights of before that were too small to be judged
 
 
 def assemble_dates(bench: Bench, dates: list[str]) -> dict[str, str]:
@@ -141,25 +141,27 @@ def fight(bench: Bench, duel_key: str, challenger: str, champion: str, name: str
 def look(bench: Bench, order: Looking) -> None:
     """Profile nights on a model's plan unless that is kept, judge them, and keep what they showed."""
     bundle = _bundle(bench, order.model)
-    if (profiles := bench.kept.get("profiles", order.profiles)) is None:
-        frames = {date: frame for date in order.nights if (frame := bench.read(date)) is not None}
-        profiles = {date: _profile(bundle, frame) for date, frame in frames.items()}
-        bench.kept.put("profiles", order.profiles, profiles)
+    *before, nights = [_observed(bench, bundle, key, dates) for key, dates in order.profiles]
     reference = reference_from_json({**bundle.reference.to_json(), **(bench.kept.get("folds", order.model) or {})})
     losses = {date: NightLoss(*night) for date, night in (bench.kept.get("losses", order.losses) or {}).items()}
-    nights = [Observed(date, from_json(profiles[date]), _sketch(profiles[date])) for date in order.nights]
     late = (bundle.trained_through, order.served, nights, losses, bench.config.outcome.delay_days)
-    seen = look_at_nights(order.drift, reference, *late, kept_curves(bench.workspace.archive))
+    curves, earlier = kept_curves(bench.workspace.archive), [night for block in before for night in block]
+    seen = look_at_nights(order.drift, reference, *late, curves, earlier, order.waiting)
     bench.kept.put("seen", order.seen, {date: asdict(one) for date, one in seen.items()})
+
+
+def _observed(bench: Bench, bundle: Bundle, key: str, dates: Sequence[str]) -> list[Observed]:
+    """Return nights as a model sees them; their profiles are made unless they are kept."""
+    if (profiles := bench.kept.get("profiles", key)) is None:
+        frames = {date: frame for date in dates if (frame := bench.read(date)) is not None}
+        profiles = {date: _profile(bundle, frame) for date, frame in frames.items()}
+        bench.kept.put("profiles", key, profiles)
+    return [Observed(date, from_json(told := profiles[date]), sketch_from_json(told["scores"])) for date in dates]
 
 
 def _profile(bundle: Bundle, frame: pd.DataFrame) -> dict[str, Any]:
     scores = sketch_scores(bundle.score(frame))
     return {**to_json(profile_batch(bundle.reference.plan, frame)), "scores": scores.to_json()}
-
-
-def _sketch(body: dict[str, Any]) -> ScoreSketch:
-    return sketch_from_json(body["scores"])
 
 
 def _trained(bench: Bench, order: Training) -> dict[str, Any]:

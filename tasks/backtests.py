@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.backtest import foreseen, replay
 from plimsoll.backtest_figures import Prices, Tally, sentences, tally
 from plimsoll.backtest_page import BacktestStory, render_backtest
@@ -33,7 +31,7 @@ from tasks.landing import dates_between, landed_dates
 from tasks.pages import report_url, write_page
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.workspace import Workspace
 
 
@@ -58,12 +56,14 @@ def _read_policy(path: Path) -> dict[str, Any]:
         body = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
-        raise ConfigError(f"--policy {path}: expected a YAML with drift: and retrain:, found none ({why}).") from None
+        raise ConfigError(
+            f"--policy {path}: expected a YAML with drift:, retrain: or split:, found none ({why})."
+        ) from None
     check_config(PolicyFile, body, str(path))
     return body
 
 
-def dates_to_replay(run: Run, start: dt.date, end: dt.date) -> list[str]:
+def dates_to_replay(run: Run, start: dt.date, end: dt.date, policies: Sequence[Policy]) -> list[str]:
     """Return every landed date that a backtest reads: its nights, and before them what trains the first model.
 
     Raises DataError where nothing is there to replay, or too little to train on.
@@ -85,7 +85,10 @@ def dates_to_replay(run: Run, start: dt.date, end: dt.date) -> list[str]:
             f"{len(first)} landed dates with outcomes; expected more than split.test_days ({config.split.test_days}), "
             f"which judge. {_later(config, landed)}"
         )
-    return [date for date in landed if first[0] <= date <= nights[-1]]
+    windows = [policy.window_days for policy in policies]
+    widest = None if None in windows else max(window for window in windows if window)
+    earliest = known_dates(landed, _eve(nights), config.outcome.delay_days, widest)[0]
+    return [date for date in landed if earliest <= date <= nights[-1]]
 
 
 def _later(config: ModelConfig, landed: Sequence[str]) -> str:
@@ -112,7 +115,9 @@ def replay_policies(
     with Crew(len(os.sched_getaffinity(0))) as crew:
         stopped = _stopped(bench, made, crew)
         nights = tuple(Night(date, stopped.get(date, "")) for date in snapshot.dates if date >= start.isoformat())
-        history = History(nights, run.config.outcome.delay_days, approval_days)
+        config = run.config
+        window = config.split.window_days
+        history = History(nights, config.outcome.delay_days, approval_days, window, snapshot.dates[0])
         desk = Desk(replace(bench, stopped=frozenset(stopped)), made, history, crew)
         _require_nights(run, history)
         ahead = sorted({date for policy in policies for date in foreseen(policy, history)})

@@ -1,15 +1,11 @@
 """Batches: which versions score, and one date from its files to one atomic commit."""
 
 import datetime as dt
-from typing import Any
-
-from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
+from typing import TYPE_CHECKING, Any
 
 from plimsoll.bundle import Bundle
 from plimsoll.champions import reign_at, reigns
-from plimsoll.errors import DataError, IntegrityError
+from plimsoll.errors import ChangedFeaturesError, DataError, IntegrityError
 from plimsoll.model_config import ModelConfig
 from plimsoll.predictions import BatchResult, Role, Served, summarize
 from plimsoll.standing import Standing, by_champion
@@ -17,9 +13,13 @@ from tasks.bundles import fetch_bundle
 from tasks.champion import alias_warning
 from tasks.data_docs import build_data_docs
 from tasks.engines import score_each
+from tasks.features import changed_features
 from tasks.landing import dates_between, landed_dates
 from tasks.records import Run
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
 
 RETRY_DAYS = 7
 MAY_SCORE = ("champion", "former", "requested")
@@ -50,8 +50,9 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
 def resolve_versions(run: Run, as_of: dt.date | None = None, version: int | None = None) -> list[Served]:
     """Return the versions that score in this run, champion first: resolved once, whatever is promoted meanwhile.
 
-    With as_of that is the champion of then, alone if another one stands now; with a version that one alone. A damaged
-    champion stops the run; a damaged shadow is left out and named, since it harms nobody.
+    With as_of that is the champion of then, alone if another one stands now; with a version that one alone. A champion
+    that is damaged, or was trained with another feature function, stops the run; such a shadow is left out and named,
+    since it harms nobody.
     """
     standing, model = run.standing(), run.config.model
     if standing.champion is None:
@@ -102,7 +103,7 @@ def roles_of(config: ModelConfig, standing: Standing, champion: int) -> list[tup
 def _serve(run: Run, standing: Standing, number: int, role: Role) -> Served | None:
     try:
         return Served(number, role, _bundle(run, standing, number))
-    except IntegrityError as error:
+    except (IntegrityError, ChangedFeaturesError) as error:
         if role == "champion":
             raise
         run.outputs.setdefault("left_out", {})[str(number)] = f"v{number} ({role}) did not score: {error}"
@@ -118,7 +119,10 @@ def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
             f"{run.config.model} v{number} may not score: it was {version.state}. Versions that may: a champion, "
             "former or present, and one that waits for a decision."
         )
-    run.parents.append(str(version.trained.facts["run"]))
+    trained_by = str(version.trained.facts["run"])
+    run.parents.append(trained_by)
+    if changed := changed_features(run.workspace, run.config, trained_by, f"{run.config.model} v{number}"):
+        raise ChangedFeaturesError(changed)
     return fetch_bundle(run.workspace, run.config.model, number, version.bundle)
 
 
@@ -135,8 +139,10 @@ def score_dates(run: Run, served: list[Served], dates: list[str]) -> list[BatchR
     return [results[date] for date in dates]
 
 
-def close_batches(run: Run, results: list[BatchResult]) -> State[Any]:
+def close_batches(run: Run, results: list[BatchResult]) -> "State[Any]":
     """Write the counts into the record and return the run's state: failed by name when a batch was rejected."""
+    from prefect.states import Completed, Failed
+
     counts = summarize(results)
     run.outputs |= counts
     cleared = [f"{one.date} cleared: {one.sentence}." for one in results if one.state == "cleared"]

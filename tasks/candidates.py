@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prefect.logging import get_run_logger
+import numpy as np
 
 from plimsoll.bundle import Bundle
 from plimsoll.gate_result import in_short
 from plimsoll.ledger import Kind
+from plimsoll.model_config import Approval
 from plimsoll.retirement import retired_entry
 from plimsoll.row_parts import Rows
 from plimsoll.run_record import require_record
@@ -17,6 +18,7 @@ from plimsoll.store import put_json
 from plimsoll.training import train_bundle
 from tasks.bundles import keep_bundle
 from tasks.champion import mirror_challenger
+from tasks.features import keep_feature_file
 from tasks.foreign_model import adopted_model
 from tasks.judging import Report
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
@@ -24,10 +26,18 @@ from tasks.mlflow_registry import FOLDER, log_run
 from tasks.mlflow_roles import register, require_numbers
 from tasks.mlflow_trials import log_trials
 from tasks.records import Run
+from tasks.requests import require_approvers
 from tasks.settling import said_of_settings
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.trainers import booster_of
 from tasks.training_rows import assemble_training_rows
+
+
+@stage
+def require_promotable(run: Run, requested_by: str) -> None:
+    """Refuse to train what nobody could promote, and keep the feature function that it is about to train with."""
+    require_approvers(run.workspace, run.config, requested_by)
+    keep_feature_file(run.workspace, run.config)
 
 
 @stage
@@ -39,6 +49,7 @@ def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
     valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch)
     run.outputs |= {"rows": len(valid.rows), "rows_digest": valid.digest, "training_memory": valid.memory}
     run.outputs |= {"excluded_dates": valid.excluded, "quarantined_rows": valid.quarantined, "held_rows": valid.held}
+    run.outputs["rows_with_outcome"] = int((~np.isnan(valid.rows.outcome)).sum())
     left_out = valid.excluded or "none"
     get_run_logger().info("%d rows of %d dates are valid; left out: %s", len(valid.rows), valid.dates, left_out)
     if warning := valid.warning:
@@ -122,10 +133,15 @@ def request_promotion(run: Run, version: int, report: Report, requested_by: str)
         return run.sentence
     run.decide("promotion_requested", facts, by=requested_by)
     mirror_challenger(run.workspace, model)
-    command = f"plimsoll approve {model} {version} --as NAME"
-    run.sentence = f"{model} v{version} {in_short(report.gates)} and waits for a decision: {command}"
+    run.sentence = f"{model} v{version} {in_short(report.gates)} and waits for {waits_for(approval, model, version)}"
     run.sentence += f".{said_of_settings(run)}" if "settings" in run.outputs else ""
     return run.sentence
+
+
+def waits_for(approval: Approval, model: str, version: int) -> str:
+    """Return in words what a request waits for: the policy, which is asked next, or a person."""
+    person = f"a decision: plimsoll approve {model} {version} --as NAME"
+    return "approval.policy, which is automatic" if approval.policy == "automatic" else person
 
 
 def page_path(run: Run, version: int) -> Path:

@@ -9,6 +9,7 @@ from plimsoll.retirement import retired_entry
 from plimsoll.run_record import require_record
 from plimsoll.standing import Standing, stand
 from tasks.mlflow_roles import STRANGE, candidates_of, mirror_alias, mirror_head, read_alias
+from tasks.promoted_card import mirror_cards
 from tasks.records import utc_now
 from tasks.workspace import Workspace
 
@@ -50,11 +51,13 @@ def promote(workspace: Workspace, model: str, version: int, *, by: str, as_of: s
 def mirror_aliases(workspace: Workspace, model: str) -> None:
     """Make MLflow's `champion` and `challenger` say what the ledger says, and leave a copy of its head by both.
 
+    The versions that the last moves and the last decision are about get today's card for a description.
     For whoever may promote: a trainer has no right to write where the champion is.
     """
     standing = mirror_challenger(workspace, model)
     if read_alias(workspace, model, "champion") != standing.champion:
         mirror_alias(workspace, model, "champion", standing.champion)
+    mirror_cards(workspace, standing)
     if standing.champion is not None:
         mirror_head(workspace, model, Head(standing.entries[-1].n, standing.entries[-1].digest))
 

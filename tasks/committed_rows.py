@@ -1,45 +1,136 @@
 """The rows of a batch as a ledger entry committed or cleared them: checked before anything is concluded from them."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from plimsoll.archive import get_sealed
-from plimsoll.errors import IntegrityError
+from plimsoll.assembly import outcome_values, read_part
+from plimsoll.errors import DataError, IntegrityError
+from plimsoll.key_hash import BITS, key_hashes
 from plimsoll.ledger import Entry
+from plimsoll.model_config import ModelConfig
 from plimsoll.scores_digest import batch_digest
+from plimsoll.snapshot import FileRef
+from plimsoll.store import open_object
 from plimsoll.validation import of_earlier_code
 from plimsoll.verification import expired_batch_key
-from tasks.delta import read_predictions
+from tasks.delta import read_predictions, scan_predictions
 from tasks.scratch import scratch_folder
 from tasks.workspace import Workspace
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def committed_rows(workspace: Workspace, batch: Entry) -> pd.DataFrame:
+COLUMNS = ["version", "key", "score"]
+OUTCOMES_AT_ONCE = 262_144  # rows of an outcome file
+
+
+def committed_rows(workspace: Workspace, batch: Entry, share: float = 1, among: pd.Index | None = None) -> pd.DataFrame:
     """Return version, key and score of every row that a ledger entry committed or cleared, after checking their digest.
 
-    Raises IntegrityError when rows were changed, added or lost. Where the retention policy took one version of
-    several, what is left cannot be checked: the entry's digest is that of all together.
+    Of less than all a share is returned by a hash of the key, the same keys of every batch, and those alone that are
+    among some keys; then the batch is read in parts, and memory grows with what is returned. Raises IntegrityError when
+    rows were changed, added or lost. Where the retention policy took one version of several, what is left cannot be
+    checked: the entry's digest is that of all together.
+    """
+    try:
+        whole = share >= 1 and among is None
+        rows, digest, versions = _read(workspace, batch) if whole else _read_share(workspace, batch, share, among)
+    except IntegrityError as error:
+        said = f"The predictions of {batch.model} for {batch.facts['date']} are not those of ledger entry {batch.n}"
+        raise IntegrityError(f"{said}: {error}") from None
+    if digest == batch.facts["scores"] or _expired(workspace, batch, versions):
+        return rows
+    raise IntegrityError(
+        f"The predictions of {batch.model} for {batch.facts['date']} are not those of ledger entry {batch.n}: rows "
+        f"were changed, added or lost. They lie in {workspace.platform.predictions.url}; restore them from a backup."
+    )
+
+
+def _read(workspace: Workspace, batch: Entry) -> tuple[pd.DataFrame, str, set[str]]:
+    """Return all rows of a batch, their digest and their versions."""
+    import pyarrow as pa
+
+    date = str(batch.facts["date"])
+    rows = read_predictions(workspace, batch.model, date=date, columns=[*COLUMNS, "run"]).astype({"version": "int32"})
+    mine = rows["version"].isin([int(v) for v in batch.facts["versions"]]) & (rows["run"] == batch.facts["scored_by"])
+    rows = pd.DataFrame(rows[mine], columns=COLUMNS)
+    digest = _digest(workspace, batch, iter([pa.Table.from_pandas(rows, preserve_index=False)]), len(rows))
+    return rows, digest, set(rows["version"].astype(str))
+
+
+def _read_share(
+    workspace: Workspace, batch: Entry, share: float, among: pd.Index | None
+) -> tuple[pd.DataFrame, str, set[str]]:
+    """Return a share of the rows of a batch, and the digest and the versions of them all."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kept, versions = list[pa.Table](), set[str]()
+    asked = None if among is None else pa.array(among.to_numpy(dtype=object), pa.string())
+
+    def passed(parts: "Iterator[pa.Table]") -> "Iterator[pa.Table]":
+        for part in parts:
+            versions.update(str(one) for one in pc.unique(part["version"]).to_pylist())
+            keys = pa.concat_arrays(part["key"].cast(pa.string()).chunks or [pa.array([], pa.string())])
+            mine = pa.array(key_hashes(keys) < share * 2**BITS)
+            kept.append(part.filter(mine if asked is None else pc.and_(mine, pc.is_in(keys, asked))))
+            yield part
+
+    wanted = [int(version) for version in batch.facts["versions"]]
+    about = workspace, batch.model, str(batch.facts["date"]), wanted, str(batch.facts["scored_by"])
+    count = sum(len(part) for part in scan_predictions(*about, columns=["run"]))
+    digest = _digest(workspace, batch, passed(scan_predictions(*about, columns=COLUMNS)), count)
+    rows = pa.concat_tables(kept).to_pandas() if kept else pd.DataFrame(columns=COLUMNS)
+    return rows.astype({"version": "int32", "score": "float64"}), digest, versions
+
+
+def _digest(workspace: Workspace, batch: Entry, parts: "Iterator[pa.Table]", rows: int) -> str:
+    with scratch_folder(workspace) as scratch:
+        return batch_digest(parts, rows, scratch, undealt=of_earlier_code(batch.facts))
+
+
+def _expired(workspace: Workspace, batch: Entry, there: set[str]) -> bool:
+    """Return whether the retention policy took the versions that are not there."""
+    gone = set(batch.facts["versions"]) - there
+    keys = [expired_batch_key(batch.model, str(batch.facts["date"]), int(version)) for version in gone]
+    return bool(gone) and all(get_sealed(workspace.archive, key) for key in keys)
+
+
+def outcome_share(workspace: Workspace, config: ModelConfig, ref: FileRef, where: str, share: float) -> pd.Series:
+    """Return the outcomes of one file by row key, or of the rows of a share as `committed_rows` takes them.
+
+    Of a share the file is read in parts. Raises DataError like `outcome_values`.
     """
     import pyarrow as pa
 
-    date, model = str(batch.facts["date"]), batch.model
-    try:
-        rows = read_predictions(workspace, model, date=date, columns=["version", "key", "score", "run"])
-    except IntegrityError as error:
-        said = f"The predictions of {model} for {date} are not those of ledger entry {batch.n}"
-        raise IntegrityError(f"{said}: {error}") from None
-    rows = rows.astype({"version": "int32"})
-    mine = rows["version"].isin([int(v) for v in batch.facts["versions"]]) & (rows["run"] == batch.facts["scored_by"])
-    rows = pd.DataFrame(rows[mine], columns=["version", "key", "score"])
-    with scratch_folder(workspace) as scratch:
-        found = batch_digest(
-            [pa.Table.from_pandas(rows, preserve_index=False)], len(rows), scratch, undealt=of_earlier_code(batch.facts)
-        )
-    if found == batch.facts["scores"]:
-        return rows
-    gone = {str(version) for version in batch.facts["versions"]} - set(rows["version"].astype(str))
-    if gone and all(get_sealed(workspace.archive, expired_batch_key(model, date, int(version))) for version in gone):
-        return rows
-    raise IntegrityError(
-        f"The predictions of {model} for {date} are not those of ledger entry {batch.n}: rows were changed, added or "
-        f"lost. They lie in {workspace.platform.predictions.url}; restore them from a backup."
-    )
+    if share >= 1 or ref.flaw:
+        return outcome_values(read_part(workspace.store, ref, where), config)
+    kept = []
+    for part in _outcome_parts(workspace, config, ref, where):
+        values = outcome_values(part, config)
+        keys = pa.array(values.index.to_numpy(dtype=object), pa.string(), from_pandas=True).fill_null("")
+        kept.append(values[key_hashes(keys) < share * 2**BITS])
+    found: pd.Series = pd.concat(kept)
+    if found.index.duplicated().any():
+        raise DataError(f"{where}: two outcomes for {found.index[found.index.duplicated()][0]}. Send one per row.")
+    return found
+
+
+def _outcome_parts(workspace: Workspace, config: ModelConfig, ref: FileRef, where: str) -> Iterator[pd.DataFrame]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = [*config.source.key, config.outcome.column]
+    with scratch_folder(workspace) as scratch, open_object(workspace.store, ref.digest, scratch) as stream:
+        try:
+            file = pq.ParquetFile(stream, pre_buffer=False)
+            names = [name for name in wanted if name in file.schema_arrow.names]
+            yield file.schema_arrow.empty_table().select(names).to_pandas()  # so that a missing column is named
+            if names == wanted:
+                for batch in file.iter_batches(OUTCOMES_AT_ONCE, columns=wanted):
+                    yield pa.Table.from_batches([batch]).to_pandas()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"{where}: expected a parquet file, found bytes that are not one ({error}).") from None

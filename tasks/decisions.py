@@ -4,30 +4,19 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from prefect.logging import get_run_logger
-
-from plimsoll.bundle import Bundle
-from plimsoll.errors import DataError
+from plimsoll.errors import DataError, PlimsollError
 from plimsoll.ledger import Entry
-from plimsoll.night_verdict import NightVerdict, judge_night
-from plimsoll.pooling import waiting_dates
-from plimsoll.retrain import STOPS, RetrainFacts, decide
+from plimsoll.retrain import STOPS
 from plimsoll.standing import Standing, by_champion
 from tasks.announce import announce
-from tasks.bundles import fetch_bundle
 from tasks.evidently_report import draw_report
 from tasks.landing import dates_between
-from tasks.observed import observed_nights
-from tasks.outcomes_feed import late_losses
+from tasks.night_facts import judge_batch
 from tasks.pages import report_url
 from tasks.prefect_api import publish_markdown
-from tasks.records import Run, utc_now
-from tasks.stage import stage
-from tasks.thresholds import kept_curves
-
-OWED_DAYS = 7  # a retrain that was never started is started no later
-QUIET_NIGHTS = 14  # an alarm after so many quiet nights is news, and gets a report
-IN_FLIGHT_HOURS = 24  # a training run that has left no version after a day is dead
+from tasks.records import Run
+from tasks.retrain_starts import owed
+from tasks.stage import get_run_logger, stage
 
 
 @dataclass(frozen=True)
@@ -93,15 +82,12 @@ def decide_nights(run: Run, dates: list[str]) -> list[Night]:
 
 
 def owed_retrain(run: Run, nights: list[Night]) -> Night | None:
-    """Return the night whose retrain nobody has started, because the check that decided on it died.
+    """Return the night whose retrain nobody has started, or whose training died, because its process was killed.
 
     None when what was found tonight stops retrains, or when that night is more than a week ago: the world has moved on.
     """
-    owed = run.standing().owed_retrain()
-    if owed is None or (nights and nights[-1].rule in STOPS):
-        return None
-    days = dt.date.fromisoformat(run.as_of) - dt.date.fromisoformat(str(owed.facts["date"]))
-    return Night(owed) if days.days <= OWED_DAYS else None
+    entry = owed(run)
+    return None if entry is None or (nights and nights[-1].rule in STOPS) else Night(entry)
 
 
 def decide_night(run: Run, date: str) -> Night:
@@ -119,94 +105,24 @@ def decide_night(run: Run, date: str) -> Night:
     before = standing.decision(date)
     if before and before.facts["batch_entry"] == batch.n:
         return Night(before)
-    facts = _judge(run, standing, batch, date)
+    facts = judge_batch(run, standing, batch, date)
     entry = run.decide("drift_decided", facts, key=f"check:{date}:{batch.n}", as_of=date)
     if entry.facts["run"] == run.id:  # else another run was quicker, and has told
+        if entry.facts.get("report"):
+            _draw(run, standing, batch)
         announce(run, entry, standing.last("drift_decided"))
     return Night(entry)
 
 
-def _judge(run: Run, standing: Standing, batch: Entry, date: str) -> dict[str, Any]:
-    config = run.config
-    if batch.kind == "batch_rejected":
-        decision = decide(_facts(run, standing, batch, date, None, None), config.retrain)
-        return _as_facts(date, batch, decision=vars(decision))
-    version = next(int(v) for v, role in batch.facts["versions"].items() if role == "champion")
-    bundle = _bundle(run, standing, version)
-    nights = observed_nights(run.store, standing, version, date)
-    late = late_losses(run.workspace, config, standing, version, date, run.outcomes)
-    curves = kept_curves(run.workspace.archive)
-    waiting = waiting_dates([e.facts for e in standing.of_kind("drift_decided")], version)
-    found = judge_night(config.drift, bundle.reference, bundle.trained_through, nights, late, curves, waiting)
-    decision = decide(_facts(run, standing, batch, date, found, bundle), config.retrain)
-    report = _report(run, standing, batch, bundle, found.input_alarm, decision.retrain)
-    last = late[-1].to_json() if late else None
-    told = {"version": version, **found.to_json(), "late": last, "decision": vars(decision), "report": report}
-    return _as_facts(date, batch, **told)
-
-
-def _as_facts(date: str, batch: Entry, **facts: Any) -> dict[str, Any]:
-    return {"date": date, "batch": batch.kind, "batch_entry": batch.n, **facts}
-
-
-def _facts(
-    run: Run,
-    standing: Standing,
-    batch: Entry,
-    date: str,
-    found: NightVerdict | None,
-    bundle: Bundle | None,
-) -> RetrainFacts:
-    today = dt.date.fromisoformat(date)
-    started = [dt.date.fromisoformat(e.as_of) for e in standing.of_kind("retrain_started")]
-    trained = next((v.trained for v in standing.versions if bundle and v.bundle == bundle.digest), None)
-    of = run.config.retrain.persistence_of
-    return RetrainFacts(
-        date=date,
-        batch="rejected" if batch.kind == "batch_rejected" else "committed",
-        batch_reason=str(batch.facts.get("reason", "")),
-        input_alarm=bool(found and found.input_alarm),
-        quality_alarms=found.quality_alarms[-of:] if found else (),
-        recent_alarm=bool(found and found.recent.alarm),
-        estimate_alarms=found.estimate_alarms[-of:] if found else (),
-        alarmed_slices=found.alarmed_slices if found else (),
-        losses_rose_from=found.losses_rose_from if found else None,
-        model_age_days=(today - dt.date.fromisoformat(trained.as_of)).days if trained else 0,
-        days_since_last_retrain=(today - started[-1]).days if started else None,
-        retrains_last_30_days=sum((today - day).days < 30 for day in started),
-        in_flight=_in_flight(standing),
-        awaiting_approval=_awaiting(standing),
-    )
-
-
-def _in_flight(standing: Standing) -> bool:
-    started, trained = standing.last("retrain_started"), standing.last("trained")
-    if started is None or (trained and trained.n > started.n):
-        return False
-    age = dt.datetime.fromisoformat(utc_now()) - dt.datetime.fromisoformat(started.recorded_at)
-    return age < dt.timedelta(hours=IN_FLIGHT_HOURS)
-
-
-def _awaiting(standing: Standing) -> int | None:
-    """Return a version that waits for a person; an expired request waits for nobody."""
-    requests = {e.facts["version"]: e.facts["expires_at"] for e in standing.of_kind("promotion_requested")}
-    waiting = [v.number for v in standing.versions if v.state == "requested" and requests[v.number] > utc_now()]
-    return next((number for number in waiting if not standing.approvals(number)), None)
-
-
-def _bundle(run: Run, standing: Standing, number: int) -> Bundle:
-    version = standing.version(number)
-    if version is None:
-        raise DataError(f"{run.config.model} v{number} is not in the ledger. See: plimsoll history {run.config.model}")
-    return fetch_bundle(run.workspace, run.config.model, number, version.bundle)
-
-
-def _report(run: Run, standing: Standing, batch: Entry, bundle: Bundle, alarm: bool, retrain: bool) -> str:
-    """Draw the Evidently report when the policy asks for it, and return where it is kept."""
-    past = [e.facts.get("inputs") or {} for e in standing.of_kind("drift_decided")[-QUIET_NIGHTS:]]
-    news = alarm and not any(verdict.get("alarm") for verdict in past)
-    wanted = {"always": True, "never": False, "on_change": retrain or news}[run.config.drift.report]
-    return draw_report(run, standing, batch, bundle) if wanted else ""
+def _draw(run: Run, standing: Standing, batch: Entry) -> None:
+    """Draw Evidently's report. The decision stands whatever becomes of it."""
+    try:
+        draw_report(run, standing, batch)
+    except Exception as error:  # its code meets any data, and what it raises is its own
+        why = str(error) if isinstance(error, PlimsollError) else f"{type(error).__name__}: {error}"
+        said = f"Evidently's report about {batch.facts['date']} was not drawn: {why}"
+        run.outputs.setdefault("not_drawn", []).append(said)
+        get_run_logger().warning(said)
 
 
 def close_nights(run: Run, nights: list[Night], started: dict[str, Any] | None) -> dict[str, Any]:
@@ -219,8 +135,14 @@ def close_nights(run: Run, nights: list[Night], started: dict[str, Any] | None) 
 
 
 def _nothing_to_decide(run: Run) -> str:
-    """Say that every batch has a decision, and whether tonight's batch is missing."""
-    model, last = run.config.model, run.standing().last("drift_decided")
+    """Say that every batch has a decision, and whether tonight's batch is missing; or that nothing was scored yet."""
+    standing = run.standing()
+    model, last = run.config.model, standing.last("drift_decided")
+    if not standing.of_kind("batch_committed", "batch_rejected"):
+        if standing.champion is None:
+            why = f"{model} has no champion, so nothing was scored and there is nothing to decide"
+            return f"{why}. Train one and approve it: plimsoll train {model}"
+        return f"{model}: nothing was scored yet, so there is nothing to decide. plimsoll score {model} --date DATE"
     said = f"{model}: every batch has a decision already"
     if last is None or str(last.facts["date"]) >= run.as_of:
         return f"{said}."
@@ -237,4 +159,5 @@ def _publish(run: Run, nights: list[Night]) -> None:
 
 def _link(run: Run, night: Night) -> str:
     report = str(night.entry.facts.get("report") or "")
-    return f" [Evidently's report]({report_url(run.workspace, run.workspace.reports / report)})" if report else ""
+    path = run.workspace.reports / report
+    return f" [Evidently's report]({report_url(run.workspace, path)})" if report and path.is_file() else ""

@@ -1,7 +1,8 @@
 """The predictions table in Delta: one atomic commit makes a batch visible, wholly or not at all."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -156,9 +157,6 @@ def read_predictions(
     columns: list[str] | None = None,
 ) -> pd.DataFrame:
     """Return a model's predictions, of one date or version when asked; IntegrityError when they are damaged."""
-    import pyarrow as pa
-    from deltalake.exceptions import DeltaError
-
     table = open_predictions(workspace)
     if table is None:
         return pd.DataFrame(
@@ -167,8 +165,38 @@ def read_predictions(
     where = [("model", "=", model)]
     where += [("batch_date", "=", date)] if date else []
     where += [("version", "=", str(version))] if version is not None else []
-    try:
+    with _reading(workspace, model):
         rows = table.to_pyarrow_dataset(file_pruning_predicate=where).to_table(columns=columns)
+    found: pd.DataFrame = rows.to_pandas()
+    return found
+
+
+def scan_predictions(
+    workspace: Workspace, model: str, date: str, versions: list[int], run: str, columns: list[str]
+) -> Iterator[Any]:
+    """Yield what a run wrote about a batch as Arrow tables, part by part, so that memory does not grow with it."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    if (table := open_predictions(workspace)) is None:
+        return
+    where = [("model", "=", model), ("batch_date", "=", date)]
+    wanted = ds.field("version").isin(versions) & (ds.field("run") == run)
+    with _reading(workspace, model):
+        found = table.to_pyarrow_dataset(file_pruning_predicate=where)
+        ahead = {"batch_readahead": 2, "fragment_readahead": 1}
+        for batch in found.to_batches(columns=columns, filter=wanted, **ahead):
+            yield pa.Table.from_batches([batch])
+
+
+@contextmanager
+def _reading(workspace: Workspace, model: str) -> Iterator[None]:
+    """Turn what goes wrong while predictions are read into the error that says whose fault it is."""
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
+    try:
+        yield
     except (pa.ArrowException, DeltaError, OSError, ValueError) as error:
         url = workspace.platform.predictions.url
         if "://" in url and isinstance(error, OSError) and not isinstance(error, pa.ArrowException):
@@ -178,8 +206,6 @@ def read_predictions(
             f"The predictions of {model} at {url} cannot be read: {said}. Restore them from a backup; plimsoll verify "
             "names the file."
         ) from None
-    found: pd.DataFrame = rows.to_pandas()
-    return found
 
 
 def table_files(workspace: Workspace, table: Any) -> Any:

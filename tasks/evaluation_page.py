@@ -14,13 +14,14 @@ from plimsoll.references import OF_A_SEARCH
 from plimsoll.snapshot import load_snapshot
 from plimsoll.store import get_json, put_object
 from tasks.candidates import page_path
-from tasks.cards import card_facts
+from tasks.card_facts import card_facts
 from tasks.judging import TOLD, Report
-from tasks.mlflow_card import READING, log_reading
+from tasks.mlflow_card import log_reading
 from tasks.mlflow_lineage import describe
 from tasks.pages import report_url, write_page
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
+from tasks.shown_pages import READING
 from tasks.stage import stage
 
 

@@ -6,31 +6,40 @@ from pathlib import Path
 
 import pandas as pd
 
-from plimsoll.bundle import Bundle
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.standing import Standing
 from tasks.assemble import UNDIVIDED, reassemble
+from tasks.bundles import fetch_bundle
 from tasks.records import Run
+from tasks.training_days import trained_on
 
 REFERENCE_DAYS = 10
 MAX_ROWS = 5000  # a report over millions of rows takes minutes and gigabytes, and looks the same
 SEED = 7
 
 
-def draw_report(run: Run, standing: Standing, batch: Entry, bundle: Bundle) -> str:
-    """Draw one date against a bounded, seeded sample of the reference days; return the path under reports/."""
-    date = str(batch.facts["date"])
-    version = next(int(v) for v, role in batch.facts["versions"].items() if role == "champion")
-    trained = next(v.trained for v in standing.versions if v.number == version)
-    past = load_snapshot(run.store, str(trained.facts["snapshot"]))
-    reference = _rows(run, past, _spread(list(bundle.reference.days) if past.dates else [UNDIVIDED]))
-    tonight = _rows(run, load_snapshot(run.store, str(batch.facts["snapshot"])), [date if past.dates else UNDIVIDED])
-    name = f"{run.config.model}/drift-{date}-v{version}.html"
-    _save(reference, tonight, run.config, run.workspace.reports / name)
+def report_name(model: str, batch: Entry) -> str:
+    """Return the path under reports/ of the report about a batch."""
+    return f"{model}/drift-{batch.facts['date']}-v{_champion(batch)}.html"
+
+
+def draw_report(run: Run, standing: Standing, batch: Entry) -> None:
+    """Draw one date against a bounded, seeded sample of the reference days, both as the version takes them."""
+    version = next(v for v in standing.versions if v.number == _champion(batch))
+    config, past = trained_on(run.workspace, version, run.config.model)
+    bundle = fetch_bundle(run.workspace, config.model, version.number, version.bundle)
+    dates = _spread(list(bundle.reference.days)) if past.dates else [UNDIVIDED]
+    snapshot = load_snapshot(run.store, str(batch.facts["snapshot"]))
+    tonight = _rows(run, config, snapshot, [str(batch.facts["date"]) if past.dates else UNDIVIDED])
+    name = report_name(config.model, batch)
+    _save(_rows(run, config, past, dates), tonight, config, run.workspace.reports / name)
     run.outputs.setdefault("drift_reports", []).append(name)
-    return name
+
+
+def _champion(batch: Entry) -> int:
+    return next(int(v) for v, role in batch.facts["versions"].items() if role == "champion")
 
 
 def _spread(dates: list[str]) -> list[str]:
@@ -38,14 +47,16 @@ def _spread(dates: list[str]) -> list[str]:
     return dates[::step][:REFERENCE_DAYS]
 
 
-def _rows(run: Run, snapshot: Snapshot, dates: list[str]) -> pd.DataFrame:
-    days = [
-        reassemble(run.workspace, run.config, snapshot, date)
-        for date in dates
-        if not date or snapshot.file("batch", date)
-    ]
-    rows = pd.concat(days, ignore_index=True)[list(run.config.feature_names)]
+def _rows(run: Run, config: ModelConfig, snapshot: Snapshot, dates: list[str]) -> pd.DataFrame:
+    there = [date for date in dates if not date or snapshot.file("batch", date)]
+    days = (_sample(reassemble(run.workspace, config, snapshot, date), config) for date in there)
+    rows = pd.concat(days, ignore_index=True)
     return rows.sample(min(len(rows), MAX_ROWS), random_state=SEED)
+
+
+def _sample(day: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
+    """Return what is looked at of a day: days are sampled one by one, so that no two are in memory whole."""
+    return day[list(config.feature_names)].sample(min(len(day), MAX_ROWS), random_state=SEED)
 
 
 def _save(reference: pd.DataFrame, tonight: pd.DataFrame, config: ModelConfig, path: Path) -> None:

@@ -1,11 +1,31 @@
-"""Feature functions: the one piece of Python that a team may add, in configs/features/."""
+"""Feature functions: the one piece of Python that a team may add, in configs/features/; and whether it is as it was."""
 
 import importlib.util
 from pathlib import Path
+from typing import NamedTuple
 
+from plimsoll.archive import Archive
 from plimsoll.assembly import FeatureFunction
-from plimsoll.errors import ConfigError
+from plimsoll.digest import sha256_hex
+from plimsoll.errors import ConfigError, IntegrityError
+from plimsoll.feature_source import means_the_same
 from plimsoll.model_config import ModelConfig
+from plimsoll.run_record import read_record
+from plimsoll.store import get_json, object_key, put_object
+from tasks.git import read_source
+from tasks.secrecy import refuse_passwords, refuse_secrets
+from tasks.source_tree import recorded_tree
+from tasks.workspace import Workspace
+
+FOLDER = "configs/features"
+
+
+class Trained(NamedTuple):
+    """The feature function that a run had."""
+
+    function: str  # file:function; empty without one
+    digest: str  # of its file
+    commit: str  # empty outside git
 
 
 def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | None:
@@ -35,4 +55,61 @@ def feature_file(root: Path, config: ModelConfig) -> Path | None:
     """Return the file of a model's feature function, None when it has none."""
     if config.features.function is None:
         return None
-    return root / "configs/features" / f"{config.features.function.partition(':')[0]}.py"
+    return root / feature_name(config.features.function)
+
+
+def feature_name(function: str) -> str:
+    """Return the name of the file of file:function, from the project folder."""
+    return f"{FOLDER}/{function.partition(':')[0]}.py"
+
+
+def keep_feature_file(workspace: Workspace, config: ModelConfig) -> None:
+    """Keep the source of a model's feature function as an object: what scores later is compared with it.
+
+    The record of the run names it in its list of source files.
+    """
+    path = feature_file(workspace.root, config)
+    if path is not None and path.is_file():
+        refuse_secrets(data := path.read_bytes(), name := feature_name(str(config.features.function)))
+        refuse_passwords(data, name)
+        put_object(workspace.store, data)
+
+
+def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str, name: str) -> str:
+    """Return in a sentence why today's feature function is not the one that a version was trained with, else nothing.
+
+    Comments, layout, docstrings and what the function does not reach in its file may differ. trained_by is the training
+    run, name the version in words. Raises ConfigError for a function that is not there, IntegrityError where the run's
+    record is gone or damaged.
+    """
+    load_feature_function(workspace.root, config)  # one that is not there, or cannot be imported, says so itself
+    then, asked = _trained(workspace.archive, trained_by), config.features.function or ""
+    if then.function != asked:
+        said = f"{name} was trained with the feature function {then.function or 'none'}, and its config asks for"
+        return f"{said} {asked or 'none'} now. Put the config back, or train and approve a version with this one."
+    path = feature_file(workspace.root, config)
+    if path is None or sha256_hex(now := path.read_bytes()) == then.digest:
+        return ""
+    place, entry = feature_name(asked), asked.partition(":")[2]
+    before = workspace.store.get(object_key(then.digest)) or read_source(workspace.root, then.commit, place)
+    if before is not None and sha256_hex(before) == then.digest and means_the_same(before, now, entry):
+        return ""
+    known = "computes something else than" if before is not None else "has other bytes than"
+    return (
+        f"{place} {known} what {name} was trained with, so its scores would mean nothing. Put that file back (object "
+        f"{then.digest[:12]} of the store{_commit(then)}), or train and approve a version with this one: "
+        f"plimsoll train {config.model}"
+    )
+
+
+def _trained(archive: Archive, run_id: str) -> Trained:
+    record = read_record(archive, run_id)
+    if record is None:
+        raise IntegrityError(f"Run {run_id} has no record, so nobody knows with which feature function it trained.")
+    function = str((get_json(archive.store, record["config"]).get("features") or {}).get("function") or "")
+    digest = recorded_tree(archive.store, record["code"]).get(feature_name(function), "") if function else ""
+    return Trained(function, digest, str(record["code"]["commit"]))
+
+
+def _commit(then: Trained) -> str:
+    return f", commit {then.commit[:12]} as it was then" if then.commit else ""

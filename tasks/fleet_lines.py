@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
+from plimsoll.contenders import WINDOW_DAYS
 from plimsoll.errors import PlimsollError
-from plimsoll.fleet_line import WINDOW_DAYS, FleetLine, fold_line, line_from_json, unknown_line
+from plimsoll.fleet_line import FleetLine, fold_line, line_from_json, unknown_line
 from plimsoll.ledger import entry_key, parse_entry
 from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.standing import Standing
@@ -14,6 +15,8 @@ from tasks.champion import standing_of
 from tasks.outcomes_feed import late_losses
 from tasks.pages import write_page
 from tasks.workspace import Workspace
+
+LIVING = ("champion", "former", "requested")
 
 
 def fleet_lines(workspace: Workspace, *, look: bool = True) -> list[FleetLine]:
@@ -66,13 +69,24 @@ def _is_new(workspace: Workspace, line: FleetLine) -> bool:
 
 
 def _quality(workspace: Workspace, standing: Standing) -> dict[int, list[NightlyQuality]]:
-    """Return the late losses of the last days of the versions that can be promoted or serve."""
+    """Return the late losses of the champion and of versions that scored beside it of late, from their first night.
+
+    That is how far back bounds go that hold however often somebody looks.
+    """
     if not standing.entries or standing.champion is None:
         return {}
     config, last = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
-    since, read = (date.fromisoformat(last) - timedelta(days=WINDOW_DAYS)).isoformat(), Remembered()
-    found = [v.number for v in standing.versions if v.state in ("champion", "former", "requested")]
-    return {n: late_losses(workspace, config, standing, n, last, read, since) for n in found}
+    window, read = (date.fromisoformat(last) - timedelta(days=WINDOW_DAYS)).isoformat(), Remembered()
+    dates = {v.number: _dates_of(standing, v.number) for v in standing.versions if v.state in LIVING}
+    late = {number: found[0] for number, found in dates.items() if found and found[-1] >= window}
+    began = late.pop(standing.champion, window)
+    since = min([window, *(max(first, began) for first in late.values())])
+    return {n: late_losses(workspace, config, standing, n, last, read, since) for n in (standing.champion, *late)}
+
+
+def _dates_of(standing: Standing, number: int) -> list[str]:
+    batches = standing.of_kind("batch_committed")
+    return sorted(str(e.facts["date"]) for e in batches if str(number) in e.facts["versions"])
 
 
 def _place(workspace: Workspace, model: str) -> Path:

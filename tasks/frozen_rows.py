@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect.logging import get_run_logger
 
 from plimsoll.bundle import Bundle
 from plimsoll.errors import DataError
@@ -31,7 +30,7 @@ from plimsoll.standing import Standing, Version
 from plimsoll.training import scores_of
 from tasks.landing import dates_between, landed_dates, snapshot_of
 from tasks.records import Run
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.training_rows import assemble_training_rows
 
 

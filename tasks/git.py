@@ -59,6 +59,11 @@ def source_files(root: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def read_source(root: Path, commit: str, name: str) -> bytes | None:
+    """Return a source file as it was committed, None where git has no such commit or file."""
+    return _git(root, "show", f"{commit}:./{name}") if commit else None
+
+
 def _remote(root: Path) -> str:
     return str(without_secrets(without_credentials(_text(_git(root, "remote", "get-url", "origin") or b""))))
 

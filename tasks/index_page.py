@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plimsoll.fleet_line import FleetLine, in_order
+from plimsoll.fleet_line import FleetLine, in_order, together
 from plimsoll.model_story import ModelStory
 from plimsoll.outcomes import NightlyQuality, Remembered
 from plimsoll.overview_page import render_overview
@@ -46,7 +46,7 @@ def publish_fleet(workspace: Workspace, *, look: bool = True) -> tuple[Path, lis
     look is as in `fleet_lines`.
     """
     now = datetime.now(UTC)
-    lines = in_order(line.at(now) for line in fleet_lines(workspace, look=look))
+    lines = in_order(together(line.at(now) for line in fleet_lines(workspace, look=look)))
     page = render_overview(lines, written_pages(workspace))
     return write_page(workspace.reports / "index.html", page), lines
 

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle
-from plimsoll.gate_result import GateResult
+from plimsoll.errors import IntegrityError
+from plimsoll.gate_result import GateResult, together
 from plimsoll.gates import run_gates
 from plimsoll.holdout import Held
 from plimsoll.judged_rows import judged_rows
 from plimsoll.ledger import Entry
 from plimsoll.newcomers import Newcomers, newcomers_of
+from plimsoll.not_judged import not_judged_alone
 from plimsoll.operations_gate import Machine, measure_machine
 from plimsoll.probe import PROBE_ROWS, make_probe
 from plimsoll.row_parts import Mask, Rows
 from plimsoll.snapshot import load_snapshot
 from plimsoll.sources_gate import FILES, Sources, shares_of
 from plimsoll.standing import Version
-from plimsoll.store import get_json, put_json
+from plimsoll.store import get_json, object_digest, put_json
 from plimsoll.trace_facts import gate_report_of
 from plimsoll.training import Evaluation, evaluate_scores, scores_of, split_rows
 from plimsoll.tries import tries_on
@@ -31,7 +31,7 @@ from tasks.bundles import fetch_bundle
 from tasks.evidence_object import keep_evidence
 from tasks.frozen_rows import look_at_holdout
 from tasks.records import Run
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 
 TIMED_ROWS = 20_000  # of those that judge, at most
 TOLD = {"pass": "passed", "warn": "WARNED", "fail": "FAILED"}
@@ -88,6 +88,8 @@ def judge_candidate(run: Run, bundle: Bundle, rows: Rows, holdout: Held | None =
     newcomers, sources = _newcomers(run, bundle, champion, other, rows), _sources(run, rows, train, champion)
     held = look_at_holdout(run, holdout, bundle, champion, other)
     found = run_gates(judged, mine.metrics, machine, newcomers, sources, held)
+    if champion is None:
+        found = together([found, not_judged_alone(run.config.gates)])
     for gate in found.results:
         get_run_logger().info("Gate %s: %s", TOLD[gate.verdict], gate.sentence)
     run.outputs["probe"] = _keep_probe(run, bundle, rows, later)
@@ -111,18 +113,28 @@ def _machine(run: Run, bundle: Bundle, other: Bundle | None, rows: Rows, later: 
     rival = other if asked.max_slowdown is not None else None
     columns = dict.fromkeys([*bundle.encoder.columns, *(rival.encoder.columns if rival else ())])
     frame = rows.head(TIMED_ROWS, later, columns)
-    return measure_machine(bundle, rival, frame, run.start.environment.lock, name, time.perf_counter)
+    return measure_machine(bundle, rival, frame, _kept_lock(run), name, time.perf_counter)
+
+
+def _kept_lock(run: Run) -> str:
+    """Return the digest of the environment's lock where it lies in the store as it was kept, else nothing."""
+    lock = run.start.environment.lock
+    try:
+        return lock if object_digest(run.store, lock) == lock else ""
+    except IntegrityError:
+        return ""
 
 
 def _newcomers(
     run: Run, bundle: Bundle, champion: Version | None, other: Bundle | None, rows: Rows
 ) -> Newcomers | None:
     """Return what came since the champion's snapshot, where the config asks for it and there is a champion."""
-    if run.config.gates.trust is None or champion is None or other is None:
+    gate = run.config.gates.trust
+    if gate is None or champion is None or other is None:
         return None
     before = load_snapshot(run.store, str(champion.trained.facts["snapshot"]))
     now = load_snapshot(run.store, run.snapshots[-1])
-    return newcomers_of(rows, bundle, other, before, now, run.config.estimator.seed)
+    return newcomers_of(rows, bundle, other, before, now, run.config.estimator.seed, gate.label_columns)
 
 
 def _sources(run: Run, rows: Rows, train: Mask, champion: Version | None) -> Sources | None:

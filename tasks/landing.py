@@ -3,14 +3,12 @@
 import datetime as dt
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from plimsoll.errors import DataError
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import ALL, FileRef, Snapshot, save_snapshot
 from tasks.records import Run
 from tasks.sources import open_sources
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.workspace import Workspace
 
 

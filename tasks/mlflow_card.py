@@ -7,15 +7,13 @@ from typing import Any
 
 from plimsoll.digest import sha256_hex
 from plimsoll.errors import IntegrityError
-from plimsoll.run_record import read_record
 from plimsoll.standing import Version
 from plimsoll.verification import Finding
 from tasks.mlflow_registry import connected, log_files
 from tasks.mlflow_roles import candidates_of
 from tasks.records import Run
+from tasks.shown_pages import READING, kept_pages
 from tasks.workspace import Workspace
-
-READING = "reading"  # the folder among the artifacts, and the output of the run that names the objects
 
 
 def log_reading(run: Run, files: Mapping[str, bytes]) -> None:
@@ -32,10 +30,9 @@ def changed_reading(workspace: Workspace, model: str, version: Version) -> Itera
     Raises ServerError when MLflow does not answer.
     """
     try:
-        record = read_record(workspace.archive, str(version.trained.facts["run"]))
+        asked = kept_pages(workspace, str(version.trained.facts["run"]))
     except IntegrityError:
         return  # found where records are checked
-    asked: dict[str, str] = ((record or {}).get("end") or {}).get("outputs", {}).get(READING, {})
     if not asked:
         return
     with connected(workspace, f"read what was kept of {model} v{version.number}") as client:

@@ -1,6 +1,7 @@
 """What MLflow is told about a training run, so that its UI shows which data, code and decisions stand behind it."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from plimsoll.bundle import Bundle
@@ -51,23 +52,36 @@ def prefect_url(run_id: str) -> str:
 
 
 def data_seen(run: "Run", snapshot: Snapshot) -> list[Any]:
-    """Return MLflow's DatasetInputs of a snapshot, one per table; each names the whole id and where it lies."""
+    """Return MLflow's DatasetInputs of a snapshot, one per table; each names the whole id and where it lies.
+
+    A model of a segment has rows of its own among those of the files: what is counted and digested is its own.
+    """
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     store = without_password(run.workspace.platform.store.url)
     inputs = []
     for table, files in sorted(snapshot.tables.items()):
         source = {"snapshot": snapshot.id, "table": table, "store": store, "as_of": snapshot.as_of}
+        own = _own_rows(run, table)
         dataset = Dataset(
             f"{snapshot.model} {table}",
-            snapshot.id[:DIGEST_LENGTH],
+            (run.outputs["rows_digest"] if own else snapshot.id)[:DIGEST_LENGTH],
             SOURCE_TYPE,
-            json.dumps(source),
+            json.dumps(source | own),
             schema=_schema(files),
-            profile=_profile(snapshot, table, files),
+            profile=_profile(snapshot, table, files, own),
         )
         inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "training")]))
     return inputs
+
+
+def _own_rows(run: "Run", table: str) -> dict[str, Any]:
+    """Return which rows of a table are those of the run's segment, valid ones or their outcomes; lookups are whole."""
+    counts = {"batch": "rows", "outcome": "rows_with_outcome"}
+    if run.config.segment is None or table not in counts:
+        return {}
+    segment = {"column": run.config.segment.column, "value": run.config.segment.value}
+    return {"segment": segment, "rows": run.outputs[counts[table]], "rows_digest": run.outputs["rows_digest"]}
 
 
 def _schema(files: tuple[FileRef, ...]) -> str:
@@ -80,9 +94,11 @@ def _mlflow_type(kind: str) -> str:
     return "datetime" if kind.startswith(("timestamp", "date")) else TYPES.get(kind, "string")
 
 
-def _profile(snapshot: Snapshot, table: str, files: tuple[FileRef, ...]) -> str:
+def _profile(snapshot: Snapshot, table: str, files: tuple[FileRef, ...], own: Mapping[str, Any]) -> str:
     profile: dict[str, Any] = {"num_files": len(files), "num_bytes": sum(ref.bytes for ref in files)}
-    return json.dumps(profile | {"num_rows": snapshot.rows(table)})
+    if own:
+        profile["num_rows_of_files"] = snapshot.rows(table)
+    return json.dumps(profile | {"num_rows": own.get("rows", snapshot.rows(table))})
 
 
 def link_version(run: "Run", version: int, mlflow_run: str, entry: Entry) -> None:
@@ -126,7 +142,12 @@ def description_of(run: "Run", page: str, entry: Entry, card: str = "") -> str:
             *([card] if card else []),
         ]
     )
-    return words if len(words) <= LONGEST else f"{words[: LONGEST - len(CUT)].rpartition(chr(10))[0]}{CUT}"
+    return fitted(words)
+
+
+def fitted(words: str, cut: str = CUT) -> str:
+    """Return a description that MLflow's column can hold; a longer one ends early, and cut says where the rest is."""
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - len(cut)].rpartition(chr(10))[0]}{cut}"
 
 
 def _use(card: CardText) -> list[str]:

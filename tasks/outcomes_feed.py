@@ -2,11 +2,13 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from plimsoll.archive import get_sealed, put_sealed
 from plimsoll.assembly import KEY, outcome_values, read_part, read_row
+from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import NightlyQuality, Remembered, nightly_quality, quality_from_json
@@ -14,6 +16,7 @@ from plimsoll.snapshot import FileRef, load_snapshot
 from plimsoll.standing import Standing
 from tasks.assemble import batch_partition, reassemble
 from tasks.committed_rows import committed_rows
+from tasks.former_outcomes import former_delivery
 from tasks.landing import keep_outcomes
 from tasks.workspace import Workspace
 
@@ -30,24 +33,38 @@ def late_losses(
     """Return a version's quality on every date it scored whose outcomes have come by a business date, in order.
 
     Dates before since are left out. read is what the run has read already, and is added to: a run sees every date's
-    outcomes as it first saw them.
+    outcomes as it first saw them. A date whose outcomes break their form has none, and read.refused says why: one
+    bad file must not hide what all the others say.
     """
     read = read if read is not None else Remembered()
     known = (dt.date.fromisoformat(as_of) - dt.timedelta(days=config.outcome.delay_days)).isoformat()
     batches = [e for e in standing.of_kind("batch_committed") if str(version) in e.facts["versions"]]
     scored = {str(e.facts["date"]): e for e in batches if since <= str(e.facts["date"]) <= known}
     dates = sorted(scored)
-    read.files |= keep_outcomes(workspace, config, [date for date in dates if date not in read.files])
+    read.files |= _kept(workspace, config, [date for date in dates if date not in read.files], read)
     found = []
-    for date in (date for date in dates if date in read.files):
+    for date in (date for date in dates if date in read.files and date not in read.refused):
         entries = [scored[date], *standing.cleared(scored[date], version)]
         more = f"-cleared{len(entries) - 1}" if len(entries) > 1 else ""  # these rows belong to the night too
         apart = f"-by-{'-'.join(config.drift.slices)}" if config.drift.slices else ""
         key = f"quality/{config.model}/v{version}/{date}/{read.files[date].digest}{more}{apart}.json"
-        if key not in read.nights:
-            read.nights[key] = _night(workspace, config, version, entries, read.files[date], key)
-        found.append(read.nights[key])
+        try:
+            if key not in read.nights:
+                read.nights[key] = _night(workspace, config, version, entries, read.files[date], key)
+            found.append(read.nights[key])
+        except DataError as error:
+            read.refused[date] = str(error)
     return found
+
+
+def _kept(workspace: Workspace, config: ModelConfig, dates: list[str], read: Remembered) -> dict[str, FileRef]:
+    try:
+        return keep_outcomes(workspace, config, dates)
+    except DataError as error:
+        if len(dates) == 1:
+            read.refused[dates[0]] = str(error)
+            return {}
+    return {d: ref for date in dates for d, ref in _kept(workspace, config, [date], read).items()}
 
 
 def _night(
@@ -61,6 +78,8 @@ def _night(
     rows = pd.concat([committed_rows(workspace, entry) for entry in entries], ignore_index=True)
     mine = rows.loc[rows["version"] == version, ["key", "score"]]
     night = nightly_quality(mine, values, date, version, config.task, _slices(workspace, config, entries))
+    former = former_delivery(workspace, config, ref, key, values, mine["key"])
+    night = replace(night, digest=ref.digest, former=former)
     put_sealed(workspace.archive, key, night.to_json())
     return night
 

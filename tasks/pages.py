@@ -1,5 +1,7 @@
 """Pages on disk: each is there whole or not at all."""
 
+import errno
+import os
 import secrets
 from pathlib import Path
 
@@ -7,11 +9,16 @@ from tasks.workspace import Workspace
 
 
 def write_page(path: Path, html: str) -> Path:
-    """Write a page through a partial file and return its path."""
+    """Write a page through a partial file and return its path; OSError where there can be no such file."""
+    if not path.name or path.is_dir():  # /, . and nothing at all have no name
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")  # runs of all models write one list
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(html, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     return path
 
 

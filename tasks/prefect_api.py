@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -16,6 +16,7 @@ CONNECT_SECONDS = 5.0  # an empty port of this machine refuses at once; a host t
 BUSY_SECONDS = 30.0  # a server at work takes the connection at once and answers when it can
 POLL_SECONDS = 0.5
 PAGE = 200  # the most that one answer of the API holds
+SHOWN_AS, FILLED_IN = "suspended-", "-response"  # around the key of a form, in Prefect's name of what was filled in
 
 
 class RunState(NamedTuple):
@@ -23,6 +24,14 @@ class RunState(NamedTuple):
 
     name: str
     message: str
+
+
+class Filled(NamedTuple):
+    """What a person filled in in a form of a run."""
+
+    fields: dict[str, Any]
+    at: datetime | None  # when
+    form: str  # the key under which the run showed it
 
 
 class RunOf(NamedTuple):
@@ -40,11 +49,11 @@ def server_answers(api_url: str) -> bool:
     """
     import httpx  # and not Prefect, which takes seconds to import
 
-    end = time.monotonic() + BUSY_SECONDS
+    end, secure = time.monotonic() + BUSY_SECONDS, api_url.startswith("https")  # reading certificates takes 20 ms
     while True:
         try:
             left = httpx.Timeout(max(end - time.monotonic(), POLL_SECONDS), connect=CONNECT_SECONDS)
-            if not httpx.get(f"{api_url}/health", timeout=left).is_server_error:
+            if not httpx.get(f"{api_url}/health", timeout=left, verify=secure).is_server_error:
                 return True
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol):
             return False
@@ -79,9 +88,11 @@ def connected(api_url: str | None = None) -> Iterator["SyncPrefectClient"]:
 
     address = api_url or current_api_url()
     require_server(address)
+    known = PREFECT_API_URL.value() == address  # other settings are all settings read anew, in a tenth of a second
     try:
-        with temporary_settings({PREFECT_API_URL: address}), get_client(sync_client=True) as client:
-            yield client
+        with nullcontext() if known else temporary_settings({PREFECT_API_URL: address}):  # noqa: SIM117
+            with get_client(sync_client=True) as client:
+                yield client
     except httpx.HTTPStatusError as error:
         raise ServerError(f"Prefect at {address} refused: {error.response.text[:300]}") from None
     except httpx.HTTPError as error:
@@ -158,18 +169,19 @@ def resume_run(run_id: str, run_input: Mapping[str, Any]) -> None:
         raise ServerError(f"Prefect did not resume run {run_id}: {reason}")
 
 
-def take_inputs(run_id: str) -> list[tuple[dict[str, Any], datetime | None]]:
-    """Return what people filled in in the forms of a run, and when, oldest first, and delete it.
+def take_inputs(run_id: str) -> list[Filled]:
+    """Return what people filled in in the forms of a run, oldest first, and delete it.
 
     Prefect would keep it in clear.
     """
     with connected() as client:
-        found = client.filter_flow_run_input(UUID(run_id), key_prefix="suspended-", limit=PAGE, exclude_keys=set())
-        answers = [one for one in found if one.key.endswith("-response")]
+        found = client.filter_flow_run_input(UUID(run_id), key_prefix=SHOWN_AS, limit=PAGE, exclude_keys=set())
+        answers = [one for one in found if one.key.endswith(FILLED_IN)]
         for one in answers:
             client.delete_flow_run_input(UUID(run_id), one.key)
-    taken = [(dict(one.decoded_value), one.created) for one in answers]
-    return sorted(taken, key=lambda one: one[1].timestamp() if one[1] else 0.0)
+    keys = [one.key.removeprefix(SHOWN_AS).removesuffix(FILLED_IN) for one in answers]
+    taken = [Filled(dict(one.decoded_value), one.created, key) for one, key in zip(answers, keys, strict=True)]
+    return sorted(taken, key=lambda one: one.at.timestamp() if one.at else 0.0)
 
 
 def wait_for_run(run_id: str, seconds: float) -> RunState:
@@ -194,12 +206,14 @@ def flow_run_url(run_id: str) -> str:
 
 
 def emit(event: str, resource_id: str, payload: Mapping[str, Any]) -> None:
-    """Send one event and wait until the server has it."""
+    """Send one event, which leads to the run that sends it, and wait until the server has it."""
     from prefect.events import Event
+    from prefect.runtime import flow_run
 
-    sent = Event.model_validate(
-        {"event": event, "resource": {"prefect.resource.id": resource_id}, "payload": dict(payload)}
-    )
+    run = {"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.role": "flow-run"}
+    related = [{**run, "prefect.resource.name": str(flow_run.name)}] if flow_run.id else []
+    resource = {"prefect.resource.id": resource_id, "prefect.resource.name": resource_id.rpartition(".")[2]}
+    sent = Event.model_validate({"event": event, "resource": resource, "related": related, "payload": dict(payload)})
     with connected() as client:
         client.request("POST", "/events", json=[sent.model_dump(mode="json")])
 

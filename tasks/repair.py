@@ -11,6 +11,7 @@ from plimsoll.people import PEOPLE
 from plimsoll.predictions import Served
 from plimsoll.run_record import read_record
 from plimsoll.standing import Version
+from plimsoll.store import get_object
 from plimsoll.verification import Finding, Owed, Verification
 from tasks.approvals import settle
 from tasks.bundles import fetch_bundle
@@ -21,9 +22,12 @@ from tasks.delta_layout import partitions
 from tasks.mlflow_lineage import RECORD
 from tasks.mlflow_registry import connected, log_files
 from tasks.mlflow_roles import candidates_of, promoted_versions
+from tasks.pages import write_page
 from tasks.prediction_files import committed_versions, live_files, runs_there
+from tasks.promoted_card import promoted_tags
 from tasks.records import Recorded, Run, recording, recording_platform
 from tasks.score_date import score_date
+from tasks.shown_pages import kept_pages
 from tasks.table_notes import note_table
 from tasks.verify import Progress, verify
 from tasks.verify_mirrors import expected_tags
@@ -111,11 +115,12 @@ def _put_tags(run: Run, finding: Finding) -> str:
     standing = standing_of(run.workspace, finding.model)
     version = _version(run, int(finding.about))
     tags, name = expected_tags(standing, version), candidates_of(finding.model)
+    of_copies = tags | promoted_tags(standing, version.number)
     with connected(run.workspace, f"tag {name} v{version.number}") as client:
         copies = [p.number for p in promoted_versions(client, finding.model) if p.version == version.number]
-        there = [(name, version.number), *((finding.model, number) for number in copies)]
-        for registered, number in there:
-            for tag, value in tags.items():
+        there = [(name, version.number, tags), *((finding.model, number, of_copies) for number in copies)]
+        for registered, number, wanted in there:
+            for tag, value in wanted.items():
                 client.set_model_version_tag(registered, str(number), tag, value)
     return f"{finding.where} say again what the ledger says."
 
@@ -126,6 +131,13 @@ def _put_copy(run: Run, finding: Finding) -> str:
     with connected(run.workspace, f"copy the record of {facts['run']}") as client:
         log_files(client, str(facts["mlflow_run"]), {RECORD: canonical_json(record)})
     return f"{finding.where} is there again."
+
+
+def _put_page(run: Run, finding: Finding) -> str:
+    trained_by, name = str(_version(run, int(finding.about)).trained.facts["run"]), finding.where.rpartition("/")[2]
+    kept = get_object(run.store, kept_pages(run.workspace, trained_by)[name])
+    write_page(run.workspace.reports / finding.model / name, kept.decode())
+    return f"{finding.where} is again as run {trained_by} wrote it."
 
 
 def _promote(run: Run, finding: Finding) -> str:
@@ -192,6 +204,7 @@ _ACTS: dict[Owed, Callable[[Any, Finding], str]] = {
     "mark": _put_mark,
     "tags": _put_tags,
     "copy": _put_copy,
+    "page": _put_page,
     "promotion": _promote,
     "batch": _finish_batch,
     "notes": _write_notes,

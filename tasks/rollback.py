@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from plimsoll.approvers_config import approver_named, not_allowed
-from plimsoll.errors import ApprovalError, IntegrityError, ServerError
+from plimsoll.errors import ApprovalError, ChangedFeaturesError, IntegrityError, ServerError
 from plimsoll.ledger import Entry, append
 from plimsoll.probe import Probe, Proof, probe_from_json, require_same_scores
 from plimsoll.retirement import retired_entry
@@ -14,6 +14,7 @@ from plimsoll.standing import Standing, Version, stand
 from plimsoll.store import get_json
 from tasks.bundles import open_bundle
 from tasks.champion import mirror_aliases, standing_of
+from tasks.features import changed_features
 from tasks.identity import verify_code
 from tasks.records import utc_now
 from tasks.secrecy import refuse_secrets
@@ -98,7 +99,9 @@ def prove_rollback_as(workspace: Workspace, model: str, to: int | None, who: str
     """
     _approver(workspace, model, who)
     standing = standing_of(workspace, model)
-    return prove(workspace, standing, rollback_target(standing, to))
+    target = rollback_target(standing, to)
+    _require_features(workspace, standing, target)
+    return prove(workspace, standing, target)
 
 
 def roll_back_as(
@@ -115,8 +118,8 @@ def roll_back_as(
     """Make a former champion the champion again on behalf of a verified approver, once it has proved itself.
 
     The code is used up before the proof, which can take longer than a code lives. Raises ApprovalError for anyone
-    else, when there is no such champion, or when another decision came first; IntegrityError when it is not what it
-    was.
+    else, when there is no such champion, or when another decision came first; ChangedFeaturesError, before the code is
+    used up, when scoring would refuse it for its feature function; IntegrityError when it is not what it was.
     """
     by = _approver(workspace, model, who)
     refuse_secrets(reason.encode(), "The reason")
@@ -124,6 +127,7 @@ def roll_back_as(
     if to is not None and (there := _asked_before(standing, to, by)):
         return Rollback(there, True, _mirror(workspace, model))
     target = rollback_target(standing, to)
+    _require_features(workspace, standing, target)
     act = {"act": "roll back", "model": model, "from": standing.champion, "version": target}
     verified = verify_code(workspace, by, code, act, now or datetime.now(UTC))
     proof = prove(workspace, standing, target)
@@ -151,6 +155,14 @@ def roll_back_as(
         guard=unchanged,
     )
     return Rollback(entry, False, _mirror(workspace, model))
+
+
+def _require_features(workspace: Workspace, standing: Standing, number: int) -> None:
+    if (version := standing.version(number)) is None:
+        return  # the proof says so
+    config, trained_by = workspace.model(standing.model), str(version.trained.facts["run"])
+    if changed := changed_features(workspace, config, trained_by, f"{standing.model} v{number}"):
+        raise ChangedFeaturesError(f"{changed.rstrip('.')}. Nothing was rolled back.")
 
 
 def _approver(workspace: Workspace, model: str, who: str) -> str:

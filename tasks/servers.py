@@ -1,6 +1,7 @@
 """The local servers: Prefect, its worker, MLflow and the reports, and what keeps all of them from calling home."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -12,6 +13,10 @@ from tasks.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
 DRAIN_SECONDS = 20.0
+PROMOTER = {  # the account of the promoters' worker, and what MLflow reads
+    "MLFLOW_PROMOTER_USERNAME": "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_PROMOTER_PASSWORD": "MLFLOW_TRACKING_PASSWORD",
+}
 QUIET_SECONDS = 1.5  # without a new row the recorder is done
 
 
@@ -64,16 +69,28 @@ def prefect_server(workspace: Workspace) -> Server:
     )
 
 
-def prefect_worker(workspace: Workspace) -> Server:
-    """Return the worker that runs deployments as processes in the project folder."""
-    pool = workspace.platform.prefect.work_pool
+def prefect_workers(workspace: Workspace) -> list[Server]:
+    """Return the worker that runs deployments, and one for those that promote where they have a pool of their own.
+
+    That one alone has the promoters' account of MLflow: MLFLOW_PROMOTER_USERNAME and MLFLOW_PROMOTER_PASSWORD.
+    """
+    pool, *of_promoters = workspace.platform.prefect.pools
+    mine = {read: os.environ[own] for own, read in PROMOTER.items() if os.environ.get(own)}
+    hidden = dict.fromkeys(PROMOTER, "")  # a run has the environment of its worker
+    first = _worker(workspace, "worker", "The Prefect worker", pool, hidden)
+    theirs = [_worker(workspace, "promoter", "The promoters' worker", one, hidden | mine) for one in of_promoters]
+    return [first, *theirs]
+
+
+def _worker(workspace: Workspace, name: str, title: str, pool: str, env: Mapping[str, str]) -> Server:
+    """Return a worker that runs the deployments of a pool as processes in the project folder."""
     return Server(
-        name="worker",
-        title="The Prefect worker",
+        name=name,
+        title=title,
         # no --limit: with one the worker dies when a resume comes before the suspended process has gone
         command=_python("prefect", "worker", "start", "--pool", pool, "--type", "process"),
         cwd=workspace.root,
-        env={**_prefect_env(workspace), "PREFECT_WORKER_QUERY_SECONDS": "2"},
+        env={**_prefect_env(workspace), "PREFECT_WORKER_QUERY_SECONDS": "2", **env},
         says="started!",
     )
 

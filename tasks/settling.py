@@ -1,7 +1,5 @@
 """Settling: the settings that a training run takes, found by a search, taken over from the champion, or as written."""
 
-from prefect.logging import get_run_logger
-
 from plimsoll.errors import DataError, UserError
 from plimsoll.inner_folds import Folds, inner_folds
 from plimsoll.matrices import Boost
@@ -14,7 +12,7 @@ from plimsoll.trials import Trial, best_of
 from tasks.records import Run
 from tasks.searching import Place, key_of, run_trials
 from tasks.shrinking import offer_smaller
-from tasks.stage import stage
+from tasks.stage import get_run_logger, stage
 from tasks.trainers import booster_of
 
 

@@ -6,6 +6,7 @@ from plimsoll.archive import Archive, get_sealed, put_sealed
 from plimsoll.quality_threshold import (
     ALLOWANCE,
     DRAWS,
+    FALLING_TO,
     NEAREST,
     SEED,
     Curves,
@@ -14,7 +15,7 @@ from plimsoll.quality_threshold import (
     threshold_curve,
 )
 
-METHOD = f"{SEED}-{DRAWS}-{NEAREST}-{ALLOWANCE}"  # another way of simulating never finds what this one kept
+METHOD = f"{SEED}-{DRAWS}-{NEAREST}-{ALLOWANCE}-{FALLING_TO}"  # another method finds nothing of this one
 
 
 def kept_curves(archive: Archive) -> Curves:

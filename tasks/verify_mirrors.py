@@ -26,6 +26,8 @@ from tasks.mlflow_roles import (
     read_head_tag,
     versions_of,
 )
+from tasks.promoted_card import promoted_tags
+from tasks.shown_pages import served_findings
 from tasks.workspace import Workspace
 
 PUT_RIGHT = "Put it right with: plimsoll repair"
@@ -65,7 +67,7 @@ def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Ve
             _check_copy(workspace, model, version, seen)
             _check_tags(workspace, model, standing, version, seen)
             _check_record(workspace, model, version, seen)
-            for changed in changed_reading(workspace, model, version):
+            for changed in (*changed_reading(workspace, model, version), *_served(workspace, model, version)):
                 seen.found(changed)
     _check_promoted(workspace, standing, seen)
     for alias, wanted in wanted_aliases(standing).items():
@@ -73,6 +75,14 @@ def check_mirrors(workspace: Workspace, model: str, standing: Standing, seen: Ve
             sentence = f"MLflow's alias {alias} of {model} points at {_said(there)}, the ledger says {_said(wanted)}."
             seen.found(Finding(f"MLflow {model} alias {alias}", f"{sentence} {PUT_RIGHT} {model}", "alias", model))
     _check_heads(workspace, model, standing, seen)
+
+
+def _served(workspace: Workspace, model: str, version: Version) -> list[Finding]:
+    """Return the pages that are served otherwise than they were written; a damaged record is found elsewhere."""
+    try:
+        return [*served_findings(workspace, model, version)]
+    except IntegrityError:
+        return []
 
 
 def _was_used(workspace: Workspace) -> bool:
@@ -107,9 +117,10 @@ def _check_tags(workspace: Workspace, model: str, standing: Standing, version: V
     name = candidates_of(model)
     with connected(workspace, f"read {name} v{version.number}") as client:
         tags: dict[str, Any] = _tags_of(client, name, version.number)
-        tags_of_copies = [p.tags for p in promoted_versions(client, model) if p.version == version.number]
-    expected = expected_tags(standing, version).items()
-    wrong = [tag for tag, value in expected if any(of.get(tag) != value for of in (tags, *tags_of_copies))]
+        copies = [p.tags for p in promoted_versions(client, model) if p.version == version.number]
+    expected, promoted = expected_tags(standing, version), promoted_tags(standing, version.number)
+    wrong = [tag for tag, value in expected.items() if any(of.get(tag) != value for of in (tags, *copies))]
+    wrong += [tag for tag, value in promoted.items() if any(of.get(tag) != value for of in copies)]
     if wrong:
         sentence = f"MLflow's tags {', '.join(wrong)} of {name} v{version.number} are not what the ledger says."
         where = f"MLflow {name} v{version.number} tags"

@@ -68,18 +68,13 @@ class Workspace:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of all models: of every config, and of every member of a family."""
+        """The names of all models, of every config and every member; ConfigError where a template is unreadable."""
         return tuple(sorted(one for name, _ in self._configs() for one in (self.members(name) or (name,))))
 
     @property
     def listed(self) -> tuple[str, ...]:
         """The names of all models, and by its own name a family whose template cannot be read: it harms no other."""
         return tuple(sorted(one for name, _ in self._configs() for one in self._members_or_itself(name)))
-
-    @property
-    def families(self) -> tuple[str, ...]:
-        """The names of all configs that make one model for each value of a column."""
-        return tuple(name for name, _ in self._configs() if self.members(name))
 
     def members(self, family: str) -> tuple[str, ...]:
         """Return the models of a family in the order of its values, none when it is no family."""

@@ -3,6 +3,7 @@
 Every test has a home, a landing folder and a project folder of its own in tmp_path, named by PLIMSOLL_ variables.
 """
 
+import datetime as dt
 import importlib
 import os
 import shutil
@@ -95,10 +96,18 @@ def grown(common: Common, landing: Path, small_project: Path, prefect_server: st
 
 @pytest.fixture(scope="session")
 def trained_home(grown: Grown) -> Path:
-    """A home in which flight_delay v1 has passed its gates and waits for a decision. Only to be copied."""
+    """A home in which flight_delay v1 has passed its gates and waits for a decision. Only to be copied.
+
+    The verdicts on the days that tests score are known to it, as they are from a second run on: most tests are about
+    what follows. Files, suites and code that change are judged anew.
+    """
     from flows.train_model import train_model
 
-    return grown("trained", None, lambda _: train_model(MODEL, as_of=AS_OF, requested_by=REQUESTER))
+    def live(place: Place) -> None:
+        train_model(MODEL, as_of=AS_OF, requested_by=REQUESTER)
+        places.learn_verdicts(place, [str(DAY + dt.timedelta(days=n)) for n in range(4)])
+
+    return grown("trained", None, live)
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +162,14 @@ def empty(
     )
     with places.standing_at(Place(tmp_path / "home", data, root), prefect_server) as place:
         yield place
+
+
+@pytest.fixture
+def judged(empty: Place, trained_home: Path) -> Place:
+    """A place where nothing has happened yet, but that the suite has judged the days before."""
+    shutil.copytree(trained_home / "keys", empty.home / "keys")
+    places.copy_verdicts(trained_home, empty.home)
+    return empty
 
 
 @pytest.fixture

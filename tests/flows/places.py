@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +170,37 @@ def copy_home(source: Path, target: Path) -> None:
     """Copy a home; its MLflow, whose database holds the absolute paths of artifacts, finds its way by itself."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target)
+
+
+def learn_verdicts(place: Place, dates: Sequence[str]) -> None:
+    """Let a place know the suite's verdicts on some dates, of which a copy of it was asked, and nothing else."""
+    from tasks.assemble import assemble_batch
+    from tasks.landing import keep_snapshot
+    from tasks.records import recording
+    from tasks.scratch import scratch_folder
+
+    copy = Place(place.home.with_name("judging"), place.data, place.root)
+    copy_home(place.home, copy.home)
+    with (
+        standing_at(copy, os.environ["PREFECT_API_URL"]),
+        recording("score_batch", MODEL, None, {}) as run,
+        scratch_folder(run.workspace) as scratch,
+    ):
+        snapshot = keep_snapshot(run, dates, outcomes=False)
+        for date in dates:
+            assemble_batch(run.workspace, run.config, snapshot, date, scratch)
+    copy_verdicts(copy.home, place.home)
+    shutil.rmtree(copy.home)
+
+
+def copy_verdicts(source: Path, target: Path) -> None:
+    """Copy a home's verdicts and their reports to another one with the same key."""
+    for path in (source / "store/verdicts").rglob("*.json"):
+        report = _body(path)["report"]
+        for name in (path.relative_to(source), Path(f"store/objects/sha256/{report[:2]}/{report}")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            if not (target / name).exists():
+                shutil.copy2(source / name, target / name)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Who learns of a decision: Prefect by an event, people by a notification block; and nobody is a reason to fail."""
 
+import dataclasses
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -7,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from plimsoll.night_verdict import NightVerdict
 from plimsoll.platform_config import NotifyConfig
-from tasks.announce import EVENT, worth_telling
+from tasks.announce import EVENT, alarms, worth_telling
 from tests.flows.places import DAY, MODEL, NEXT, Answer, Place
 
 Cli = Callable[..., Answer]
@@ -82,7 +84,9 @@ def events(resource: str, run: str) -> int:
     asked = {"filter": {"event": {"name": [EVENT]}, "resource": {"id": [resource]}}}
     with connected() as client:
         found = client.request("POST", "/events/filter", json=asked).json()["events"]
-    return sum(one["payload"]["run"] == run for one in found)
+    mine = [one for one in found if one["payload"]["run"] == run]
+    assert all(one["related"][0]["prefect.resource.role"] == "flow-run" for one in mine), "it leads to the run"
+    return len(mine)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +98,8 @@ def events(resource: str, run: str) -> int:
         ("alarms", {"inputs": {"alarm": True}}, {"inputs": {"alarm": True}}, False),
         ("alarms", {"inputs": {"alarm": True}, "quality": {"alarm": True}}, {"inputs": {"alarm": True}}, True),
         ("alarms", {"batch": "batch_rejected"}, {}, True),
+        ("alarms", {"recent": {"alarm": True}}, {}, True),
+        ("alarms", {"slices": {"origin=JFK": {"alarm": True}}}, {}, True),
         ("retrains", {"inputs": {"alarm": True}}, {}, False),
         ("retrains", {"decision": {"retrain": True}}, {}, True),
     ],
@@ -104,3 +110,10 @@ def test_people_hear_of_what_is_new(
     quiet = {"batch": "batch_committed", "decision": {"retrain": False}}
     policy = NotifyConfig.model_validate({"about": about})
     assert worth_telling(policy, {**quiet, **facts}, {**quiet, **before}) is told
+
+
+def test_every_answer_of_a_night_is_told_when_it_alarms() -> None:
+    answers = {field.name for field in dataclasses.fields(NightVerdict)} - {"estimate_alarms", "sentence", "stale"}
+    for name in answers:
+        chart = {"origin=JFK": {"alarm": True}} if name == "slices" else {"alarm": True}
+        assert alarms({"batch": "batch_committed", name: chart}) == [name]

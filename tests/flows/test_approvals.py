@@ -57,9 +57,13 @@ def test_of_racing_decisions_one_counts(waiting: Place) -> None:
     assert len(waiting.ledger("approval_refused")) == 7
 
 
-def test_where_the_policy_is_automatic_nobody_is_asked(waiting: Place, plimsoll: Cli) -> None:
+def test_where_the_policy_is_automatic_and_promotions_have_a_pool_their_run_asks_it(
+    waiting: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waiting.configure("policy: person", "policy: automatic")
+    monkeypatch.setenv("PLIMSOLL_PREFECT__PROMOTE_POOL", "promoters")
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+    assert waiting.ledger("promoted") == [], "who trains may not promote"
     assert promote_model(MODEL, 2, return_state=True).name == "Approved"
     assert [(e["by"], e["facts"]["version"]) for e in waiting.ledger("promoted")] == [(POLICY, 2)]
 

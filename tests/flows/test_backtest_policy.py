@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from plimsoll.backtest_parts import History, Night, Train
 from plimsoll.training import train_bundle
 from tests.flows import places
 from tests.flows.places import MODEL, Answer, Grown, Place, damage, flip_a_byte, refused
@@ -105,6 +107,19 @@ def test_a_changed_threshold_only_decides_again(replayed: Place) -> None:
     assert [one["policy"] for one in wary["policies"]] == ["configured", "wary", *NAMES[1:]]
 
 
+def test_another_window_trains_models_of_its_own(replayed: Place) -> None:
+    wide = at_once(replayed, policy_file(replayed, "wide", "split: {window_days: 13}"))
+    assert wide["made"]["train"] >= 1
+    assert wide["found"]["train"] >= 1, (
+        "models are kept by their dates, so those of the config's window are not made anew"
+    )
+    told = {one["policy"]: one["mean_loss"] for one in wide["policies"]}
+    assert {name: told[name] for name in NAMES} == {
+        one["policy"]: one["mean_loss"] for one in first_result(replayed)["policies"]
+    }
+    assert told["wide"] != told["configured"]
+
+
 def test_a_model_is_what_train_model_would_have_made(replayed: Place) -> None:
     from tasks.backtest_kept import Kept
     from tasks.landing import keep_snapshot, training_dates
@@ -131,6 +146,34 @@ def test_a_model_is_what_train_model_would_have_made(replayed: Place) -> None:
     assert mine.reference.days == real.reference.days
 
 
+def test_a_model_of_the_days_since_a_change_is_what_train_model_makes_of_them(replayed: Place) -> None:
+    from tasks.backtest_desk import Desk
+    from tasks.backtest_keys import Made
+    from tasks.backtest_work import Bench
+    from tasks.landing import keep_snapshot, training_dates
+    from tasks.records import recording
+    from tasks.scratch import scratch_folder
+    from tasks.training_rows import assemble_training_rows
+
+    as_of, start = dt.date.fromisoformat(FROM), dt.date.fromisoformat(FROM) - dt.timedelta(days=9)
+    at_once = SimpleNamespace(pool=SimpleNamespace(submit=lambda work, *given: work(*given)))
+    with recording("train_model", MODEL, as_of, {}) as run, scratch_folder(run.workspace) as scratch:
+        window, since = (keep_snapshot(run, training_dates(run, day, None), outcomes=True) for day in (None, start))
+        assert len(since.dates) < len(window.dates)
+        real = train_bundle(assemble_training_rows(run.workspace, run.config, since, scratch).rows, run.config)
+        made = Made(run.workspace, run.config, window)
+        desk = Desk(Bench(run.workspace, run.config, window, scratch), made, History((Night(FROM),), 1), at_once)  # type: ignore[arg-type]
+        asked = Train(FROM, str(start))
+        desk.order(asked)
+        model = desk.answer(asked)
+        key = made.model([*since.dates])
+    assert (model.as_of, model.start, model.refused) == (FROM, str(start), "")
+    mine = desk.kept.bundle(key, desk.kept.get("model", key), MODEL)
+    assert mine.fitted.to_bytes() == real.fitted.to_bytes()
+    assert desk.answer(Train(FROM)) is None, "the model of the window is another one, and nobody asked for it"
+
+
+@pytest.mark.campaign
 def test_a_killed_run_goes_on_from_what_it_had_made(replayed: Place) -> None:
     first = first_result(replayed)
     shutil.rmtree(replayed.home / "store/backtests")

@@ -62,17 +62,18 @@ def test_two_workers_give_the_same_bytes_on_any_cluster_and_after_one_was_killed
     assert made[0] == made[1]
 
 
+@pytest.mark.campaign
 def test_a_model_trained_on_a_cluster_is_scored_and_reproduced(
-    empty: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+    judged: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from distributed import LocalCluster
 
-    empty.configure("threads: 2", "threads: 2\n  memory: dask\n  workers: 2")
+    judged.configure("threads: 2", "threads: 2\n  memory: dask\n  workers: 2")
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
         monkeypatch.setenv("PLIMSOLL_DASK__SCHEDULER", cluster.scheduler_address)
         done = plimsoll("train", MODEL, "--as-of", AS_OF)
         assert done.code == 0, done.said
-    outputs: dict[str, Any] = empty.records()[0]["end"]["outputs"]
+    outputs: dict[str, Any] = judged.records()[0]["end"]["outputs"]
     assert outputs["training_memory"] == "dask"
     assert outputs["training_topology"]["workers"] == 2
     again = plimsoll("reproduce", f"{MODEL}:1", "--here")

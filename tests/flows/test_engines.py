@@ -153,6 +153,7 @@ def assert_named(scene: Scene) -> None:
     assert snapshots <= set(body["snapshots"])
 
 
+@pytest.mark.campaign
 def test_two_processes_leave_what_one_leaves_though_one_of_them_is_killed(scene: Scene, plain: Scene) -> None:
     one = scene.copy(scene.home.with_name("two"), PLIMSOLL_PROCESSES="2")
     with standing_at(one, (VICTIM, 1)) as orders:
@@ -164,6 +165,7 @@ def test_two_processes_leave_what_one_leaves_though_one_of_them_is_killed(scene:
     assert {r.state for r in again} == {"already", "rejected"}
 
 
+@pytest.mark.campaign
 def test_a_date_that_kills_every_process_is_named_and_holds_up_no_other(scene: Scene, plain: Scene) -> None:
     one = scene.copy(scene.home.with_name("doomed"), PLIMSOLL_PROCESSES="2")
     done: list[BatchResult] = []
@@ -187,6 +189,7 @@ def test_a_date_that_was_committed_before_its_process_died_counts_as_the_runs_ow
     assert first.result.rows == second.result.rows > 0
 
 
+@pytest.mark.campaign
 def test_an_interrupted_run_leaves_no_process(scene: Scene) -> None:
     import psutil
 
@@ -231,6 +234,7 @@ def test_a_cluster_leaves_what_one_process_leaves_though_a_worker_is_killed(
     assert_like(plain, one, [*LANDED, NEVER_LANDED])
 
 
+@pytest.mark.campaign
 def test_a_date_that_kills_every_worker_is_named_and_holds_up_no_other(
     scene: Scene, plain: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +248,7 @@ def test_a_date_that_kills_every_worker_is_named_and_holds_up_no_other(
     assert not visible(one.files(), VICTIM)
 
 
+@pytest.mark.campaign
 def test_workers_with_another_project_or_another_store_get_no_work(scene: Scene, tmp_path: Path) -> None:
     with scheduler(tmp_path) as address:
         one = on_dask(scene, "strangers", address)

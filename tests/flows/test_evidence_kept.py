@@ -19,7 +19,7 @@ from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, Answer, Place, chang
 Cli = Callable[..., Answer]
 HELD, LAST = "2013-02-16", "2013-02-20"
 HOLDOUT = f"  holdout: [{{name: winter, start: {HELD}, end: {LAST}}}]\n  test_days"
-SOURCES = "source_column: origin, max_share: 0.9, max_share_change: 0.5} # seasons"
+SOURCES = "source_column: origin, max_share: 0.9, max_share_change: 0.5}"
 GATE = "  holdout: {limits: [{metric: auc, at_least: 0.4}], champion: [{metric: auc, margin: 0.5}], max_looks: 1}\n"
 
 
@@ -125,7 +125,7 @@ def batch_of(place: Place) -> str:
 def test_a_holdout_is_frozen_for_ever_and_found_when_it_is_changed(serving: Place, plimsoll: Cli) -> None:
     serving.configure("  test_days", HOLDOUT)
     serving.configure("  leakage:", f"{GATE}  leakage:")
-    serving.configure("effect: warn} # seasons", "effect: warn, " + SOURCES)
+    serving.configure("origin], effect: warn}", "origin], effect: warn, " + SOURCES)
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
     [frozen], [look] = serving.ledger("holdout_frozen"), serving.ledger("holdout_looked")
     held = object_of(serving, frozen["facts"]["snapshot"])

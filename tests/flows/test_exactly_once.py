@@ -77,6 +77,7 @@ def test_an_open_end_scores_what_landed_since_and_nothing_twice(serving: Place, 
     assert serving.predictions()["batch_date"].max() == "2013-03-05"
 
 
+@pytest.mark.campaign
 def test_two_processes_leave_one_result(serving: Place) -> None:
     words = [sys.executable, "-c", "from flows.cli import main; main()", "score", MODEL, "--date", str(DAY), "--json"]
     both = [

@@ -2,9 +2,14 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from plimsoll.ledger import Entry
+from tasks.committed_rows import committed_rows
+from tasks.mlflow_registry import connect
+from tasks.workspace import Workspace
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place
 
 Cli = Callable[..., Answer]
@@ -14,13 +19,27 @@ EACH = "for_each:\n  column: origin\n  values: [EWR, JFK, LGA]\nsuite: flight_de
 EASY = {"at_least: 0.5": "at_least: 0.2", "at_most: 0.75": "at_most: 2"}  # a third of few rows
 
 
-def add_family(place: Place, each: str = EACH) -> None:
+def add_family(place: Place, each: str = EACH, family: str = FAMILY) -> None:
     path = place.root / "configs/models" / f"{MODEL}.yaml"
-    text = path.read_text().replace(f"model: {MODEL}\n", f"model: {FAMILY}\n{each}")
+    text = path.read_text().replace(f"model: {MODEL}\n", f"model: {family}\n{each}")
     for old, new in EASY.items():
         assert old in text
         text = text.replace(old, new)
-    path.with_stem(FAMILY).write_text(text)
+    path.with_stem(family).write_text(text)
+
+
+def compare_counting_reads(plimsoll: Cli) -> tuple[Any, int]:
+    """Return the members of a compared family, and how often a batch of the model of all rows was read."""
+    read: list[str] = []
+
+    def counting(workspace: Workspace, batch: Entry, *rest: Any) -> Any:
+        read.append(batch.model)
+        return committed_rows(workspace, batch, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.same_rows.committed_rows", counting)
+        found = json.loads(plimsoll("compare", FAMILY, "--until", NEXT, "--json").out)
+    return found["members"], read.count(MODEL)
 
 
 def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
@@ -36,6 +55,15 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     assert plimsoll("reject", "late_from_lga", 1, "--as", APPROVER, "--comment", "too few flights").code == 0
     again = plimsoll("approve", FAMILY, "--as", APPROVER, "--code", "123")
     assert (again.code, "Expected the six digits" in again.err) == (2, True)
+    assert "Shall these 2 versions of late_from become champion?" in again.out, "what the form shows, before the code"
+    for model, values in zip(MEMBERS, ("EWR", "JFK", "LGA"), strict=True):
+        facts = serving.ledger("trained", model=model)[0]["facts"]
+        inputs = connect(serving.workspace).get_run(facts["mlflow_run"]).inputs.dataset_inputs
+        batch = next(one.dataset for one in inputs if one.dataset.name == f"{model} batch")
+        profile, source = json.loads(batch.profile), json.loads(batch.source)
+        assert (profile["num_rows"], source["segment"]["value"]) == (facts["rows"], values)
+        assert profile["num_rows_of_files"] > 2 * profile["num_rows"]
+        assert batch.digest == source["rows_digest"][:36] != facts["snapshot"][:36]
     approved = json.loads(plimsoll("approve", FAMILY, "--as", APPROVER, "--json").out)
     assert [(one["model"], one["accepted"]) for one in approved] == [(model, True) for model in MEMBERS[:2]]
     codes = [e for e in serving.ledger("code_accepted", model="_approvers") if "requests" in e["facts"]["for"]]
@@ -61,11 +89,27 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     assert plimsoll("check", "late_from_ewr", "--as-of", DAY).code == 0
     assert "late_from_ewr" in plimsoll("trace", rows["key"][0], "--date", DAY).out + plimsoll("models").out
     assert plimsoll("score", MODEL, "--date", DAY, "--as-of", DAY).code == 0
-    beside = json.loads(plimsoll("compare", FAMILY, "--until", NEXT, "--json").out)["members"]
+    beside, reads = compare_counting_reads(plimsoll)
     assert [one["model"] for one in beside] == [*MEMBERS]
     ours, whole_batch = beside[0]["versions"]
     assert (ours["role"], whole_batch["name"]) == ("champion", f"{MODEL} v1"), "a sibling shares no rows with it"
-    assert ours["rows"] == whole_batch["agreement"]["rows"] > 200, "on its own rows alone"
+    assert ours["rows"] == whole_batch["agreement"]["rows"] == whole_batch["rows"] > 200, "on its own rows alone"
+    assert whole_batch["outcomes"] == ours["outcomes"]
+    assert whole_batch["champion_loss"] == ours["metrics"]["log_loss"]
+    shown = (
+        rows[rows["model"] == MEMBERS[0]]
+        .set_index("key")
+        .join(serving.predictions(DAY).query(f"model == '{MODEL}'").set_index("key")["score"], rsuffix="_whole")
+    )
+    assert whole_batch["agreement"]["mean_difference"] == pytest.approx(
+        (shown["score"] - shown["score_whole"]).abs().mean()
+    )
+    assert reads == 1, "the other model's batch is read once for the family"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.comparing.MOST_ROWS", 2 * max(one["versions"][0]["rows"] for one in beside[:2]))
+        patch.setattr("tasks.family_comparing.SHELF_ROWS", 0)
+        again, reads = compare_counting_reads(plimsoll)
+    assert (again, reads) == (beside, 2), "rows of others do not thin a member's, and where nothing is kept all is read"
     assert "has no champion to compare with" in beside[2]["fault"]
     assert "2 have too few nights to say" in plimsoll("compare", FAMILY, "--until", NEXT).out
     again = plimsoll("score", "late_from_ewr", "--date", DAY, "--as-of", DAY)
@@ -79,6 +123,11 @@ def test_what_a_family_is_not_is_said_in_words(serving: Place, plimsoll: Cli) ->
     other = serving.root / "configs/models/late_from_ewr.yaml"
     other.write_text((serving.root / f"configs/models/{MODEL}.yaml").read_text())
     assert "late_from_ewr, which has a config of its own" in plimsoll("models").err
+    other.write_text("model: late_from_ewr\nowner: [")
+    for command in ("models", "pending"):
+        told = plimsoll(command, "--json")
+        assert (told.code, "late_from.yaml" in told.err, isinstance(json.loads(told.out), list)) == (2, True, True)
+    assert {one["model"] for one in json.loads(plimsoll("models", "--json").out)} >= {MODEL, "breast_cancer"}
     other.unlink()
     add_family(serving, "for_each: origin\n")
     refused = plimsoll("models")
@@ -98,6 +147,12 @@ def test_segments_are_counted_and_their_for_each_is_written(serving: Place, plim
     assert rows == sorted(rows, reverse=True)
     assert any(not one["enough"] for one in told["segments"])
     assert "no column carier. Did you mean carrier?" in plimsoll("segments", MODEL, "--by", "carier").err
+    for column in ("scheduled_departure", "wind_gust"):
+        refused = plimsoll("segments", MODEL, "--by", column)
+        said = f"Only text, whole numbers and yes/no make segments, and {column} of {MODEL} holds"
+        assert (refused.code, said in refused.err) == (2, True), refused.said
+    whole = json.loads(plimsoll("segments", MODEL, "--by", "seats", "--json").out)["segments"]
+    assert {type(one["value"]) for one in whole} == {int}, "a column of whole numbers, some of them missing"
 
 
 def test_a_family_is_deployed_once_with_one_schedule(serving: Place, plimsoll: Cli) -> None:
@@ -108,8 +163,12 @@ def test_a_family_is_deployed_once_with_one_schedule(serving: Place, plimsoll: C
     assert not [name for name in names if any(model in name for model in MEMBERS)]
     assert names[f"run-family/{FAMILY}-score"] == "0 5 * * *"
     assert names[f"promote-model/{FAMILY}"] == ""
-    again = {name: cron for name, cron, *_ in json.loads(plimsoll("deploy", "--json").out)}
-    assert again == names
+    assert names[f"promote-family/{FAMILY}"] == ""
+    serving.configure("purpose:", "porpoise:", "breast_cancer")
+    less = plimsoll("deploy", "--json")
+    assert (less.code, "breast_cancer.yaml: unknown key porpoise. Did you mean purpose?" in less.err) == (2, True)
+    again = {name: cron for name, cron, *_ in json.loads(less.out)}
+    assert again == {name: cron for name, cron in names.items() if not name.endswith("/breast_cancer")}
 
     from flows.retraining import _by_deployment
 

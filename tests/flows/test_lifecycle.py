@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,55 @@ def test_a_retrain_is_started_once_however_often_the_night_is_checked(serving: P
     assert plimsoll("check", MODEL, "--as-of", THIRD).code == 0
     assert "still waits for approval" in serving.ledger("drift_decided")[-1]["facts"]["decision"]["sentence"]
     assert len(serving.ledger("trained")) == 2
+    every_decision_follows_from_its_entry(serving)
+
+
+def every_decision_follows_from_its_entry(place: Place) -> None:
+    from plimsoll.retrain import RetrainFacts, decide
+
+    for entry in place.ledger("drift_decided"):
+        known = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["facts"]["controller"].items()}
+        again = decide(RetrainFacts(**known), place.workspace.model(MODEL).retrain)
+        assert vars(again) == entry["facts"]["decision"]
+
+
+def test_a_training_that_runs_is_not_begun_again_and_one_that_was_killed_is(
+    serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.configure("max_age_days: 60", "max_age_days: 1")
+    assert plimsoll("score", MODEL, "--date", NEXT, "--as-of", NEXT).code == 0
+    beside: list[Answer] = []
+
+    def trains(given: dict[str, Any]) -> dict[str, Any]:
+        beside.append(plimsoll("check", MODEL, "--date", NEXT, "--as-of", NEXT, "--json"))
+        return {"sentence": "as if it were killed here"}
+
+    with monkeypatch.context() as slow:
+        slow.setattr("flows.retraining._in_process", trains)
+        assert plimsoll("check", MODEL, "--as-of", NEXT).code == 0
+    assert len(beside) == 1, "the second check trains nothing"
+    assert "has left no version yet, so no other is started" in json.loads(beside[0].out)["retrain"]["sentence"]
+    [started] = serving.ledger("retrain_started")
+    (serving.home / f"store/records/{started['facts']['run']}/end.json").unlink()
+    with monkeypatch.context() as gone:
+        gone.setattr("tasks.retrain_starts.is_dead", lambda name: name == started["facts"]["process"])
+        assert plimsoll("check", MODEL, "--as-of", NEXT).code == 0
+    assert [e["facts"]["version"] for e in serving.ledger("trained")] == [1, 2]
+    assert serving.ledger("trained")[-1]["facts"]["cause_key"] == started["key"]
+    taken_over = serving.ledger("retrain_started")[1:]
+    assert [e["facts"]["decision"] for e in taken_over] == [started["facts"]["decision"]], "by a process of its own"
+
+
+def test_a_report_that_cannot_be_drawn_stops_no_decision(
+    serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.configure("drift:\n", "drift:\n  report: always\n")
+    assert plimsoll("score", MODEL, "--date", NEXT, "--as-of", NEXT).code == 0
+    monkeypatch.setattr("tasks.decisions.draw_report", lambda *_: 1 / 0)
+    assert plimsoll("check", MODEL, "--as-of", NEXT).code == 0
+    assert len(serving.ledger("drift_decided")) == 1
+    [said] = serving.records()[-1]["end"]["outputs"]["not_drawn"]
+    assert said == "Evidently's report about 2013-03-03 was not drawn: ZeroDivisionError: division by zero"
 
 
 def test_a_retrain_that_was_decided_on_and_never_started_is_started_by_the_next_check(

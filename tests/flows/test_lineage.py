@@ -102,11 +102,11 @@ def test_the_head_of_the_ledger_is_copied_to_mlflow(waiting: Place, plimsoll: Cl
 
 def test_mlflow_may_not_read_pickles_anywhere(waiting: Place) -> None:
     from tasks import NO_PICKLE
-    from tasks.servers import mlflow_server, prefect_worker
+    from tasks.servers import mlflow_server, prefect_workers
 
     for name, value in NO_PICKLE.items():
         assert os.environ[name] == value == "false"
-        for server in (mlflow_server(waiting.workspace), prefect_worker(waiting.workspace)):
+        for server in (mlflow_server(waiting.workspace), *prefect_workers(waiting.workspace)):
             assert {**os.environ, **server.env}[name] == value
 
 
@@ -216,6 +216,10 @@ def test_who_may_only_train_trains_and_who_may_not_promote_is_told(serving: Plac
     assert read_alias(serving.workspace, MODEL, "champion") == 2
 
 
+def said_of(client: Any, number: int) -> Any:
+    return client.get_model_version(MODEL, str(number))
+
+
 def test_versions_of_two_registered_models_are_told_apart(serving: Place, plimsoll: Cli) -> None:
     for _ in range(2):
         assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
@@ -224,8 +228,27 @@ def test_versions_of_two_registered_models_are_told_apart(serving: Place, plimso
     there = promoted_versions(client, MODEL)
     assert [(one.number, one.version) for one in there] == [(1, 1), (2, 3)]
     assert read_alias(serving.workspace, MODEL, "champion") == 3
-    assert plimsoll("rollback", MODEL, "--as", APPROVER).code == 0
-    assert promoted_versions(client, MODEL) == there, "a version that comes back is copied once"
+    first, third = said_of(client, 1), said_of(client, 2)
+    approved, promoted = (serving.ledger(kind)[-1] for kind in ("approved", "promoted"))
+    assert third.tags["plimsoll.approved_entry"] == f"{approved['n']}:{approved['digest']}"
+    assert third.tags["plimsoll.promoted_entry"] == f"{promoted['n']}:{promoted['digest']}"
+    assert third.description.startswith(f"**Champion** at ledger entry {promoted['n']}.")
+    assert f"Approved by {APPROVER} as of" in third.description
+    assert "Nobody" not in third.description[:1500]
+    assert "**Former** at ledger entry" in first.description
+    assert "Replaced by v3" in first.description
+    assert plimsoll("rollback", MODEL, "--as", APPROVER, "--reason", "too eager").code == 0
+    again = promoted_versions(client, MODEL)
+    assert [one[:3] for one in again] == [one[:3] for one in there], "a version that comes back is copied once"
+    first, back = said_of(client, 1), serving.ledger("rolled_back")[-1]
+    assert first.tags["plimsoll.promoted_entry"] == f"{back['n']}:{back['digest']}"
+    assert f"Made champion again as of {back['as_of']}, by {APPROVER} (ledger entry {back['n']})" in first.description
+    assert "Rolled back by v1" in said_of(client, 2).description
+    assert client.get_model_version(candidates_of(MODEL), "1").description == first.description
+    client.set_model_version_tag(MODEL, "1", "plimsoll.promoted_entry", "0:abc")
+    assert "tags plimsoll.promoted_entry of flight_delay_candidates v1" in plimsoll("verify", MODEL).out
+    assert plimsoll("repair", MODEL).code == 0
+    assert said_of(client, 1).tags == first.tags
     assert client.get_model_version_by_alias(MODEL, "champion").version == 1
     client.set_model_version_tag(MODEL, "2", VERSION, "1")
     refused = plimsoll("verify", MODEL)

@@ -137,6 +137,7 @@ def test_predictions_of_versions_that_no_longer_serve_go_in_one_commit(
         assert expire_batches(run, found, dry_run=False).count == 0
 
 
+@pytest.mark.campaign
 def test_a_batch_scored_meanwhile_is_not_harmed(
     scored: Place, plimsoll: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +204,7 @@ def test_damage_is_named_and_nothing_goes(scored: Place, plimsoll: Cli) -> None:
     assert list(scored.workspace.store.keys(f"{OBJECTS}sha256/{orphan[:2]}/{orphan}"))
 
 
+@pytest.mark.campaign
 def test_killed_at_any_instant_it_leaves_a_store_that_verifies_and_a_second_run_ends_it(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.upkeep_kills", str(tmp_path)],

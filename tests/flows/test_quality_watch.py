@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from plimsoll.errors import DataError
 from tests.flows.made_once import Common
 from tests.flows.places import (
     APPROVER,
@@ -112,23 +113,81 @@ def test_no_outcomes_ever_leave_the_estimate_and_the_age(watched: Place, plimsol
     assert not facts["decision"]["retrain"]
 
 
-def test_outcomes_for_a_tenth_wait_for_more_and_are_shown(serving: Place, plimsoll: Cli) -> None:
-    for path in (serving.data / "outcomes").glob("2013-03-0[2-9].parquet"):
+def test_outcomes_for_a_tenth_wait_for_more_and_are_shown(watched: Place, plimsoll: Cli) -> None:
+    for path in (watched.data / "outcomes").glob("2013-03-0[2-9].parquet"):
         change(path, lambda rows: rows.iloc[: len(rows) // 10])
-    facts = checked(serving, plimsoll)
+    facts = checked(watched, plimsoll)
     assert facts["late"]["coverage"] == pytest.approx(0.1, abs=0.02)
     assert not facts["quality"]["judged"]
     assert facts["quality"]["path"] == []
+    assert "2 nights have outcomes, none for drift.min_coverage (50 %) of its rows" in facts["quality"]["sentence"]
 
 
-def test_two_outcomes_for_one_row_are_refused(serving: Place, plimsoll: Cli) -> None:
-    change(serving.data / f"outcomes/{DAY}.parquet", lambda rows: pd.concat([rows, rows.iloc[:1]]))
-    assert plimsoll("score", MODEL, "--date", DAY, "--to", NEXT, "--as-of", NEXT).code == 0
-    refused = plimsoll("check", MODEL, "--date", NEXT, "--as-of", NEXT)
-    assert refused.code == 2
-    assert "two outcomes for" in refused.err
-    assert "Send one per row" in refused.err
-    assert serving.ledger("drift_decided") == []
+def test_a_later_delivery_that_corrects_a_night_is_said_to(serving: Place, plimsoll: Cli) -> None:
+    path = serving.data / f"outcomes/{DAY}.parquet"
+    whole = path.read_bytes()
+    change(path, lambda rows: rows.iloc[: len(rows) * 3 // 4])
+    assert plimsoll("score", MODEL, "--date", DAY, "--to", THIRD, "--as-of", THIRD).code == 0
+
+    def late_of(date: dt.date) -> dict[str, Any]:
+        assert plimsoll("check", MODEL, "--date", date, "--as-of", date).code == 0
+        late: dict[str, Any] = serving.ledger("drift_decided")[-1]["facts"]["late"]
+        return late
+
+    first = late_of(NEXT)
+    assert (first["former"], first["corrected"]) == (None, [])
+    path.write_bytes(whole)
+    change(path, lambda rows: rows.assign(arrival_delay_minutes=-rows["arrival_delay_minutes"]))
+    second = late_of(THIRD)
+    [told] = second["corrected"]
+    assert (told["date"], told["former"]["digest"], told["former"]["loss"]) == (
+        str(DAY),
+        first["digest"],
+        first["loss"],
+    )
+    assert told["loss"] > first["loss"]
+    assert 0 < told["former"]["changed"] < first["outcomes"]
+    page = (serving.workspace.reports / MODEL / "index.html").read_text()
+    assert f"Corrected by a later delivery: {DAY} ({told['former']['changed']} outcomes, loss" in page
+
+
+def test_profiles_that_another_version_wrote_stop_no_decision(
+    serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks import observed
+    from tasks.bundles import fetch_bundle
+    from tasks.champion import standing_of
+
+    assert plimsoll("score", MODEL, "--date", DAY, "--to", NEXT, "--as-of", THIRD).code == 0
+    place, standing = serving.workspace, standing_of(serving.workspace, MODEL)
+    bundle = fetch_bundle(place, MODEL, 1, standing.versions[0].bundle)
+
+    def seen() -> list[observed.Observed]:
+        return observed.observed_nights(place, place.model(MODEL), standing, bundle, 1, str(NEXT))
+
+    def unreadable(_: object) -> None:
+        raise DataError("of another form")
+
+    kept = seen()
+    monkeypatch.setattr(observed, "from_json", unreadable)
+    assert [night.profile is None for night in seen()] == [True, False]
+    assert seen()[-1] == kept[-1], "made again from the snapshot it is what was kept"
+    assert plimsoll("check", MODEL, "--date", NEXT, "--as-of", THIRD).code == 0
+    inputs = serving.ledger("drift_decided")[-1]["facts"]["inputs"]
+    assert inputs["judged"]
+    assert "1 night is left out of the last nights" in inputs["sentence"]
+
+
+def test_two_outcomes_for_one_row_count_as_none_and_stop_nothing(serving: Place, plimsoll: Cli) -> None:
+    change(
+        serving.data / f"outcomes/{DAY}.parquet",
+        lambda rows: pd.concat([rows, rows.head(1).assign(arrival_delay_minutes=-500.0)]),
+    )
+    facts = checked(serving, plimsoll)
+    assert facts["late"]["date"] == str(NEXT), "the other night counts"
+    assert "two outcomes for" in facts["outcomes_refused"][str(DAY)]
+    assert "Outcomes of 1 date cannot be used, and count as not come: " in facts["diagnosis"]
+    assert "Send one per row" in facts["diagnosis"]
 
 
 def test_the_check_after_a_missed_night_catches_up_in_order(serving: Place, plimsoll: Cli) -> None:

@@ -64,6 +64,7 @@ def test_a_model_is_made_again_byte_for_byte_after_everything_around_it_changed(
     assert not waiting.unfinished()
 
 
+@pytest.mark.campaign
 def test_a_pickle_from_elsewhere_that_failed_its_gates_is_adopted_again(empty: Place, plimsoll: Cli) -> None:
     inputs = np.random.default_rng(7).normal(size=(200, len(empty.workspace.model(ELSEWHERE).feature_names)))
     path = empty.root / "model.pkl"
@@ -140,6 +141,7 @@ def repository(empty: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     return empty
 
 
+@pytest.mark.campaign
 def test_changes_that_were_never_committed_are_brought_back(repository: Place, plimsoll: Cli, tmp_path: Path) -> None:
     root = repository.root
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
@@ -198,6 +200,7 @@ def other_python(folder: Path, packages: Path) -> Path:
     return folder / "bin/python"
 
 
+@pytest.mark.campaign
 def test_another_package_that_makes_another_model_is_blamed_by_name(
     empty: Place, plimsoll: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +229,7 @@ def test_another_package_that_makes_another_model_is_blamed_by_name(
     assert empty.records()[-1]["end"]["outputs"]["differ"] == {"packages": "week-lib 1.0 recorded, 2.0 here"}
 
 
+@pytest.mark.campaign
 def test_a_repetition_that_is_ended_leaves_nothing_behind(waiting: Place, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
     code = "import sys; from flows.cli import main; sys.argv = ['plimsoll', *sys.argv[1:]]; main()"
@@ -248,6 +252,7 @@ def environment(store: FolderStore, lock: bytes, **changes: str) -> dict[str, st
     return {"packages": packages, "lock": put_object(store, lock), "python": interpreter()}
 
 
+@pytest.mark.campaign
 def test_the_recorded_environment_is_this_one_or_is_built_once(tmp_path: Path) -> None:
     store, home = FolderStore(tmp_path / "store"), tmp_path / "home"
     same = choose_interpreter(store, home, environment(store, b"", pip="1.0"), here=False)

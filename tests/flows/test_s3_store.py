@@ -30,6 +30,7 @@ class TestOnMoto(S3Suite):
     """Every promise and every fault, on moto."""
 
     knows_ages = False  # each upload began in 2010
+    test_memory_does_not_grow_with_the_file = pytest.mark.campaign(S3Suite.test_memory_does_not_grow_with_the_file)
 
 
 def test_what_is_asked_of_encryption_is_what_is_stored(bed: Bed, tmp_path: Path) -> None:

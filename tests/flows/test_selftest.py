@@ -11,7 +11,7 @@ Cli = Callable[..., Answer]
 
 
 def test_the_flights_model_alarms_as_often_as_stated(serving: Place, plimsoll: Cli) -> None:
-    answer = plimsoll("selftest", "drift", MODEL, "--draws", "40", "--json")
+    answer = plimsoll("selftest", "drift", MODEL, "--draws", "230", "--json")
     assert answer.code == 0, answer.said
     found = json.loads(answer.out)
     assert found["version"] == 1
@@ -23,10 +23,17 @@ def test_the_flights_model_alarms_as_often_as_stated(serving: Place, plimsoll: C
 
 def test_it_is_told_in_words_and_tables(serving: Place, plimsoll: Cli) -> None:
     answer = plimsoll("selftest", "drift", MODEL, "--draws", "3", "--one-in", "10")
-    assert answer.code in {0, 1}, answer.said
+    assert answer.code == 1, answer.said
+    assert "Too few shuffles to tell: " in answer.out
     assert "Planted faults" in answer.out
     assert "Smallest shift of a mean" in answer.out
     assert "stated is 8.3%" in answer.out, "one in 10 is asked, and 11 reference days give one in 12"
+
+
+def test_a_seed_below_nought_is_refused(plimsoll: Cli) -> None:
+    answer = plimsoll("selftest", "drift", MODEL, "--seed", "-1")
+    assert answer.code == 2
+    assert "greater than or equal to 0" in answer.said
 
 
 def test_without_a_champion_it_says_what_to_do(empty: Place, plimsoll: Cli) -> None:

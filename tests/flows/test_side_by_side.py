@@ -7,8 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
+from plimsoll.errors import IntegrityError
+from plimsoll.key_hash import BITS, key_hashes
+from plimsoll.ledger import read_ledger
+from plimsoll.training import key_share
+from tasks.committed_rows import committed_rows
 from tasks.engines import score_each
 from tasks.mlflow_registry import connect
 from tasks.mlflow_roles import candidates_of, read_alias
@@ -75,6 +82,9 @@ def test_versions_that_scored_the_same_rows_are_compared(beside: Place, plimsoll
     page = Path(found["page"]).read_text()
     assert all(said in page for said in ("v2", second["recommendation"]["sentence"], "No other model scores"))
     told = plimsoll("compare", MODEL, "--days", 3)
+    assert second["lasting"]["low"] < second["gain"]["gain"] < second["lasting"]["high"]
+    assert second["lasting"]["nights"] == 8
+    assert second["lasting"]["high"] - second["lasting"]["low"] > second["gain"]["high"] - second["gain"]["low"]
     assert "2 nights with outcomes of the same rows so far" in " ".join(told.out.split())
     assert "scored no batch from" in plimsoll("compare", MODEL, "--until", "2013-01-01").err
     assert "has no champion to compare with" in plimsoll("compare", "breast_cancer").err
@@ -83,6 +93,12 @@ def test_versions_that_scored_the_same_rows_are_compared(beside: Place, plimsoll
         patch.setattr("tasks.comparing.MOST_ROWS", first["rows"])  # of two versions: half of them
         half = json.loads(plimsoll("compare", MODEL, "--json").out)
     assert "A share of 50.0% of the rows, drawn by key, stands for all." in half["sentence"]
+    for entry in read_ledger(beside.workspace.archive, MODEL):
+        if entry.kind == "batch_committed":
+            every, some = (committed_rows(beside.workspace, entry, share) for share in (1, 0.5))
+            hashes = key_hashes(pa.array(every["key"].to_numpy(dtype=object), pa.string()))
+            expected = every[hashes < 2**BITS / 2].sort_values(["version", "key"], ignore_index=True)
+            pd.testing.assert_frame_equal(some.sort_values(["version", "key"], ignore_index=True), expected)
     mine, other = half["versions"]
     assert mine["rows"] == other["rows"] == other["agreement"]["rows"]
     assert 0.4 < mine["rows"] / first["rows"] < 0.6
@@ -103,6 +119,33 @@ def test_another_model_of_the_same_rows_and_outcome_stands_beside_them(beside: P
     assert (twin["name"], twin["role"], twin["gain"]["units"]) == ("flight_twin v1", "other", 8)
     assert twin["recommendation"]["rule"] == "another_model"
     assert found["other_models"] == ["flight_twin"]
+
+
+def test_a_table_without_days_is_judged_once_on_rows_that_trained_nobody(empty: Place, plimsoll: Cli) -> None:
+    table = "breast_cancer"
+    assert plimsoll("train", table, "--as-of", AS_OF).code == 0
+    assert plimsoll("approve", table, 1, "--as", APPROVER).code == 0
+    empty.configure("C: 0.5", "C: 0.4", table)
+    empty.configure("test_share: 0.25", "test_share: 0.2", table)
+    assert plimsoll("train", table, "--as-of", AS_OF).code == 0
+    found = []
+    for day in (DAY, DAY + dt.timedelta(days=5)):
+        assert plimsoll("score", table, "--date", day, "--as-of", day).code == 0
+        found.append(json.loads(plimsoll("compare", table, "--json").out))
+    once, again = ([{**v, "shadow_nights": 0, "age_days": 0} for v in one["versions"]] for one in found)
+    for name in ("rows", "outcomes", "metrics", "gain", "lasting", "agreement", "champion_loss"):
+        assert [v[name] for v in once] == [v[name] for v in again], "a table that is scored again is no new evidence"
+    first, second = again
+    keys = empty.predictions(DAY).query("version == '1'")["key"]
+    judging = [int((key_share(keys) < share).sum()) for share in (0.25, 0.2)]
+    assert [first["rows"], second["rows"]] == judging, "neither was trained on any of them"
+    assert second["gain"]["units"] == second["lasting"]["nights"] == judging[1]
+    assert second["lasting"]["high"] - second["lasting"]["low"] > second["gain"]["high"] - second["gain"]["low"] > 0
+    assert second["recommendation"]["action"] == "wait"
+    assert "counts once, as it was last scored, and none that its key lets train" in found[1]["sentence"]
+    assert plimsoll("check", table, "--as-of", DAY + dt.timedelta(days=5)).code == 0
+    (line,) = (one for one in json.loads(plimsoll("fleet", "--json").out) if one["model"] == table)
+    assert [(one["action"], one["rule"]) for one in line["beside"]] == [("wait", "undated")]
 
 
 def test_a_retired_version_scores_no_more_and_is_not_forgotten(beside: Place, plimsoll: Cli) -> None:
@@ -160,6 +203,19 @@ def test_the_former_champion_in_the_shadow_is_retired_too(beside: Place, plimsol
     assert damage(beside) == ""
 
 
+def test_a_share_is_not_taken_of_scores_that_were_changed(beside: Place) -> None:
+    def halve(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(score=rows["score"] / 2)
+
+    for path in (beside.home / "predictions").rglob(f"batch_date={DAY}/version=2/*.parquet"):
+        places.change(path, halve)
+    entries = [e for e in read_ledger(beside.workspace.archive, MODEL) if e.kind == "batch_committed"]
+    entry = next(e for e in entries if "2" in e.facts["versions"])
+    for share in (1, 0.5):
+        with pytest.raises(IntegrityError, match=f"predictions of {MODEL} for {DAY} are not those of ledger entry"):
+            committed_rows(beside.workspace, entry, share)
+
+
 def test_all_models_stand_in_one_list_with_whoever_needs_a_person_first(beside: Place, plimsoll: Cli) -> None:
     said = plimsoll("fleet")
     assert said.code == 0, said.said
@@ -172,6 +228,8 @@ def test_all_models_stand_in_one_list_with_whoever_needs_a_person_first(beside: 
     assert page.index(MODEL) < page.index("breast_cancer")
     compared = json.loads(plimsoll("compare", MODEL, "--json").out)["versions"][1]["gain"]
     assert lines[0]["contenders"][1]["gain"]["gain"] == pytest.approx(compared["gain"])
+    always = json.loads(plimsoll("compare", MODEL, "--days", 2, "--json").out)["versions"][1]["lasting"]
+    assert lines[0]["contenders"][1]["lasting"] == pytest.approx(always), "of all nights, whatever is asked for"
     assert plimsoll("approve", MODEL, 2, "--as", APPROVER).code == 0
     assert json.loads(plimsoll("fleet", "--json").out)[0]["champion"] == 2, (
         "a line is folded anew when its ledger goes on"

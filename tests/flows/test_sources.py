@@ -228,30 +228,30 @@ def test_a_ragged_csv_is_a_rejected_batch(serving: Place, plimsoll: Cli) -> None
 
 
 def test_training_does_not_see_a_source_that_changes_after_the_snapshot(
-    empty: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+    judged: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows import train_model
     from tasks.candidates import read_valid_rows
 
     def after_the_source_was_garbled(run: Any, snapshot: Any, scratch: Any) -> Any:
-        for file in empty.data.rglob("*.parquet"):
+        for file in judged.data.rglob("*.parquet"):
             file.write_bytes(b"garbled")
         return read_valid_rows(run, snapshot, scratch)
 
     monkeypatch.setattr(train_model, "read_valid_rows", after_the_source_was_garbled)
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
-    summary = empty.ledger("promotion_requested")[0]["facts"]["summary"]
+    summary = judged.ledger("promotion_requested")[0]["facts"]["summary"]
     assert set(summary["excluded_dates"]) == {"2013-02-12"}, "a day with bad wind, and none that cannot be read"
 
 
 def test_a_flipped_byte_in_what_proves_a_file_unchanged_ends_with_three(
-    empty: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+    judged: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks import folder_source
 
     monkeypatch.setattr(folder_source, "is_racy", lambda changed_at, begun: False)
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
-    entries = sorted((empty.home / "store/seen").iterdir())
+    entries = sorted((judged.home / "store/seen").iterdir())
     entries[0].chmod(0o644)
     flip_a_byte(entries[0])
     answer = plimsoll("train", MODEL, "--as-of", AS_OF)
@@ -323,13 +323,13 @@ def test_files_on_s3_are_kept_with_their_version(
     assert kept(empty, nowhere, "batch", "2013-03-02") == ()
 
 
-def test_two_snapshots_tell_what_differs(empty: Place, plimsoll: Cli) -> None:
+def test_two_snapshots_tell_what_differs(judged: Place, plimsoll: Cli) -> None:
     for _ in range(2):
         assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
-        (empty.data / "flights/2013-02-20.parquet").write_bytes(empty.flights().read_bytes())
-        (empty.data / "flights/2013-02-21.parquet").unlink(missing_ok=True)
-    store = empty.workspace.store
-    old, new = (load_snapshot(store, record["end"]["snapshots"][0]) for record in empty.records()[:2])
+        (judged.data / "flights/2013-02-20.parquet").write_bytes(judged.flights().read_bytes())
+        (judged.data / "flights/2013-02-21.parquet").unlink(missing_ok=True)
+    store = judged.workspace.store
+    old, new = (load_snapshot(store, record["end"]["snapshots"][0]) for record in judged.records()[:2])
     said = describe_difference(old, new)
     assert any(line.startswith("batch 2013-02-20: ") and "rows before" in line for line in said)
     assert "batch: 1 file gone (2013-02-21)" in said

@@ -55,7 +55,9 @@ def test_everything_that_stands_behind_a_prediction_is_named(scored: Place, plim
     record = {one["run_id"]: one for one in scored.records()}
     assert found["prediction"]["model"] == MODEL
     assert found["approval"]["by"] == APPROVER
-    assert all(gate["passed"] and gate["value"] is not None and gate["sentence"] for gate in found["approval"]["gates"])
+    assert all(gate["passed"] and gate["sentence"] for gate in found["approval"]["gates"])
+    judged_nothing = {gate["gate"] for gate in found["approval"]["gates"] if gate["value"] is None}
+    assert judged_nothing == {"beside the champion"}, "a first version has nobody to be held against"
     assert found["training_data"]["snapshot"] == found["version"]["snapshot"]
     assert found["training_data"]["dates"] == 20
     assert {file["table"] for file in found["training_data"]["files"]} == {"batch", "weather", "planes", "outcome"}

@@ -60,32 +60,33 @@ def trials_in_mlflow(place: Place, parent: str) -> list[Any]:
     return list(client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'"))
 
 
-def test_a_search_goes_the_whole_way(empty: Place, plimsoll: Cli) -> None:
-    ask_for_a_search(empty)
-    train_and_kill(empty, 3)
-    before = {path: path.read_bytes() for path in kept(empty)}
+@pytest.mark.campaign
+def test_a_search_goes_the_whole_way(judged: Place, plimsoll: Cli) -> None:
+    ask_for_a_search(judged)
+    train_and_kill(judged, 3)
+    before = {path: path.read_bytes() for path in kept(judged)}
     assert 3 <= len(before) < 8, "it was killed in the midst of its search"
-    assert not empty.ledger("trained")
+    assert not judged.ledger("trained")
     said = plimsoll("train", MODEL, "--as-of", AS_OF)
     assert said.code == 0, said.said
     assert "Best of 8 trials" in said.out
     assert all(path.read_bytes() == data for path, data in before.items())
-    assert len(kept(empty)) == 8
-    told = outputs(empty)
+    assert len(kept(judged)) == 8
+    told = outputs(judged)
     assert told["search"]["trials_kept"] == len(before)
     assert told["settings"]["origin"] == "found"
     assert told["shrink"]["chosen"]["bytes"] <= told["shrink"]["whole"]["bytes"]
-    runs = trials_in_mlflow(empty, told["mlflow_run"])
+    runs = trials_in_mlflow(judged, told["mlflow_run"])
     assert len(runs) == 8
     assert {"learning_rate", "max_depth"} == set(runs[0].data.params)
-    page = (empty.home / f"reports/{MODEL}/v1.html").read_text()
+    page = (judged.home / f"reports/{MODEL}/v1.html").read_text()
     assert "All 8 trials" in page
     assert "A smaller model" in page
-    again = plimsoll("reproduce", empty.records()[-1]["run_id"], "--here")
+    again = plimsoll("reproduce", judged.records()[-1]["run_id"], "--here")
     assert again.code == 0, again.said
     assert "Identical" in again.out
-    taken_over_and_asked_for_anew(empty, plimsoll, told)
-    assert not damage(empty)
+    taken_over_and_asked_for_anew(judged, plimsoll, told)
+    assert not damage(judged)
 
 
 @flow

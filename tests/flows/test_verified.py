@@ -20,6 +20,7 @@ from plimsoll.errors import IntegrityError
 from plimsoll.ledger import append, read_ledger
 from plimsoll.one_time_code import STEP_SECONDS, code_at, step_at
 from plimsoll.people import FREE_TRIES, PEOPLE
+from plimsoll.store import get_object
 from tasks import approvals
 from tasks.approvals import PLACEHOLDER, Outcome, submit_decision
 from tasks.identity import verify_code
@@ -43,6 +44,7 @@ from tests.flows.places import (
 Cli = Callable[..., Answer]
 STEP = dt.timedelta(seconds=STEP_SECONDS)
 THIRD = "you"
+ABOUT = {"model": MODEL, "version": 1}
 
 
 @pytest.fixture
@@ -81,6 +83,24 @@ def decide(place: Place, who: str, code: str, now: dt.datetime, word: str = "app
 
 def rules(place: Place) -> list[str]:
     return [entry["facts"]["rule"] for entry in place.ledger("approval_refused")]
+
+
+def asks(place: Place) -> str:
+    """Start the run that asks for v1, as a worker would hold it, and return its id."""
+    deploy(place.workspace, [("flows.promote_model.promote_model", "promote")])
+    return str(start_run("promote-model", MODEL, ABOUT))
+
+
+def resume(run_id: str, **answer: str) -> str:
+    """Fill in the form of a run, let a worker take it up again, and return how that ended."""
+    if answer:
+        resume_run(run_id, {**PLACEHOLDER, **answer})
+    with connected() as client:
+        run = client.read_flow_run(UUID(run_id))
+    try:
+        return str(run_flow(promote_model, flow_run=run, parameters=ABOUT, return_type="state").name)
+    except Pause:  # the process would end here
+        return "Suspended"
 
 
 def test_a_decision_names_a_verified_person_and_keeps_neither_code_nor_secret(waiting: Place, now: dt.datetime) -> None:
@@ -160,13 +180,12 @@ def test_a_code_that_waited_too_long_in_its_form_is_not_counted_as_wrong(waiting
 
 
 def test_an_answer_is_read_and_deleted_also_where_its_request_ended_before(waiting: Place) -> None:
-    def resume(*answers: dict[str, str]) -> str:
-        about = {"model": MODEL, "version": 1}
+    def answered(*answers: dict[str, str]) -> str:
         with connected() as client:
-            run = client.create_flow_run(promote_model, parameters=about, state=Pending())
+            run = client.create_flow_run(promote_model, parameters=ABOUT, state=Pending())
             for n, answer in enumerate(answers):
                 client.create_flow_run_input(run.id, f"suspended-attempt-1-{n + 1}-0-response", json.dumps(answer))
-        state = run_flow(promote_model, flow_run=run, parameters=about, return_type="state")
+        state = run_flow(promote_model, flow_run=run, parameters=ABOUT, return_type="state")
         assert take_inputs(str(run.id)) == [], "Prefect would keep the codes"
         return str(state.name)
 
@@ -174,32 +193,22 @@ def test_an_answer_is_read_and_deleted_also_where_its_request_ended_before(waiti
         return {**PLACEHOLDER, "decision": "approve", "who": APPROVER, "code": code_of(APPROVER)}
 
     ask_again(waiting, expires_at="2020-01-01T00:00:00+00:00")
-    assert (resume(answer()), rules(waiting)) == ("Expired", ["expired"])
+    assert (answered(answer()), rules(waiting)) == ("Expired", ["expired"])
     ask_again(waiting)
-    assert (resume(PLACEHOLDER, answer()), rules(waiting)) == ("Approved", ["expired"])
+    assert (answered(PLACEHOLDER, answer()), rules(waiting)) == ("Approved", ["expired"])
     assert [entry["facts"]["via"] for entry in waiting.ledger("approved")] == ["Prefect"]
-    assert (resume(answer()), rules(waiting)) == ("Approved", ["expired", "decided"])
+    assert (answered(answer()), rules(waiting)) == ("Approved", ["expired", "decided"])
 
 
 def test_a_form_is_shown_again_until_it_is_answered(waiting: Place) -> None:
-    about = {"model": MODEL, "version": 1}
-    deploy(waiting.workspace, [("flows.promote_model.promote_model", "promote")])
-    run_id = str(start_run("promote-model", MODEL, about))
-
-    def resume(**answer: str) -> str:
-        if answer:
-            resume_run(run_id, {**PLACEHOLDER, **answer})
-        with connected() as client:
-            run = client.read_flow_run(UUID(run_id))
-        try:
-            return str(run_flow(promote_model, flow_run=run, parameters=about, return_type="state").name)
-        except Pause:  # the process would end here
-            return "Suspended"
-
-    assert (resume(), resume(who="the ledger"), rules(waiting)) == ("Suspended", "Suspended", [])
-    assert (resume(decision="approve", code="000000"), rules(waiting)) == ("Suspended", ["unknown_approver"])
-    assert resume(decision="approve", who=APPROVER, code=code_of(APPROVER)) == "Approved"
+    run_id = asks(waiting)
+    assert (resume(run_id), resume(run_id, who="the ledger"), rules(waiting)) == ("Suspended", "Suspended", [])
+    assert (resume(run_id, decision="approve", code="000000"), rules(waiting)) == ("Suspended", ["unknown_approver"])
+    assert resume(run_id, decision="approve", who=APPROVER, code=code_of(APPROVER)) == "Approved"
     assert take_inputs(run_id) == []
+    shown = get_object(waiting.workspace.store, waiting.ledger("approved")[-1]["facts"]["shown"]).decode()
+    assert shown.startswith("> ### Not accepted"), "as the last form had it"
+    assert "## Shall flight_delay v1 become champion?" in shown
 
 
 def test_one_code_decides_once_whoever_races_with_it(waiting: Place, now: dt.datetime) -> None:
@@ -253,7 +262,7 @@ def test_two_people_have_to_approve_where_the_policy_says_two(waiting: Place, pl
     first = plimsoll("approve", MODEL, 1, "--as", APPROVER)
     assert "was approved by grace. Approved by grace so far; 2 have to." in first.out
     assert not waiting.ledger("promoted")
-    assert [row["approved_by"] for row in list_pending(waiting.workspace)] == [[APPROVER]]
+    assert [row["approved_by"] for row in list_pending(waiting.workspace)[0]] == [[APPROVER]]
     assert "1 of 2" in plimsoll("pending").out
     again = plimsoll("approve", MODEL, 1, "--as", APPROVER)
     assert (again.code, "has approved flight_delay v1 already" in again.err) == (2, True)
@@ -282,6 +291,31 @@ def test_evidence_that_changes_between_two_approvals_voids_both(waiting: Place, 
     second = decide(waiting, REQUESTER, code_of(REQUESTER, waiting.workspace, now), now)
     assert (second.accepted, rules(waiting)) == (False, ["void"])
     assert not waiting.ledger("promoted")
+
+
+def test_who_decides_about_another_model_decides_nothing_about_this_one(
+    waiting: Place, plimsoll: Cli, now: dt.datetime
+) -> None:
+    path = waiting.root / "configs/approvers.yaml"
+    text, line = path.read_text(), '{name: grace, models: ["*"]'
+    assert line in text
+    path.write_text(text.replace(line, '{name: grace, models: ["breast_*", "flight_minutes"]'))
+    code = code_of(APPROVER, waiting.workspace, now)
+    for word in ("approve", "reject"):
+        refused = plimsoll(word, MODEL, 1, "--as", APPROVER, "--code", code)
+        assert (refused.code, f"'grace' may not {word} flight_delay. May" in refused.err) == (2, True), refused.said
+    run_id = asks(waiting)
+    assert resume(run_id) == "Suspended"
+    assert resume(run_id, decision="approve", who=APPROVER, code=code) == "Suspended", "the form is shown again"
+    assert rules(waiting) == ["unknown_approver"] * 3
+    assert [entry["by"] for entry in waiting.ledger("approval_refused")] == [APPROVER] * 3
+    assert not waiting.ledger("approved", "rejected", "promoted")
+    for act in ("rollback", "retire"):
+        refused = plimsoll(act, MODEL, *([1] if act == "retire" else []), "--as", APPROVER, "--code", code)
+        assert (refused.code, "'grace' may not" in refused.err) == (2, True), refused.said
+    path.write_text(text.replace(line, '{name: grace, models: ["flight_*"]'))
+    assert decide(waiting, APPROVER, code, now).accepted, "the code was not used up"
+    assert damage(waiting) == ""
 
 
 def test_who_was_removed_decides_nothing_until_somebody_lets_them_in_again(waiting: Place, plimsoll: Cli) -> None:

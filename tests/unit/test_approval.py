@@ -19,10 +19,11 @@ from plimsoll.approval import (
     request_status,
 )
 from plimsoll.approval_page import evidence_markdown
-from plimsoll.approvers_config import ApproversConfig
+from plimsoll.approvers_config import ApproversConfig, too_few
 from plimsoll.automatic import POLICY, check_policy, policy_declined
 from plimsoll.config_loading import parse_config
 from plimsoll.errors import ConfigError
+from plimsoll.judged_against import never_compared, other_champion
 from plimsoll.ledger import Entry, Kind
 from plimsoll.model_config import Approval
 
@@ -116,8 +117,11 @@ def by_policy(n: int, when: str, version: int) -> Entry:
     return replace(entry(n, "approved", POLICY, version=version, identity="rule"), recorded_at=when)
 
 
-def policy_says(*entries: Entry, now: datetime = NOW, evidence: dict[str, str] | None = None) -> str | None:
-    found = check_policy(entries, request_of(*entries), now, EVIDENCE if evidence is None else evidence)
+def policy_says(
+    *entries: Entry, now: datetime = NOW, evidence: dict[str, str] | None = None, champion: int = 2
+) -> str | None:
+    stood = (entry(0, "promoted", version=champion), *entries)
+    found = check_policy(stood, request_of(*stood), now, EVIDENCE if evidence is None else evidence)
     return found.rule if found else None
 
 
@@ -141,6 +145,26 @@ def test_the_policy_leaves_a_version_of_which_a_gate_warned_to_a_person() -> Non
     assert policy_says(judged(3, gates=[warned]), judged(gates=SUMMARY["gates"]), automatic) is None, "the last counts"
     for before in (["auc is 0.7"], [{"passed": True, "sentence": "auc is 0.7"}], []):
         assert policy_says(judged(gates=before), automatic) is None, "written before a gate could warn"
+
+
+def test_the_policy_leaves_a_version_that_was_judged_against_another_champion_to_a_person() -> None:
+    automatic = asked(policy="automatic")
+    assert policy_says(judged(), automatic, champion=1) == "other_champion"
+    later = entry(6, "promoted", version=4)
+    assert policy_says(judged(), automatic, later) == "other_champion", "also where it was promoted since"
+    assert policy_says(judged(), automatic, later, entry(7, "rolled_back", version=2)) is None, "and back again"
+    first = replace(automatic, facts={**automatic.facts, "summary": {**SUMMARY, "champion": None}})
+    assert check_policy((judged(), first), request_of(first), NOW, EVIDENCE) is None, "the first has none"
+    assert policy_says(judged(), first) == "other_champion"
+
+
+def test_whoever_decides_is_told_what_was_never_compared() -> None:
+    request = request_of(asked())
+    assert (other_champion(request, 2), never_compared(request, 2)) == ("", "")
+    assert "The champion is v4 now, and flight_delay v3 was judged against v2." in other_champion(request, 4)
+    assert "judged against v2, and never compared with v4, the champion at that time." in never_compared(request, 4)
+    assert "There is no champion now" in other_champion(request, None)
+    assert "no champion stood" in never_compared(request, None)
 
 
 def test_the_policy_promotes_so_many_a_month_and_leaves_the_next_to_a_person() -> None:
@@ -322,6 +346,28 @@ def test_a_page_without_measurements_is_still_a_page() -> None:
 
 
 PEOPLE = "approvers:\n- {name: ada, models: ['*'], roles: [approver, steward]}\n"
+
+
+@pytest.mark.parametrize(
+    ("needed", "requester", "own", "said"),
+    [
+        (1, "ada", True, ""),
+        (2, "schedule", True, ""),
+        (2, "ada", False, ""),
+        (
+            2,
+            "Ada ",
+            True,
+            "m needs 2 approvals, and 1 person may approve it (grace); ada asks, and may not approve that",
+        ),
+        (3, "", True, "m needs 3 approvals, and 2 people may approve it (ada, grace): its request could only expire."),
+    ],
+)
+def test_more_approvals_than_people_are_found(needed: int, requester: str, own: bool, said: str) -> None:
+    found = too_few("m", needed, APPROVERS, requester, own)
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+    assert "no people may approve it:" in too_few("m", 1, (), "", True)
 
 
 def test_approvers_may_decide_about_their_models_only() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plimsoll.anytime import Anytime, anytime_gain
 from plimsoll.approval import Request, find_request, request_status
 from plimsoll.config_loading import parse_config
 from plimsoll.errors import ConfigError
@@ -28,6 +29,7 @@ from plimsoll.standing import stand
 CONFIG = Path(__file__).parents[2] / "configs/models/flight_delay.yaml"
 NOW = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 BETTER, WORSE, EVEN = (Gain(g, g - 0.01, g + 0.01, 0.5, 0.5 + g, 20) for g in (0.05, -0.05, 0.0))
+SURE, WRONG, OPEN = (Anytime(low, high, 20) for low, high in ((0.01, 0.09), (-0.09, -0.01), (-0.01, 0.01)))
 CHAMPION = Contender("v1", "m", 1, "champion", False, 0, 0, None, (), 10, 45)
 ASKS = Contender("v2", "m", 2, "challenger", True, 9, 9, EVEN, (), 5, 45)
 
@@ -49,18 +51,20 @@ def days_of(scores: dict[str, float], days: int = 12, rows: int = 80, seed: int 
     ("one", "action", "rule"),
     [
         (replace(ASKS, gain=None, nights=3), "wait", "too_few_nights"),
-        (replace(ASKS, gain=BETTER), "promote", "better"),
-        (replace(ASKS, gain=BETTER, asks=False), "promote", "better"),
-        (replace(ASKS, gain=WORSE), "retire", "worse"),
+        (replace(ASKS, gain=BETTER, lasting=SURE), "promote", "better"),
+        (replace(ASKS, gain=BETTER, lasting=SURE, asks=False), "promote", "better"),
+        (replace(ASKS, gain=WORSE, lasting=WRONG), "retire", "worse"),
         (ASKS, "wait", "undecided"),
+        (replace(ASKS, gain=BETTER), "wait", "undecided"),
+        (replace(ASKS, gain=WORSE, lasting=OPEN), "wait", "undecided"),
         (replace(ASKS, shadow_nights=PATIENCE_NIGHTS), "retire", "no_better"),
         (replace(ASKS, asks=False), "retire", "expired"),
         (replace(ASKS, role="former", asks=False), "keep", "at_hand"),
         (replace(ASKS, role="former", asks=False, shadow_nights=PATIENCE_NIGHTS), "retire", "no_better"),
-        (replace(ASKS, role="former", asks=False, gain=BETTER), "promote", "better"),
+        (replace(ASKS, role="former", asks=False, gain=BETTER, lasting=SURE), "promote", "better"),
         (replace(ASKS, role="other", gain=BETTER), "keep", "another_model"),
-        (replace(ASKS, ended="retired", gain=BETTER), "nothing", "retired"),
-        (replace(ASKS, ended="rejected", gain=WORSE), "nothing", "rejected"),
+        (replace(ASKS, ended="retired", gain=BETTER, lasting=SURE), "nothing", "retired"),
+        (replace(ASKS, ended="rejected", gain=WORSE, lasting=WRONG), "nothing", "rejected"),
     ],
 )
 def test_each_rule_leads_to_its_recommendation(one: Contender, action: str, rule: str) -> None:
@@ -73,11 +77,11 @@ def test_each_rule_leads_to_its_recommendation(one: Contender, action: str, rule
 @pytest.mark.parametrize(
     ("one", "command"),
     [
-        (replace(ASKS, gain=BETTER), "plimsoll approve m 2"),
-        (replace(ASKS, gain=BETTER, asks=False), "plimsoll train m"),
-        (replace(ASKS, gain=BETTER, asks=False, role="former"), "plimsoll rollback m --to 2"),
-        (replace(ASKS, gain=WORSE), "plimsoll reject m 2"),
-        (replace(ASKS, gain=WORSE, asks=False), "plimsoll retire m 2"),
+        (replace(ASKS, gain=BETTER, lasting=SURE), "plimsoll approve m 2"),
+        (replace(ASKS, gain=BETTER, lasting=SURE, asks=False), "plimsoll train m"),
+        (replace(ASKS, gain=BETTER, lasting=SURE, asks=False, role="former"), "plimsoll rollback m --to 2"),
+        (replace(ASKS, gain=WORSE, lasting=WRONG), "plimsoll reject m 2"),
+        (replace(ASKS, gain=WORSE, lasting=WRONG, asks=False), "plimsoll retire m 2"),
     ],
 )
 def test_a_recommendation_names_the_command_that_follows_it(one: Contender, command: str) -> None:
@@ -85,8 +89,8 @@ def test_a_recommendation_names_the_command_that_follows_it(one: Contender, comm
 
 
 def test_of_two_better_ones_the_best_is_promoted_and_the_champion_says_what_is_wrong_with_it() -> None:
-    best = replace(ASKS, name="v3", version=3, gain=replace(BETTER, gain=0.06))
-    champion, second, first = recommend([CHAMPION, replace(ASKS, gain=BETTER), best])
+    best = replace(ASKS, name="v3", version=3, gain=replace(BETTER, gain=0.06), lasting=SURE)
+    champion, second, first = recommend([CHAMPION, replace(ASKS, gain=BETTER, lasting=SURE), best])
     assert (second.rule, first.rule) == ("another_is_better", "better")
     assert "until v3" in champion.sentence
     assert recommend([replace(CHAMPION, alarms=("late losses",))])[0].rule == "alarmed"
@@ -178,6 +182,45 @@ def test_an_interval_holds_its_metric_and_says_when_it_cannot() -> None:
     assert np.isnan(interval(few, 0.975, 3)[1:]).all()
 
 
+NIGHTS = st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=60)
+
+
+def test_whoever_looks_every_night_is_seldom_misled() -> None:
+    chance = np.random.default_rng(5)
+    always = misled = 0
+    for won in chance.normal(0, 3, (400, 60)):
+        looks = [anytime_gain(won[:n], [700] * n, ERROR) for n in range(5, 61)]
+        always += any(one is not None and one.surely for one in looks)
+        t = [abs(won[:n].mean()) / won[:n].std(ddof=1) * np.sqrt(n) > 2.05 for n in range(5, 61)]
+        misled += any(t)
+    assert always <= 30, "5 % of 400 are 20; more than 30 have a probability of one in a hundred"
+    assert misled > 80, "else nothing had to be bounded"
+
+
+@given(NIGHTS, st.floats(0.01, 100), st.integers(1, 10**6))
+def test_bounds_hold_the_gain_and_neither_units_nor_rows_decide(won: list[float], unit: float, rows: int) -> None:
+    one = anytime_gain(won, [rows] * len(won), ERROR)
+    other = anytime_gain([unit * night for night in won], [1] * len(won), ERROR)
+    turned = anytime_gain([-night for night in won], [rows] * len(won), ERROR)
+    assert (one is None) == (other is None) == (turned is None)
+    if one and other and turned:
+        assert one.low <= np.mean(won) / rows <= one.high
+        assert (one.low, one.high) == pytest.approx((other.low / unit / rows, other.high / unit / rows))
+        assert (turned.low, turned.high) == pytest.approx((-one.high, -one.low))
+        looser = anytime_gain(won, [rows] * len(won), 0.5)
+        assert looser is None or (looser.low >= one.low and looser.high <= one.high)
+
+
+def test_a_few_nights_say_nothing_and_many_say_all() -> None:
+    chance = np.random.default_rng(1)
+    won = chance.normal(1, 1, 200).tolist()
+    found = [anytime_gain(won[:n], [1] * n, ERROR) for n in (0, 1, 5, 200)]
+    assert found[:3] == [None, None, None]
+    assert found[3] is not None and found[3].surely == "better" and found[3].nights == 200  # noqa: PT018
+    same = anytime_gain([0.0] * 28, [700] * 28, ERROR)
+    assert same is not None and (same.low, same.high, same.surely) == (0, 0, "")  # noqa: PT018
+
+
 class Book:
     """A ledger in memory."""
 
@@ -228,14 +271,14 @@ def line(name: str, **facts: Any) -> FleetLine:
 
 
 def test_who_needs_a_person_comes_first() -> None:
-    better = (CHAMPION, replace(ASKS, gain=BETTER))
+    better = (CHAMPION, replace(ASKS, gain=BETTER, lasting=SURE))
     lines = [
         unknown_line("broken", "entry 3 was changed"),
         line("rejected", rejected="375 flights"),
         line("waits", waiting=(Waiting(2, "2026-12-01T00:00:00+00:00"),)),
         line("losing", alarms=("late losses",)),
         line("beaten", contenders=better),
-        line("useless", contenders=(CHAMPION, replace(ASKS, gain=WORSE))),
+        line("useless", contenders=(CHAMPION, replace(ASKS, gain=WORSE, lasting=WRONG))),
         line("strange", alarms=("inputs",)),
         replace(line("untried"), champion=None),
         line("fine", contenders=(CHAMPION, ASKS)),
@@ -249,7 +292,7 @@ def test_a_line_is_kept_whole_and_a_request_expires_in_it() -> None:
     told = fold_line(config(), stand("m", Book().champion(1).trained(2).entries))
     again = line_from_json(json.loads(json.dumps(told.to_json())))
     assert again == told
-    with_gain = replace(told, contenders=(CHAMPION, replace(ASKS, gain=BETTER)))
+    with_gain = replace(told, contenders=(CHAMPION, replace(ASKS, gain=BETTER, lasting=SURE)))
     assert line_from_json(json.loads(json.dumps(with_gain.to_json()))) == with_gain
     assert [one.version for one in told.at(NOW).waiting] == [2]
     assert with_gain.at(NOW).contenders[1].asks

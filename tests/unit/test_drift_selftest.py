@@ -25,7 +25,7 @@ def day(seed: int) -> pd.DataFrame:
 
 
 DAYS = {f"{n:03}": day(n) for n in range(50)}
-FOUND = run_selftest(DAYS, KINDS, 10, 40, 1)
+FOUND = run_selftest(DAYS, KINDS, 10, 80, 1)
 
 
 def test_unchanged_days_alarm_as_often_as_stated() -> None:
@@ -73,10 +73,25 @@ def test_a_level_that_the_days_do_not_support_is_said() -> None:
     assert "One in 90 was asked; 36 reference days support no rarer than one in 37." in found.sentence
 
 
-@pytest.mark.parametrize(("achieved", "error", "passed"), [(0.119, 0, True), (0.121, 0, False), (0.13, 0.02, True)])
-def test_two_points_or_what_chance_explains_are_allowed(achieved: float, error: float, passed: bool) -> None:
+@pytest.mark.parametrize(
+    ("achieved", "error", "nights", "passed", "said"),
+    [
+        (0.119, 0, 1600, True, "As stated: "),
+        (0.121, 0, 1600, False, "Not as stated: "),
+        (0.13, 0.02, 1600, False, "Too few shuffles to tell: "),
+        (0.3, 0.02, 1600, False, "Not as stated: "),
+        (0.1, 0, 32, False, "Too few shuffles to tell: "),
+        (0.0, 0, 32, False, "Too few shuffles to tell: "),
+    ],
+)
+def test_two_points_are_allowed_on_enough_shuffles_to_tell(
+    achieved: float, error: float, nights: int, passed: bool, said: str
+) -> None:
     assert level_of(29, 10).rate == pytest.approx(0.1)
-    assert SelfTest(50, 29, 10, 100, achieved, error, 0.0, ()).passed is passed
+    found = SelfTest(50, 29, 10, nights, achieved, error, 0.0, ())
+    assert found.passed is passed
+    assert found.sentence.startswith(said)
+    assert ("more, with --draws" in found.sentence) == said.startswith("Too few")
 
 
 def test_json_is_json() -> None:

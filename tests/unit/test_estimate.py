@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,17 +155,37 @@ def test_data_drift_and_concept_drift_are_told_apart(
     assert said in meaning(moved, rose, high, nights)
 
 
+@pytest.mark.parametrize("nights", [3, 5])
+def test_a_short_rise_is_not_hidden_by_the_quiet_nights_before_it(nights: int) -> None:
+    dates = [f"2013-05-{day:02}" for day in range(1, 31)]
+    rose = dates[-nights:]
+    guessed = {date: (0.4, 0.46 if date in rose else 0.4) for date in dates}
+    path = tuple((date, guessed[date][1], float(date in rose)) for date in dates)
+    assert "by more than the scores explain: concept drift" in meaning(False, True, False, guessed, path=path)
+    assert "harder nights" in meaning(False, True, False, {d: (loss, loss) for d, (_, loss) in guessed.items()})
+
+
+def test_high_losses_of_late_and_of_a_slice_are_not_called_harmless() -> None:
+    late = "Inputs moved and losses of the last nights are high, with no lasting rise so far"
+    assert late in meaning(True, False, False, {}, recent=True)
+    assert meaning(False, False, False, {}, recent=True).startswith("Losses of the last nights are high")
+    part = meaning(True, False, False, {}, recent=True, slices=["origin=JFK"])
+    assert part.startswith("Inputs moved and losses rose for origin=JFK, and not as a whole")
+
+
 def test_without_estimates_concept_drift_is_only_likely() -> None:
     assert "likely concept drift: the same inputs lead to other outcomes" in meaning(False, True, False, {})
     assert "data drift that harms" in meaning(True, True, False, {})
 
 
-def meaning(moved: bool, rose: bool, high: bool, nights: Mapping[str, tuple[float, float]]) -> str:
+def meaning(
+    moved: bool, rose: bool, high: bool, nights: Mapping[str, tuple[float, float]], path: Any = (), **more: Any
+) -> str:
     days = list(REFERENCE.days.values())
     tonight = REFERENCE.profile(sketch_scores(night(1001, 3.0 if moved else 0.5)[0]))
     inputs = judge_inputs([REFERENCE.plan], days, tonight, 20)
-    quality = QualityVerdict(True, rose, (), 1.0, 2.0, 0.0, 0.4, (), "")
-    return diagnose(inputs, None, quality, judged(2.0 if high else 0.5), nights)
+    quality = QualityVerdict(True, rose, path, 1.0, 2.0, 0.0, 0.4, (), "")
+    return diagnose(inputs, None, quality, judged(2.0 if high else 0.5), nights, **more)
 
 
 def test_slices_are_kept_where_they_have_rows_enough() -> None:

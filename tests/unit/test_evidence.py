@@ -1,6 +1,8 @@
 """Evidence: what curves, importance, dependence and contributions say of models whose answers are known."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,15 +15,25 @@ from plimsoll.adopted import adopt
 from plimsoll.assembly import KEY, OUTCOME
 from plimsoll.bundle import Bundle
 from plimsoll.config_loading import check_config
-from plimsoll.contributions import PROBABILITY, estimate, explain, explainable
+from plimsoll.contributions import (
+    PREDICTED,
+    PROBABILITY,
+    WIDEST,
+    estimate,
+    explain,
+    explainable,
+    sampled_contributions,
+)
 from plimsoll.curves import curves_of
 from plimsoll.dependence import partial_dependence, tied_numbers
+from plimsoll.encoder import Matrix
 from plimsoll.evidence import gather_evidence, summary
 from plimsoll.evidence_sections import direction, evidence_sections
 from plimsoll.importance import permutation_importance
 from plimsoll.judged_rows import judged_rows
+from plimsoll.local_effects import accumulated_effects
 from plimsoll.metric_intervals import metric_intervals
-from plimsoll.metrics import measure
+from plimsoll.metrics import Numbers, measure
 from plimsoll.model_config import ModelConfig
 from plimsoll.page import join
 from plimsoll.row_parts import DATE, Rows, rows_of, sampled
@@ -157,6 +169,50 @@ def test_dependence_of_a_linear_score_is_its_line_and_twins_are_named() -> None:
     assert sum(p["share"] for p in found["word"]["points"]) == pytest.approx(1)
 
 
+def test_local_effects_of_a_linear_score_are_its_line_and_of_twins_each_is_told_by_itself() -> None:
+    matrix = NUMBER.encoder.encode(FRAME)
+    points = accumulated_effects(NUMBER, matrix, ["a"])["a"]
+    steps = np.diff([height for _, height in points]) / np.diff([at for at, _ in points])
+    assert np.allclose(steps, steps[0], rtol=1e-3)
+    line = partial_dependence(NUMBER, matrix[:200], ["a"])[0]["points"]
+    slope = (line[-1]["mean"] - line[0]["mean"]) / (line[-1]["at"] - line[0]["at"])
+    assert steps[0] == pytest.approx(slope, rel=1e-3), "where nothing interacts both tell the same"
+    assert len(points) == 16
+    inside = (matrix[:, 0] >= points[0][0]) & (matrix[:, 0] <= points[-1][0])
+    heights = np.interp(matrix[inside, 0], *zip(*points, strict=True))
+    assert heights.mean() == pytest.approx(NUMBER.fitted.predict(matrix[inside]).mean(), abs=0.02)
+
+
+class Product:
+    """A score that is one input times the other."""
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray:
+        return np.asarray(matrix[:, 0] * matrix[:, 1], dtype=np.float64)
+
+
+def test_where_inputs_hang_together_only_rows_that_occur_are_compared() -> None:
+    places = np.linspace(-1, 1, 2001, dtype=np.float32)
+    matrix = np.stack([places, places], axis=1)  # the second is the first: the score is its square
+    bundle: Any = SimpleNamespace(fitted=Product(), encoder=SimpleNamespace(columns=("a", "twin"), words={}))
+    effects = dict(accumulated_effects(bundle, matrix, ["a"])["a"])
+    assert max(effects.values()) - min(effects.values()) == pytest.approx(0.5, abs=0.05), (
+        "half of the square is its own"
+    )
+    flat = partial_dependence(bundle, matrix[::20], ["a"])[0]["points"]
+    assert np.ptp([p["mean"] for p in flat]) < 0.05, "which partial dependence does not see"
+
+
+def test_a_number_with_few_values_or_none_has_local_effects_or_none() -> None:
+    matrix = NUMBER.encoder.encode(FRAME.head(60).assign(a=np.nan, noise=1.0, twin=[0.0, 1.0] * 30))
+    found = accumulated_effects(NUMBER, matrix, ["a", "noise", "twin"])
+    assert list(found) == ["twin"]
+    assert len(found["twin"]) == 2
+    shown = partial_dependence(NUMBER, matrix, ["twin"])
+    before = {"curves": {}, "importance": [], "dependence": shown, "contributions": {"missing": "x"}}
+    sections = evidence_sections({**before, "rows": 1, "of": 1}, "regression", ("a", "b"), None)
+    assert "figcaption" not in str(join(*sections)), "evidence of before has one line"
+
+
 def test_a_column_without_values_or_with_one_has_no_dependence() -> None:
     frame = FRAME.head(50).assign(a=np.nan, noise=1.0)
     found = partial_dependence(NUMBER, NUMBER.encoder.encode(frame), ["a", "noise", "twin"])
@@ -203,14 +259,53 @@ def test_an_input_that_never_changes_or_never_pushes_has_no_direction() -> None:
         assert direction({"places": places, "pushes": pushes}) == "up or down, by the other inputs or in turns"
 
 
-def test_contributions_are_shown_where_they_are_exact_and_never_guessed() -> None:
+def test_contributions_are_shown_exactly_or_as_an_estimate_that_says_so() -> None:
     bundle = BUNDLES["xgboost"]
-    told = summary(bundle, bundle.encoder.encode(FRAME.head(60)), ["a", "word"])
+    told = summary(bundle, bundle.encoder.encode(FRAME.head(60)), ["a", "word"], 7)
+    assert "estimated" not in told
     assert direction(told["features"][0]) == "a high value raises the score"
     assert direction(told["features"][1]) == "a category"
-    other = foreign()
+    other = foreign_bundle()
     assert not explainable(other)
-    assert "cannot be taken apart" in summary(other, other.encoder.encode(FRAME.head(9)), ["a"])["missing"]
+    matrix = other.encoder.encode(FRAME.head(300))
+    found = summary(other, matrix, ["a", "noise"], 7)
+    assert found == summary(other, matrix, ["a", "noise"], 7)
+    assert (found["rows"], found["unit"], found["estimated"]) == (100, PROBABILITY, True)
+    assert "an estimate" in found["method"]
+    a, noise = found["features"]
+    assert a["mean"] > 0.2 > 10 * noise["mean"], "what the model goes by pushes, what it does not does not"
+    assert direction(a) == "a high value raises the score"
+    assert 0 < a["error"] < a["mean"] / 4
+    drawn = join(*evidence_sections(evidence_of(other, config_of()), "classification", ("version 2", "version 1"), 0.5))
+    assert "<h2>What moved the scores, estimated</h2>" in drawn
+    assert f"{a['mean']:.4f}"[:4] in drawn
+    assert " ± 0.0" in drawn
+
+
+def test_contributions_that_cannot_be_sampled_are_said_to_be_missing() -> None:
+    other = foreign_bundle()
+    assert "there are no rows to sample" in summary(other, other.encoder.encode(FRAME.head(0)), ["a"], 7)["missing"]
+    assert "2,001 inputs are too many" in summary(other, np.zeros((3, WIDEST + 1), np.float32), ["a"], 7)["missing"]
+
+
+@pytest.mark.parametrize("width", [1, 17, 400, WIDEST])
+def test_sampling_costs_no_more_than_it_may(width: int) -> None:
+    asked = []
+
+    class Counted:
+        file_name = "model.skops"
+
+        def predict(self, matrix: Matrix) -> Numbers:
+            asked.append(len(matrix))
+            return np.asarray(matrix.sum(axis=1), dtype=np.float64)
+
+    bundle = replace(foreign_bundle(), fitted=Counted())
+    found = sampled_contributions(bundle, np.random.default_rng(1).normal(size=(300, width)).astype(np.float32), 7)
+    assert found is not None
+    assert 9 <= len(found[1]) <= 100
+    assert found[1].shape == found[2].shape == (len(found[1]), width)
+    assert sum(asked) <= PREDICTED
+    assert max(asked) * width <= 50_000_000, "and never more than fits in memory"
 
 
 def test_sampled_shares_add_up_and_find_those_of_a_line() -> None:

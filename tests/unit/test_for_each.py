@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from plimsoll.assembled import Assembled
 from plimsoll.assembly import KEY
 from plimsoll.errors import ConfigError, DataError
-from plimsoll.families import LONGEST, members_of
+from plimsoll.families import LONGEST, members_of, segment_value
 from plimsoll.model_config import ModelConfig
 from plimsoll.segment_rows import segment_batch, segment_frame
 from plimsoll.validation import BadRow, Verdict
+from tasks.readable import readable_models
 from tasks.workspace import Workspace, open_workspace
 
 WHERE = "configs/models/late.yaml"
@@ -101,6 +102,24 @@ def test_a_template_that_cannot_be_read_stops_no_other_model(tmp_path: Path) -> 
         _ = here.models
 
 
+def test_what_cannot_be_read_is_named_beside_what_can(tmp_path: Path) -> None:
+    config = Path("configs/models/flight_delay.yaml").read_text().replace("model: flight_delay\n", "", 1)
+    own = "for_each: {column: origin, values: {EWR: {}, JFK: {spilt: {test_days: 3}}}}\n"
+    texts = {
+        "broken": "owner: [\n",
+        "flight": "for_each: {column: origin}\n",
+        "flight_delay": config,
+        "late": own + config,
+    }
+    found = readable_models(project(tmp_path, **texts))
+    assert [one.model for one in found.configs] == ["flight_delay", "late_ewr"]
+    assert [fault.name for fault in found.faults] == ["broken", "flight", "late_jfk"]
+    said = [str(fault.error) for fault in found.faults]
+    assert "configs/models/broken.yaml line" in said[0]
+    assert "values is missing" in said[1]
+    assert "(late_jfk): unknown key spilt. Did you mean split?" in said[2]
+
+
 def test_the_name_of_a_family_is_not_written_by_hand(tmp_path: Path) -> None:
     config = Path("configs/models/flight_delay.yaml").read_text().replace("model: flight_delay\n", "", 1)
     here = project(tmp_path, alone=f"segment: {{column: origin, value: EWR, family: late}}\n{config}")
@@ -169,3 +188,11 @@ def test_a_batch_without_a_row_of_the_segment_says_which_values_it_has(tmp_path:
         segment_batch(Assembled(2, frame), verdict(2), of("SFO"), tmp_path)
     with pytest.raises(DataError, match=r"segment.column orign is not among.*Did you mean origin"):
         segment_batch(Assembled(2, frame), verdict(2), of("EWR", "orign"), tmp_path)
+
+
+def test_only_text_whole_numbers_and_yes_or_no_make_segments() -> None:
+    cells = pd.Series([7.0, None]).dropna().unique()
+    assert [segment_value(cell) for cell in (*cells, "EWR", True)] == [7, "EWR", True]
+    assert isinstance(segment_value(cells[0]), int)
+    strange = (7.5, float("inf"), pd.Timestamp("2026-01-01"), pd.Series(["2026-01-01"], dtype="datetime64[ns]")[0])
+    assert [segment_value(cell) for cell in strange] == [None] * 4

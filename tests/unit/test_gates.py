@@ -7,17 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plimsoll.assembly import KEY, OUTCOME
 from plimsoll.calibration_gate import judge_calibration
+from plimsoll.champion_gate import confidence_of
 from plimsoll.config_loading import check_config
 from plimsoll.errors import ConfigError, DataError
 from plimsoll.gate_result import GateResult, in_short
 from plimsoll.gates import run_gates
+from plimsoll.gates_config import AgainstChampion
 from plimsoll.judged_rows import Judged, judged_rows
 from plimsoll.ledger import Entry, Kind
 from plimsoll.metrics import measure
 from plimsoll.model_config import ModelConfig
+from plimsoll.not_judged import not_judged_alone
 from plimsoll.operations_gate import Machine
 from plimsoll.row_groups import groups_of
 from plimsoll.row_parts import DATE, rows_of
@@ -108,11 +113,21 @@ def test_a_worse_challenger_is_refused_within_its_margin_only_when_that_is_wide(
 
 def test_several_challengers_on_the_same_rows_share_the_error() -> None:
     gate = config_of(champion=[{"metric": "auc", "rule": "superiority"}])
-    alone, of_twenty = (judge(gate, rival=worse(0.15), tries=tries)[0][0] for tries in (1, 20))
-    assert alone.value is not None
-    assert of_twenty.value is not None
-    assert of_twenty.value < alone.value
-    assert "20 challengers were tried" in of_twenty.sentence
+    found = [judge(gate, rival=worse(0.15), tries=tries)[0][0] for tries in (1, 2, 3, 20, 200)]
+    lows = [one.value for one in found if one.value is not None]
+    assert len(lows) == 5, "however many were tried, the next one is judged"
+    assert lows == sorted(lows, reverse=True)
+    assert "with 96% confidence" in found[0].sentence
+    assert "it is number 20 of the challengers tried on them" in found[3].sentence
+
+
+@given(st.floats(0.5, 0.999), st.integers(1, 500))
+def test_however_many_challengers_come_their_errors_add_up_to_the_gates(confidence: float, count: int) -> None:
+    gate = AgainstChampion(metric="auc", confidence=confidence)
+    errors = [1 - confidence_of(gate, tries) for tries in range(1, count + 1)]
+    assert sum(errors) <= (1 - confidence) * (1 + 1e-9)
+    assert errors[0] == pytest.approx(0.8 * (1 - confidence)), "the first is held to nearly what the config says"
+    assert errors == sorted(errors, reverse=True)
 
 
 def test_tries_are_counted_since_the_champion_came_refused_ones_too_and_equal_bundles_once() -> None:
@@ -146,12 +161,12 @@ def test_too_few_days_to_compare_refuse_and_say_what_to_do() -> None:
     assert "split.test_days" in result.sentence
 
 
-def test_too_few_days_for_so_many_tries_are_said_to_be() -> None:
+def test_few_days_can_tell_a_fourth_challenger_that_is_much_better_and_no_other() -> None:
     five = frame_of(5)
-    [result], _ = judge(config_of(champion=[{"metric": "auc"}]), five, five["p"].to_numpy(), tries=4)
-    assert (result.verdict, result.value) == ("fail", None)
-    assert "5 days are too few to be 0.9875 sure of anything; 4 challengers were tried on them" in result.sentence
-    assert "split.test_days" in result.sentence
+    gate = config_of(champion=[{"metric": "auc", "rule": "superiority"}])
+    noise = np.random.default_rng(6).random(len(five))
+    verdicts = [judge(gate, five, rival, tries=4)[0][0].verdict for rival in (noise, five["p"].to_numpy())]
+    assert verdicts == ["pass", "fail"]
 
 
 def test_a_gate_that_only_warns_refuses_nothing_and_the_record_says_so() -> None:
@@ -305,6 +320,30 @@ def test_groups_too_small_are_said_to_be_and_one_group_alone_cannot_be_judged() 
     alone, _ = judge(gate, FRAME.assign(region="north"))
     assert alone[0].verdict == "fail"
     assert "two are needed" in alone[0].sentence
+
+
+@pytest.mark.parametrize(("at", "who"), [(0.999, "nobody"), (0.0, "everybody")])
+def test_a_yes_that_nobody_gets_is_said_to_make_everybody_even(at: float, who: str) -> None:
+    limits = {"selection_rate": 0.1, "false_positive_rate": 0.1, "false_negative_rate": 0.1}
+    gate = config_of(fairness={"columns": ["region"], "selected_from": at, **limits})
+    results, _ = judge(gate)
+    assert [one.verdict for one in results] == ["pass"] * 3 + ["warn"]
+    assert results[-1].sentence.startswith(f"{who} is selected at a score of {at:g}")
+
+
+@pytest.mark.parametrize(("name", "limit"), [("selection_rate", 5), ("false_negative_rate", 1), ("selected_from", 50)])
+def test_a_limit_that_nothing_can_exceed_is_an_error_of_the_config(name: str, limit: float) -> None:
+    limits = {"selection_rate": 0.1, name: limit}
+    with pytest.raises(ConfigError, match=name):
+        config_of(fairness={"columns": ["region"], **limits})
+
+
+def test_a_first_version_says_which_gates_judged_nothing() -> None:
+    asked = config_of(champion=[{"metric": "auc"}], slices={"columns": ["region"], "champion_margin": 0.1}).gates
+    [line] = not_judged_alone(asked).results
+    assert (line.verdict, line.value) == ("pass", None)
+    assert line.sentence.startswith("there is no champion yet, so gates.champion, gates.slices.champion_margin judged")
+    assert not not_judged_alone(config_of(slices={"columns": ["region"], "max_ratio": 2}).gates).results
 
 
 def test_of_a_named_column_every_value_is_judged_or_said_to_be_too_small() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from plimsoll.assembly import KEY, OUTCOME
 from plimsoll.config_loading import check_config
-from plimsoll.errors import ConfigError
+from plimsoll.errors import ConfigError, DataError
 from plimsoll.gates_config import HoldoutGate
 from plimsoll.holdout import Changed, compare_rows, definition, held_rows, keep_out, looks_at, require_kept, wholly_held
 from plimsoll.holdout_gate import HeldOut, judge_holdout
@@ -59,6 +59,38 @@ def test_a_share_is_about_that_of_the_keys_and_another_name_another_one() -> Non
     first, second = held_rows(frame, TENTH), held_rows(frame, Holdout(name="other", share=0.1))
     assert 0.08 < first.mean() < 0.12
     assert (first & second).mean() < 0.03
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=60),
+    st.sampled_from(["int", "float", "text"]),
+    st.integers(0, 60),
+)
+@settings(max_examples=60, deadline=None)
+def test_all_rows_of_an_entity_are_on_one_side_however_they_come(
+    rows: list[tuple[int, bool]], kind: str, cut: int
+) -> None:
+    half = Holdout(name="half", share=0.5, by="customer")
+    frame = rows_at(["2026-01-01"] * len(rows), [f"k{n}" for n in range(len(rows))])
+    frame["customer"] = [who for who, _ in rows]
+    whole = dict(zip(frame["customer"], held_rows(frame, half), strict=True))
+    assert all(whole[who] == held for who, held in zip(frame["customer"], held_rows(frame, half), strict=True))
+    other = frame.astype({"customer": {"int": "int32", "float": "float64", "text": "str"}[kind]})
+    assert list(held_rows(other, half)) == list(held_rows(frame, half)), "a null in its day made it a float"
+    parts = [part for part in (other.iloc[:cut], other.iloc[cut:]) if len(part)]
+    assert [held for part in parts for held in held_rows(part, half)] == list(held_rows(frame, half))
+
+
+def test_rows_of_nobody_go_by_their_keys_and_a_column_that_is_not_there_is_named() -> None:
+    tenth = Holdout(name="tenth", share=0.1, by="customer")
+    frame = rows_at(["2026-01-01"] * 4000, [f"k{n}" for n in range(4000)]).assign(customer=None)
+    assert 0.08 < held_rows(frame, tenth).mean() < 0.12
+    with pytest.raises(DataError, match=r"tenth goes by customer, which is not among .* Did you mean custommer\?"):
+        held_rows(frame.rename(columns={"customer": "custommer"}), tenth)
+    entries = frozen_ledger(tenth)
+    with pytest.raises(ConfigError, match=r"was frozen in ledger entry 0 as share 0.1, by customer, and the config"):
+        require_kept(stand("made_up", entries.found), [TENTH])
+    assert definition(TENTH) == {"name": "tenth", "share": 0.1}, "those frozen before are what they were"
 
 
 def test_dates_are_held_with_both_ends() -> None:
@@ -181,6 +213,7 @@ def test_what_a_config_may_ask() -> None:
         ([], limits, "nothing keeps back"),
         ([definition(TENTH)] * 2, limits, "names tenth twice"),
         ([{"name": "x"}], limits, "needs start and end, or share"),
+        ([{**definition(RANGE), "by": "a"}], limits, "names by a, which goes with share"),
         ([{"name": "x", "start": "2026-01-05"}], limits, "needs start and end, or share"),
         ([{**definition(RANGE), "share": 0.1}], limits, "needs start and end, or share"),
         ([{"name": "x", "start": "2026-01-05", "end": "2026-01-04"}], limits, "before its start"),

@@ -19,6 +19,10 @@ from tests.unit.test_pages import EVIL, check, shown_by_gates
 COLUMNS = (("id", "string"), ("size", "double"))
 
 
+def moved(feature: str, *points: tuple[Any, float], kind: str = "number", tied: Any = ()) -> dict[str, Any]:
+    return {"feature": feature, "kind": kind, "tied": tied, "points": [{"at": at, "mean": mean} for at, mean in points]}
+
+
 def facts_of(**more: Any) -> CardFacts:
     config = config_of().model_dump(mode="json") | {"purpose": f"to test {EVIL}"}
     gate = {"gate": "auc ≥ limit", "verdict": "warn", "passed": True, "sentence": f"auc is 0.7 {EVIL}"}
@@ -40,8 +44,11 @@ def facts_of(**more: Any) -> CardFacts:
             "units": "14 days",
             "importance": [{"feature": "colour", "rise": 0.2}, {"feature": "size", "rise": 0.1}],
             "dependence": [
-                {"feature": "size", "tied": [["weight", 0.9]]},
-                {"feature": "weight", "tied": [["size", 0.9]]},
+                moved("size", (1, 0.1), (2.5, 0.2), (1440, 0.4), tied=[["weight", 0.9]]),
+                moved("weight", (0, 0.3), (1, 0.2), (2, 0.5), (3, 0.3), tied=[["size", 0.9]]),
+                moved("colour", (f"re|d {EVIL}", 0.25), ("blue", 0.15), kind="category"),
+                moved("flat", (0, 0.2), (1, 0.2)),
+                moved("cold", (-3, 0.5), (9, 0.1)),
             ],
         },
         "snapshot": {"from": "2026-01-01", "to": "2026-02-28", "dates": 59, "outcomes_as_of": "2026-03-01"},
@@ -61,6 +68,11 @@ def test_a_card_says_what_the_records_say() -> None:
         "It has seen 59 days, 2026-01-01 to 2026-02-28: of other seasons nobody knows.",
         "size and weight (+0.90)",
         "Nobody has approved it.",
+        "- `size`: from 1 to 1440 the mean score goes from 0.1000 to 0.4000: it rises",
+        "- `cold`: from -3 to 9 the mean score goes from 0.5000 to 0.1000: it falls",
+        "- `weight`: from 0 to 3 the mean score goes from 0.3000 to 0.3000, both ways: 0.2000 at 1, 0.5000 at 2",
+        "- `colour`: a category, lowest for blue (0.1500), highest for re|d",
+        "- `flat`: from 0 to 1 the mean score stays 0.2000",
         "What it is not for, nobody has written down",
         "plimsoll reproduce the-run",
         "**warned**",
@@ -79,11 +91,27 @@ def test_a_card_names_its_use_and_who_approved_it() -> None:
         "as_of": "2026-03-02",
         "identity": "verified",
         "comment": "ok",
+        "entry": 4,
         "evidence": {"bundle": "b"},
     }
-    text = model_card(facts_of(config=config, approval=approval))
-    for words in ("Intended use: planning", "Not for: claims", "Contact: desk", "Approved by grace as of 2026-03-02"):
+    came = {"how": "made champion again", "by": "ada", "as_of": "2026-03-09", "entry": 7}
+    text = model_card(facts_of(config=config, approval=approval, arrival=came, state="champion", entry=9))
+    for words in (
+        "Intended use: planning",
+        "Not for: claims",
+        "Contact: desk",
+        "State: champion at ledger entry 9\n",
+        "Approved by grace as of 2026-03-02, identity verified (ledger entry 4): ok",
+        "Made champion again as of 2026-03-09, by ada (ledger entry 7)",
+    ):
         assert words in text
+
+
+def test_a_card_of_the_training_does_not_say_that_nobody_approved_it() -> None:
+    text = model_card(facts_of(state="candidate", entry=3, at_training=True))
+    assert "Nobody has approved it" not in text
+    assert "State: candidate at ledger entry 3, when it was trained" in text
+    assert "What was decided since: `plimsoll card made_up 2`" in text
 
 
 def test_a_version_from_before_has_a_card_that_says_what_is_missing() -> None:
@@ -91,13 +119,14 @@ def test_a_version_from_before_has_a_card_that_says_what_is_missing() -> None:
     text = model_card(bare)
     assert "There is no gate report" in text
     assert "How good it is" not in text
+    assert "How its score moves" not in text
 
 
 def test_a_card_as_a_page_is_whole_and_safe() -> None:
     html = render_card(model_card(facts_of()), "made_up", 2, EVIL, "Written by a test.")
     check(html)
     assert EVIL not in html
-    for title in ("Data", "Inputs", "Limits", "Gates"):
+    for title in ("Data", "Inputs", "How its score moves", "Limits", "Gates"):
         assert f"<h2>{title}</h2>" in html
     assert "<td" in html
 

@@ -1,6 +1,7 @@
 """The pages made for people: safe, whole, self-contained, with much, little and nothing to tell."""
 
 import datetime as dt
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from plimsoll.axes import Scale
 from plimsoll.candidate import Candidate
 from plimsoll.candidate_page import render_candidate
 from plimsoll.config_loading import parse_config
+from plimsoll.estimate import goodness_words
 from plimsoll.fleet_line import fold_line, unknown_line
 from plimsoll.ledger import Entry, Kind
 from plimsoll.model_config import ModelConfig
@@ -20,6 +23,7 @@ from plimsoll.overview_page import render_overview
 from plimsoll.page import VOID, Html, el, link
 from plimsoll.run_record import CodeVersion, Environment
 from plimsoll.standing import stand
+from plimsoll.time_band import Band, draw_band
 from plimsoll.timeline_page import render_timeline
 from plimsoll.validation_page import Finding, Validation, render_validation, render_validation_index
 
@@ -102,14 +106,22 @@ class Ledger:
         batch = self.add("batch_committed", date, date=date, versions={str(version): "champion"}, rows=900)
         inputs: dict[str, Any] = {"statistic": statistic, "threshold": 2.0, "alarm": statistic > 2, "sentence": EVIL}
         inputs |= {"judged": True, "columns": [{"words": EVIL}]}
-        guess = {"judged": True, "alarm": False, "estimate": 0.5, "threshold": 0.6, "error_sd": 0.1, "correlation": 0.5}
+        guess = {
+            "judged": True,
+            "alarm": False,
+            "estimate": 0.5,
+            "threshold": 0.6,
+            "error_sd": 0.1,
+            "bias": 0.01,
+            "correlation": 0.5,
+        }
         quality = {"statistic": statistic, "threshold": 5.0, "alarm": statistic > 5, "path": [[date, 0.5, statistic]]}
         decision = {"retrain": retrain, "rule": rule, "sentence": f"No retrain on {date}: {EVIL}"}
         facts = {
             "inputs": inputs,
             "quality": quality,
-            "scores": None,
-            "slices": {EVIL: {"alarm": True}},
+            "scores": {**inputs, "statistic": 0.4},
+            "slices": {EVIL: {"alarm": True, **{name: quality[name] for name in ("statistic", "threshold", "path")}}},
             "estimate": guess,
             "diagnosis": EVIL,
             "decision": decision,
@@ -202,11 +214,48 @@ def candidate(task: str = "classification") -> Candidate:
 
 def test_a_models_page_shows_guesses_outcomes_and_what_pushed_its_inputs() -> None:
     story = months(40)
+    for entry in story.decisions:
+        entry.facts["scores"] = None
     page = render_timeline(replace(story, pages=story.pages | {"flight_delay/backtest-2013-04-01-2013-12-31.html"}))
     assert "Backtest: 1 Apr 2013 to 31 Dec 2013" in page
-    assert "missed the real loss by 0.1 (sd) and explained 25% of how it moved" in page
+    assert goodness_words(0.1, 0.01, 0.5) in page, "as in the sentence of the night"
     assert page.count("not judged") >= 14, "no scores were kept for these nights"
     assert "Losses rose in" in page
+
+
+CHARTS = (
+    "Quality by night",
+    "Input drift",
+    "Score drift",
+    "Loss of quality",
+    "Loss of quality by slice",
+    "Estimated quality",
+    "Outcomes",
+)
+
+
+def test_all_charts_of_a_model_have_one_time_axis_with_its_decisions() -> None:
+    story = months(40)
+    late = {1: story.quality[1][7:30]}  # outcomes came for some nights only
+    page = render_timeline(replace(story, quality=late))
+    for title in CHARTS:
+        wide, narrow = re.findall(rf"<svg[^>]*><title>{title}, (.*?)</title>(.*?)</svg>", page, re.DOTALL)
+        for span, drawn in (wide, narrow):
+            assert span == "1 Mar 2013 to 9 Apr 2013", title
+            assert "v1 champion" in drawn, title
+            assert ("band usual" in drawn) == (title in ("Quality by night", "Estimated quality")), title
+            assert ("loadline" in drawn) == (title not in ("Quality by night", "Outcomes")), title
+
+
+def test_slices_are_drawn_only_where_they_are_watched() -> None:
+    assert "Loss of quality by slice" not in render_timeline(told(Ledger()))
+
+
+def test_a_band_is_cut_where_a_night_is_missing() -> None:
+    band = Band("usual", ((day(0), 0.1, 0.2), (day(1), 0.1, 0.3), (day(3), 0.2, 0.3)))
+    drawn = draw_band(band, Scale(0, 1e6, 0, 1e6), Scale(0, 1, 0, 100))
+    assert [path.count("L") for path in drawn.split("<path")[1:]] == [7, 5]
+    assert draw_band(Band("usual", ()), Scale(0, 1, 0, 1), Scale(0, 1, 0, 1)) == ""
 
 
 def test_elements_escape_what_is_not_markup() -> None:

@@ -84,6 +84,17 @@ def test_a_tail_that_the_days_do_not_have_is_not_made_up() -> None:
     assert expanded_tail(0.05 / 100, 14) * MOST_DRAWS < 1
 
 
+def test_beyond_what_days_can_draw_student_tells_where_he_is_asked() -> None:
+    outcome, good, poor, unit = rows_of(3, 14)
+    sides = [tally("log_loss", outcome, score, unit, 14) for score in (good, poor)]
+    at = [1 - 0.05 / tries for tries in (1, 20, 50, 100, 1000)]
+    found = [paired_gain(sides[0], sides[1], confidence, 7, student=True) for confidence in at]
+    lows = [one.low for one in found if one]
+    assert len(lows) == 5
+    assert lows == sorted(lows, reverse=True), "the bound moves on where draws end"
+    assert found[:3] == [paired_gain(sides[0], sides[1], confidence, 7) for confidence in at[:3]], "where days can tell"
+
+
 def test_few_days_are_held_to_a_longer_tail() -> None:
     assert expanded_tail(0.05, 14) == pytest.approx(0.0330, abs=5e-4)
     assert expanded_tail(0.05, 5) < expanded_tail(0.05, 14) < expanded_tail(0.05, 400) < 0.05

@@ -14,6 +14,7 @@ from plimsoll.profile import (
     ColumnPlan,
     Profile,
     from_json,
+    is_on_plan,
     merge,
     plan_from_json,
     plan_profile,
@@ -170,8 +171,27 @@ def test_profiles_of_different_plans_do_not_merge() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"rows": 3, "columns": {"x": {"rows": 3, "nulls": 0}}}, {"columns": {}}, {"format": 2}]
+    "body",
+    [
+        {"rows": 3, "columns": {"x": {"rows": 3, "nulls": 0}}},
+        {"columns": {}},
+        {"format": 2},
+        {"rows": 3, "columns": []},
+    ],
 )
 def test_a_profile_of_another_version_of_the_project_is_refused_in_words(body: dict[str, object]) -> None:
     with pytest.raises(DataError, match="profile was written by another version of Plimsoll"):
         from_json(body)
+
+
+def test_a_profile_is_on_the_plan_that_it_was_made_on_and_on_no_other() -> None:
+    plan = plan_profile(
+        pd.DataFrame({"x": [1.0, 2.0, 3.0], "kind": ["a", "b", "a"]}), {"x": "number", "kind": "category"}
+    )
+    other = plan_profile(pd.DataFrame({"x": [1.0, 2.0], "kind": [1.0, 2.0]}), {"x": "number", "kind": "number"})
+    found = profile_batch(plan, pd.DataFrame({"x": [5.0], "kind": ["c"]}))
+    assert is_on_plan(found, plan)
+    assert is_on_plan(found, plan[:1])
+    assert not is_on_plan(found, other[:1]), "fewer bins"
+    assert not is_on_plan(found, other[1:]), "another kind"
+    assert not is_on_plan(found, [*plan, ColumnPlan("new", "category")])

@@ -180,6 +180,41 @@ def test_the_environment_of_a_run_carries_settings_and_no_secrets() -> None:
     assert "PATH" not in found
 
 
+def test_promoters_have_a_worker_of_their_own_only_where_they_have_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.servers import prefect_workers
+    from tasks.workspace import open_workspace
+
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "trainer")
+    monkeypatch.setenv("MLFLOW_PROMOTER_USERNAME", "promoter")
+    monkeypatch.setenv("MLFLOW_PROMOTER_PASSWORD", "hidden")
+    for same in (None, "plimsoll"):
+        if same:
+            monkeypatch.setenv("PLIMSOLL_PREFECT__PROMOTE_POOL", same)
+        (only,) = prefect_workers(open_workspace())
+        assert only.command[-4:] == ("--pool", "plimsoll", "--type", "process")
+    monkeypatch.setenv("PLIMSOLL_PREFECT__PROMOTE_POOL", "promoters")
+    first, second = prefect_workers(open_workspace())
+    assert [one.command[one.command.index("--pool") + 1] for one in (first, second)] == ["plimsoll", "promoters"]
+    assert first.name != second.name, "each has a log and a note of its own"
+    seen = [{**os.environ, **one.env} for one in (first, second)]
+    assert [one["MLFLOW_TRACKING_USERNAME"] for one in seen] == ["trainer", "promoter"]
+    assert seen[1]["MLFLOW_TRACKING_PASSWORD"] == "hidden"
+    assert "hidden" not in seen[0].values(), "a training never sees the promoters' password"
+    assert "hidden" not in " ".join(second.command)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a b"])
+def test_a_pool_that_prefect_would_not_take_is_a_mistake_in_the_config(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    from plimsoll.errors import ConfigError
+    from tasks.workspace import open_workspace
+
+    monkeypatch.setenv("PLIMSOLL_PREFECT__PROMOTE_POOL", name)
+    with pytest.raises(ConfigError, match="promote_pool"):
+        open_workspace()
+
+
 def test_a_server_that_is_busy_is_waited_for_and_nobody_is_known_at_once() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -91,6 +91,53 @@ def test_flipped_labels_are_seen_and_rows_stay_trusted() -> None:
     assert found["outliers"].verdict == "pass"
 
 
+def labels(frame: pd.DataFrame, champion_dates: list[str] = OLD[:9]) -> GateResult:
+    """What the screen of labels says, where the champion was judged on nine days and eleven came since."""
+    gate = Trust(max_label_change=0.05, label_columns=["c"])
+    bundle = train_bundle(FRAME[FRAME[DATE] <= DATES[7]].reset_index(drop=True), config_of(), folds=False)
+    before, now = snapshot_of(champion_dates), snapshot_of(DATES)
+    [found] = judge_trust(gate, newcomers_of(rows_of(frame), bundle, bundle, before, now, 7, ["c"])).results
+    return found
+
+
+GROUPED = FRAME.assign(c=np.where(np.random.default_rng(9).random(len(FRAME)) < 0.4, "x", "y"))
+CAME = FRAME[DATE] > OLD[8]
+
+
+def flipped(some: Any, to: Any) -> pd.DataFrame:
+    return GROUPED.assign(**{OUTCOME: GROUPED[OUTCOME].mask(CAME & some, to)})
+
+
+def test_outcomes_like_those_before_are_trusted() -> None:
+    found = labels(GROUPED)
+    assert found.verdict == "pass", found.sentence
+    assert (
+        "nothing surely changed by more than 0.05 (5 things looked at on 1,100 rows since 2026-01-09)" in found.sentence
+    )
+
+
+def test_a_tenth_of_flipped_labels_is_seen_in_what_random_flips_change() -> None:
+    some = np.random.default_rng(3).random(len(FRAME)) < 0.1
+    found = labels(flipped(some, 1 - FRAME[OUTCOME]))
+    assert found.verdict == "fail"
+    assert "mean loss went from" in found.sentence
+
+
+def test_labels_of_one_group_are_seen_though_they_surprise_less_than_ever() -> None:
+    found = labels(flipped(GROUPED["c"] == "x", 0.0))
+    assert found.verdict == "fail"
+    assert "outcomes above the champion's scores of c=x beside the rest of the day went from" in found.sentence
+
+
+def test_too_few_days_since_or_before_cannot_tell() -> None:
+    assert "no rows came since" in labels(GROUPED, DATES).sentence
+    few = labels(GROUPED, DATES[:17])
+    assert (few.verdict, few.value) == ("fail", None)
+    assert "300 of 3 days came since; either needs 200 of 5 days" in few.sentence
+    with pytest.raises(ConfigError, match="label_columns needs max_label_change"):
+        config_of(trust={"max_rewritten": 0, "label_columns": ["c"]})
+
+
 def test_rows_unlike_any_before_are_seen() -> None:
     planted = NEW & (np.random.default_rng(2).random(len(FRAME)) < 0.15)
     found = judge(FRAME.assign(a=FRAME["a"].mask(planted, -6.0), b=FRAME["b"].mask(planted, 8.0)))

@@ -1,0 +1,105 @@
+"""The source of a feature function: whether an edit changes what it computes, or comments and names of lines only."""
+
+import ast
+from collections.abc import Iterator
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+IMPORTED = (ast.Import, ast.ImportFrom)
+ASSIGNED = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+BY_TEXT = {
+    "eval",
+    "exec",
+    "globals",
+    "locals",
+    "vars",
+    "sys",
+    "importlib",
+    "__import__",
+}  # whoever uses them may reach any name
+
+
+def means_the_same(one: bytes, other: bytes, function: str) -> bool:
+    """Return whether a function is the same program in two Python files but for comments, layout and docstrings.
+
+    That is the function, what it reaches in its file by name, one from the other, and every statement of the file
+    that may have an effect of its own. Other functions, constants and imports do not count. False where either is no
+    Python: nobody can tell. What the files import is not looked at.
+    """
+    if one == other:
+        return True
+    try:
+        return _program(one, function) == _program(other, function)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+
+
+def _program(source: bytes, function: str) -> list[str]:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    statements = [part for statement in tree.body for part in _parts(statement)]
+    return [ast.dump(one) for one in _reached(statements, function)]
+
+
+def _parts(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """Give an import of several names as one of each, so that each counts for itself."""
+    if isinstance(statement, ast.Import):
+        yield from (ast.Import([alias]) for alias in statement.names)
+    elif isinstance(statement, ast.ImportFrom):
+        yield from (ast.ImportFrom(statement.module, [alias], statement.level) for alias in statement.names)
+    else:
+        yield statement
+
+
+def _reached(statements: list[ast.stmt], function: str) -> list[ast.stmt]:
+    """Return the statements that make a function, in their order: all of them where its name is not bound plainly."""
+    bound = [_bound(one) for one in statements]
+    if not any(function in names for names in bound if names):
+        return statements
+    names, count = {function}, -1
+    while len(names) > count:
+        count = len(names)
+        counted = [one for one, of in zip(statements, bound, strict=True) if _counts(one, of, names)]
+        names |= {name for one in counted for name in _mentioned(one)}
+    return statements if names & BY_TEXT else counted
+
+
+def _counts(statement: ast.stmt, bound: set[str] | None, names: set[str]) -> bool:
+    """Return whether a statement matters to who reaches these names: A = B.pop() changes B, whoever uses A."""
+    if bound is None or bound & names:
+        return True
+    calls = isinstance(statement, ASSIGNED) and any(isinstance(node, ast.Call) for node in ast.walk(statement))
+    return calls and bool(_changeable(statement) & names)
+
+
+def _changeable(statement: ast.stmt) -> set[str]:
+    """Return the names whose own methods a statement calls, or that it gives to a call."""
+    calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    given = [part for call in calls for part in (*call.args, *(word.value for word in call.keywords))]
+    of = [call.func.value for call in calls if isinstance(call.func, ast.Attribute)]
+    return {name.id for part in (*given, *of) for name in ast.walk(part) if isinstance(name, ast.Name)}
+
+
+def _bound(statement: ast.stmt) -> set[str] | None:
+    """Return the names that a statement binds, None for one that may do something else as well."""
+    if isinstance(statement, DEFINED):
+        return {statement.name}
+    if isinstance(statement, IMPORTED):
+        alias, future = statement.names[0], getattr(statement, "module", "") == "__future__"
+        return None if alias.name == "*" or future else {alias.asname or alias.name.partition(".")[0]}
+    if not isinstance(statement, ASSIGNED):
+        return None
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    if any(isinstance(node, ast.Attribute | ast.Subscript) for target in targets for node in ast.walk(target)):
+        return None
+    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _mentioned(statement: ast.stmt) -> Iterator[str]:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Global):
+            yield from node.names

@@ -1,0 +1,147 @@
+"""An edit of a feature function: which ones change what it computes."""
+
+import pytest
+
+from plimsoll.feature_source import means_the_same
+
+SOURCE = b'''"""Features."""
+
+WEEK = 7
+
+
+def build(batch):
+    """Return the batch."""
+    return batch.assign(day=batch["at"].dt.weekday % WEEK)
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Features.", b"Features of a flight."),
+        (b'    """Return the batch."""\n', b""),
+        (b"    return", b"    # why\n\n    return"),
+        (b"return batch.assign(", b"return batch.assign(\n        "),
+        (b"WEEK = 7", b"WEEK = 7  # days"),
+        (b'"at"', b"'at'"),
+    ],
+)
+def test_words_and_layout_change_nothing(old: bytes, new: bytes) -> None:
+    assert old in SOURCE
+    assert means_the_same(SOURCE, SOURCE.replace(old, new), "build")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"WEEK = 7", b"WEEK = 8"),
+        (b".weekday", b".month"),
+        (b"batch.assign", b"batch.copy().assign"),
+        (b"def build", b"def built"),
+        (b'"at"', b'"AT"'),
+        (b"def build", b"def build("),
+        (b"WEEK = 7", b"WEEK = \xff"),
+    ],
+)
+def test_anything_that_is_computed_otherwise_is_seen(old: bytes, new: bytes) -> None:
+    assert old in SOURCE
+    assert not means_the_same(SOURCE, SOURCE.replace(old, new), "build")
+
+
+def test_a_text_that_is_no_docstring_counts() -> None:
+    one, other = b"def f():\n    x = 'a'\n    return x", b"def f():\n    x = 'b'\n    return x"
+    assert not means_the_same(one, other, "f")
+    assert means_the_same(b"def f():\n    'only words'", b"def f():\n    pass", "f")
+
+
+SHARED = b"""
+import numpy as np
+import pandas as pd, json
+from math import floor, ceil
+from plans import *
+
+WEEK = 7
+MONTH = 30
+DAYS = {"week": WEEK}
+TABLE = [1]
+
+
+def marked(function):
+    return function
+
+
+def helper(x, by=DAYS):
+    return floor(x / by["week"]) + pd.NA
+
+
+class Clock:
+    hours = MONTH
+
+
+def other(batch):
+    return ceil(np.mean(batch)) + Clock.hours
+
+
+@marked
+def build(batch, table=TABLE):
+    def inner(x):
+        return helper(x)
+    return inner(batch)
+
+
+pd.set_option("mode.copy_on_write", True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"def other", b"def third(batch):\n    return batch\n\n\ndef other"),
+        (b"ceil(np.mean(batch))", b"floor(batch)"),
+        (b"MONTH = 30", b"MONTH = 31"),
+        (b"MONTH = 30", b"MONTH = 30\nYEAR = 365\nNAMES = frozenset('ab')"),
+        (b"hours = MONTH", b"hours = 24"),
+        (b"import numpy as np", b"import scipy as np"),
+        (b"import pandas as pd, json", b"import re\nimport pandas as pd"),
+        (b"floor, ceil", b"floor, trunc as ceil"),
+    ],
+)
+def test_what_the_function_does_not_reach_changes_nothing(old: bytes, new: bytes) -> None:
+    assert old in SHARED
+    assert means_the_same(SHARED, SHARED.replace(old, new), "build")
+    indirect = SHARED.replace(b"return inner(batch)", b"return globals()['oth' + 'er'](batch)")
+    assert not means_the_same(indirect, indirect.replace(old, new), "build"), "it may reach any name"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"return helper(x)", b"return helper(x, 2)"),
+        (b"floor(x / ", b"floor(x * "),
+        (b"WEEK = 7", b"WEEK = 8"),
+        (b"import pandas as pd", b"import polars as pd"),
+        (b"from math import floor", b"from numpy import floor"),
+        (b"import floor, ceil", b"import ceil as floor, ceil"),
+        (b"TABLE = [1]", b"TABLE = [2]"),
+        (b"    return function", b"    return lambda *given: 0"),
+        (b"@marked\n", b""),
+        (b"by=DAYS", b"by={}"),
+        (b"copy_on_write", b"use_inf"),
+        (b"pd.set_option", b"DAYS['week'] = 5\npd.set_option"),
+        (b"pd.set_option", b"LAST = TABLE.pop()\npd.set_option"),
+        (b"pd.set_option", b"WEEK += 1\npd.set_option"),
+        (b"pd.set_option", b"if MONTH:\n    WEEK = 9\npd.set_option"),
+        (b"pd.set_option", b"def helper(x):\n    return x\n\n\npd.set_option"),
+        (b"from plans import *", b"from others import *"),
+        (b"def build", b"def built"),
+    ],
+)
+def test_what_the_function_reaches_counts(old: bytes, new: bytes) -> None:
+    assert old in SHARED
+    assert not means_the_same(SHARED, SHARED.replace(old, new), "build")
+
+
+def test_a_function_that_is_bound_in_a_branch_takes_the_whole_file() -> None:
+    one = b"A = 1\nif A:\n    def f():\n        return 1\nB = 2\n"
+    assert means_the_same(one, one + b"# why", "f")
+    assert not means_the_same(one, one.replace(b"B = 2", b"B = 3"), "f")
