@@ -71,6 +71,7 @@ def allow(url: str, who: str, registered: str, what: str) -> None:
     ask(url, "users/permissions/grant", "3.0", **about)
 
 
+@pytest.mark.campaign
 def test_an_account_that_trains_moves_no_champion_and_one_that_promotes_does(
     server: str, waiting: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
