@@ -1,5 +1,7 @@
 """Axes: whatever a chart is given, its ticks rise, hold it, and differ in print."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ VALUES = st.floats(-1e12, 1e12)
 def test_ticks_rise_and_every_value_has_a_place(one: float, other: float, about: int) -> None:
     low, high = sorted((one, other))
     ticks = round_ticks(low, high, about)
-    assert all(first < second for first, second in zip(ticks, ticks[1:], strict=False))
+    assert all(first < second for first, second in itertools.pairwise(ticks))
     assert len(ticks) <= about + 3
     scale = Scale(ticks[0], ticks[-1], 0.0, 100.0)
     assert 0 <= scale(low) <= scale(high) <= 100
