@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 UV_VERSION := 0.13.8
+# of tests: they wait for servers a third of the time
+PROCESSES := $(shell nproc | awk '{ print int($$1 * 3 / 2) }')
 
 .DEFAULT_GOAL := setup
 .PHONY: help setup lock demo up test test-system bench check
@@ -33,7 +35,7 @@ up: setup ## Prefect, a worker, MLflow and the reports, until Ctrl-C
 	@$(BIN)/plimsoll up
 
 test: setup ## unit and flow tests: what every change must pass
-	@$(BIN)/python -m pytest --numprocesses logical --dist worksteal -m "not campaign"
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal -m "not campaign"
 
 test-system: setup ## campaigns, real PostgreSQL, browser, demo; needs the Debian packages of docs/testing.md
 	@$(BIN)/python -m pytest tests/flows --numprocesses logical --dist worksteal -m campaign

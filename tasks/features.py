@@ -1,6 +1,7 @@
 """Feature functions: the one piece of Python that a team may add, in configs/features/; and whether it is as it was."""
 
 import importlib.util
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,14 @@ class Trained(NamedTuple):
     commit: str  # empty outside git
 
 
+class _Uncached(SourceFileLoader):
+    """Runs the bytes that lie there: Python takes bytecode for that of any file of the same size and second."""
+
+    def path_stats(self, path: str) -> dict[str, float]:
+        """Say that nothing is known of the file's age, so that no bytecode is read or written."""
+        raise OSError(path)
+
+
 def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | None:
     """Return the function that a model config names as file:function, None when it names none.
 
@@ -36,7 +45,9 @@ def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | 
     if (path := feature_file(root, config)) is None:
         return None
     name = str(config.features.function).partition(":")[2]
-    spec = importlib.util.spec_from_file_location(f"configs_features_{path.stem}", path)
+    module_name = f"configs_features_{path.stem}"
+    loader = _Uncached(module_name, str(path))
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     if not path.is_file() or spec is None or spec.loader is None:
         raise ConfigError(
             f"configs/models/{config.deployment}.yaml: features.function needs {path}, which does not exist."
