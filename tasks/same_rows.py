@@ -97,15 +97,14 @@ def same_rows(workspace: Workspace, sides: Sequence[Side], last: str, share: flo
     """
     config, names = sides[0].config, [side.name for side in sides]
     known = (dt.date.fromisoformat(last) - dt.timedelta(days=config.outcome.delay_days)).isoformat()
-    remembered = shelf.remembered(config)
-    dates, files = _dates(sides), remembered.files
+    dates, files = _dates(sides), shelf.remembered(config).files
     missing = [date for date in dates if date <= known and date not in files]
     files |= keep_outcomes(workspace, config, missing) if missing else {}
     reading = _Reading(workspace, share, shelf)
     parts = [pd.DataFrame({DAY: [], OUTCOME: [], **{name: [] for name in names}}, dtype=float).astype({DAY: str})]
     for date in dates:
         day = reading.scores(sides, date)
-        ref = files.get(date) if date <= known and date not in remembered.refused else None
+        ref = files.get(date) if date <= known else None
         truth = reading.outcomes(config, ref, date) if ref else pd.Series(dtype=float)
         day.insert(0, OUTCOME, truth.reindex(day.index).to_numpy())
         day = day.astype(float).assign(**{DAY: date})
