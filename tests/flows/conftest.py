@@ -1,4 +1,4 @@
-"""One Prefect server for all flow tests, one landing folder of real flights, one model trained once and copied.
+"""A Prefect server for each process of flow tests; for all a landing folder of real flights and homes, copied.
 
 Every test has a home, a landing folder and a project folder of its own in tmp_path, named by PLIMSOLL_ variables.
 """
@@ -18,7 +18,7 @@ import pytest
 from tests.flows import places
 from tests.flows.made_once import Common, common_folder
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, REQUESTER, Answer, Grown, Place, code_of
-from tests.flows.prefect_for_all import prefect_for_all
+from tests.flows.prefect_for_tests import prefect_for_tests
 
 os.environ |= {"DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "GX_ANALYTICS_ENABLED": "false"}
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
@@ -28,7 +28,7 @@ AT_THE_END = ExitStack()  # closed when no test is left, where no test's time ru
 
 
 def pytest_sessionfinish() -> None:
-    """Leave the Prefect server; the process that started it waits for the others."""
+    """Stop the Prefect server."""
     AT_THE_END.close()
 
 
@@ -39,10 +39,10 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Common:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server(common: Common) -> str:
-    """The address of the API of a real, short-lived Prefect server on its own database."""
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of the API of a real, short-lived Prefect server on its own database, for this process alone."""
     _import_what_warns()
-    return AT_THE_END.enter_context(prefect_for_all(common))
+    return AT_THE_END.enter_context(prefect_for_tests(tmp_path_factory.mktemp("prefect")))
 
 
 def _import_what_warns() -> None:

@@ -32,10 +32,10 @@ class Common:
         return place
 
     @contextmanager
-    def locked(self, name: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    def locked(self, name: str) -> Iterator[None]:
         """Hold a lock of the test run."""
         with (self.folder / f"{name}.lock").open("a") as file:
-            fcntl.flock(file, how)
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
 

@@ -21,7 +21,7 @@ from tests.flows.places import APPROVER, AS_OF, Answer, Place, code_of, damage, 
 from tests.flows.test_families import EACH, add_family
 
 Cli = Callable[..., Answer]
-FAMILY = "shown_from"  # the server is that of all tests
+FAMILY = "shown_from"  # of its own: the server is that of all tests of this process
 MEMBERS = EWR, JFK, LGA = ("shown_from_ewr", "shown_from_jfk", "shown_from_lga")
 ABOUT = {"family": FAMILY}
 

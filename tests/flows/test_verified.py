@@ -362,7 +362,7 @@ def test_an_approval_that_was_entered_without_a_code_is_found(waiting: Place, no
 
 def test_a_request_whose_run_was_lost_gets_another_one_and_no_second(waiting: Place) -> None:
     bundle_in_mlflow(waiting, 17)
-    ask_again(waiting, version=17)  # the server is that of all tests, and has runs about v1
+    ask_again(waiting, version=17)  # the server has runs about v1, of tests before
     about: dict[str, Any] = {"model": MODEL, "version": 17}
     deploy(waiting.workspace, [("flows.promote_model.promote_model", "promote")])
     for _ in range(2):

@@ -1,18 +1,18 @@
-"""One short-lived Prefect server on a database of its own, for all processes of a test run.
+"""A short-lived Prefect server on a database of its own, one for each process of a test run.
 
-Like Prefect's own `prefect_test_harness`, which starts one per process and imports the whole server into each.
+Like Prefect's own `prefect_test_harness`, but beside the process, not imported into it. Not one server for all: in
+every place deployments and requests have the names of the same models, so tests would answer each other's forms.
 """
 
-import fcntl
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tasks.processes import free_port
-from tests.flows.made_once import Common
 
 STARTUP_SECONDS = 240
 APP = ("--factory", "prefect.server.api.server:create_app", "--lifespan", "on", "--log-level", "error")
@@ -20,32 +20,19 @@ QUIET = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__
 
 
 @contextmanager
-def prefect_for_all(common: Common) -> Iterator[str]:
-    """Hand over the address of the server's API; the first to come starts it, and stops it when all have left."""
-    address, mine = common.folder / "prefect.address", None
-    try:
-        with common.locked("prefect users", fcntl.LOCK_SH):
-            with common.locked("prefect"):
-                if not address.exists():
-                    port = free_port()
-                    mine = start(common, port)
-                    address.write_text(f"http://127.0.0.1:{port}/api")
-            wait_for(api_url := address.read_text())
-            with used_here(api_url):
-                yield api_url
-    finally:
-        if mine:
-            with common.locked("prefect users"):
-                address.unlink()
-                mine.terminate()
-                mine.wait(30)
-
-
-def start(common: Common, port: int) -> "subprocess.Popen[bytes]":
-    """Start the server, with its database in the common folder."""
+def prefect_for_tests(folder: Path) -> Iterator[str]:
+    """Start a server with its database in a folder, hand over the address of its API, and stop it."""
+    port = free_port()
     words = [sys.executable, "-m", "uvicorn", *APP, "--host", "127.0.0.1", "--port", str(port)]
-    database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{common.folder}/prefect.db"}
-    return subprocess.Popen(words, env={**os.environ, **QUIET, **database})
+    database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder}/prefect.db"}
+    server = subprocess.Popen(words, env={**os.environ, **QUIET, **database})
+    try:
+        wait_for(api_url := f"http://127.0.0.1:{port}/api")
+        with used_here(api_url):
+            yield api_url
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def wait_for(api_url: str) -> None:
