@@ -38,7 +38,7 @@ test: setup ## unit and flow tests: what every change must pass
 	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal -m "not campaign"
 
 test-system: setup ## campaigns, real PostgreSQL, browser, demo; needs the Debian packages of docs/testing.md
-	@$(BIN)/python -m pytest tests/flows --numprocesses logical --dist worksteal -m campaign
+	@$(BIN)/python -m pytest tests/unit tests/flows --numprocesses logical --dist worksteal -m campaign
 	@$(BIN)/python -m pytest tests/system
 
 bench: setup ## every benchmark, then docs/performance.md from their numbers

@@ -156,6 +156,7 @@ def loss_of(rows: pd.DataFrame, name: str) -> float:
     return float(-(truth * np.log(said) + (1 - truth) * np.log(1 - said)).mean())
 
 
+@pytest.mark.campaign
 def test_equal_versions_are_called_different_less_often_than_stated() -> None:
     wrong = 0
     for seed in range(60):
@@ -185,6 +186,7 @@ def test_an_interval_holds_its_metric_and_says_when_it_cannot() -> None:
 NIGHTS = st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=60)
 
 
+@pytest.mark.campaign
 def test_whoever_looks_every_night_is_seldom_misled() -> None:
     chance = np.random.default_rng(5)
     always = misled = 0

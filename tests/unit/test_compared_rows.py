@@ -73,6 +73,7 @@ def test_what_is_sure_of_a_table_is_sure_over_its_rows() -> None:
     assert rows_gain(table.iloc[:0], "v2", "v1", "classification", 1) is None
 
 
+@pytest.mark.campaign
 def test_rows_of_equal_models_are_seldom_called_different_while_the_table_grows() -> None:
     wrong = 0
     for seed in range(100):

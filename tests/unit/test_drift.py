@@ -104,6 +104,7 @@ def exchangeable_bag(rng: np.random.Generator, days: int) -> list[Profile]:
     return bag
 
 
+@pytest.mark.campaign
 def test_exchangeable_days_alarm_at_about_the_stated_level() -> None:
     rng = np.random.default_rng(11)
     plan = (ColumnPlan("x", "number", tuple(map(float, range(11))), 0.0, 10.0), ColumnPlan("c", "category"))

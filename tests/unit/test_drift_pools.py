@@ -176,6 +176,7 @@ def test_a_thinned_profile_is_a_fair_sample_and_never_more_than_there_was() -> N
     assert thin(whole, 9000, np.random.default_rng(1)) is whole
 
 
+@pytest.mark.campaign
 def test_pooled_nights_alarm_about_as_often_as_stated() -> None:
     alarms = []
     for seed in range(1000, 1060, 3):

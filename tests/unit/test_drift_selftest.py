@@ -50,6 +50,7 @@ def test_the_same_seed_gives_the_same_result() -> None:
     assert run_selftest(few, KINDS, 10, 3, 5) == run_selftest(few, KINDS, 10, 3, 5)
 
 
+@pytest.mark.campaign
 def test_a_judge_that_alarms_too_often_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = module.alarms
     monkeypatch.setattr(module, "alarms", lambda measures, one_in: honest(measures, max(one_in // 2, 2)))
