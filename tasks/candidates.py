@@ -18,6 +18,7 @@ from plimsoll.store import put_json
 from plimsoll.training import train_bundle
 from tasks.bundles import keep_bundle
 from tasks.champion import mirror_challenger
+from tasks.champion_features import champion_config, note_champion_features
 from tasks.features import keep_feature_file
 from tasks.foreign_model import adopted_model
 from tasks.judging import Report
@@ -46,7 +47,9 @@ def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
 
     Where they are many they lie in scratch while they train; the run's record says so.
     """
-    valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch)
+    beside = champion_config(run)
+    valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch, beside=beside)
+    note_champion_features(run, beside, valid)
     run.outputs |= {"rows": len(valid.rows), "rows_digest": valid.digest, "training_memory": valid.memory}
     run.outputs |= {"excluded_dates": valid.excluded, "quarantined_rows": valid.quarantined, "held_rows": valid.held}
     run.outputs["rows_with_outcome"] = int((~np.isnan(valid.rows.outcome)).sum())

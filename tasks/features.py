@@ -16,6 +16,7 @@ from plimsoll.store import get_json, object_key, put_object
 from tasks.git import read_source
 from tasks.secrecy import refuse_passwords, refuse_secrets
 from tasks.source_tree import recorded_tree
+from tasks.version_config import own_config
 from tasks.workspace import Workspace
 
 FOLDER = "configs/features"
@@ -87,29 +88,40 @@ def keep_feature_file(workspace: Workspace, config: ModelConfig) -> None:
 
 
 def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str, name: str) -> str:
-    """Return in a sentence why today's feature function is not the one that a version was trained with, else nothing.
+    """Return in a sentence why the feature function of a version is not what it was trained with, else nothing.
 
-    Comments, layout, docstrings and what the function does not reach in its file may differ. trained_by is the training
-    run, name the version in words. Raises ConfigError for a function that is not there, IntegrityError where the run's
-    record is gone or damaged.
+    The function that its own training named is looked at, whichever today's config names. Comments, layout, docstrings
+    and what the function does not reach in its file may differ. trained_by is the training run, name the version in
+    words. Raises ConfigError for a function of today's config that is not there, IntegrityError where the run's record
+    is gone or damaged.
     """
-    load_feature_function(workspace.root, config)  # one that is not there, or cannot be imported, says so itself
-    then, asked = _trained(workspace.archive, trained_by), config.features.function or ""
-    if then.function != asked:
-        said = f"{name} was trained with the feature function {then.function or 'none'}, and its config asks for"
-        return f"{said} {asked or 'none'} now. Put the config back, or train and approve a version with this one."
-    path = feature_file(workspace.root, config)
+    then = _trained(workspace.archive, trained_by)
+    own = own_config(workspace, config, trained_by)
+    try:
+        load_feature_function(workspace.root, own)
+    except ConfigError as error:
+        if own.features.function == config.features.function:
+            raise  # one that is not there, or cannot be imported, says so itself
+        return f"{name} was trained with the feature function {then.function}. {error} {_back(then, config.model)}"
+    path = feature_file(workspace.root, own)
     if path is None or sha256_hex(now := path.read_bytes()) == then.digest:
         return ""
-    place, entry = feature_name(asked), asked.partition(":")[2]
+    place, entry = feature_name(then.function), then.function.partition(":")[2]
     before = workspace.store.get(object_key(then.digest)) or read_source(workspace.root, then.commit, place)
     if before is not None and sha256_hex(before) == then.digest and means_the_same(before, now, entry):
         return ""
     known = "computes something else than" if before is not None else "has other bytes than"
+    lost = f"{place} {known} what {name} was trained with, so its scores would mean nothing."
+    return f"{lost} {_back(then, config.model)}"
+
+
+def _back(then: Trained, model: str) -> str:
+    """Return what to do about a function that is not as it was."""
+    commit = f", commit {then.commit[:12]} as it was then" if then.commit else ""
     return (
-        f"{place} {known} what {name} was trained with, so its scores would mean nothing. Put that file back (object "
-        f"{then.digest[:12]} of the store{_commit(then)}), or train and approve a version with this one: "
-        f"plimsoll train {config.model}"
+        f"Put that function back (object {then.digest[:12]} of the store{commit}), and the new one beside it under "
+        f"another name, which features.function of the config names: then this version scores on until a new one is "
+        f"approved. plimsoll train {model}"
     )
 
 
@@ -120,7 +132,3 @@ def _trained(archive: Archive, run_id: str) -> Trained:
     function = str((get_json(archive.store, record["config"]).get("features") or {}).get("function") or "")
     digest = recorded_tree(archive.store, record["code"]).get(feature_name(function), "") if function else ""
     return Trained(function, digest, str(record["code"]["commit"]))
-
-
-def _commit(then: Trained) -> str:
-    return f", commit {then.commit[:12]} as it was then" if then.commit else ""
