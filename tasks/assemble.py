@@ -13,7 +13,7 @@ from plimsoll.segment_rows import segment_batch, segment_frame
 from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.validation import Verdict
 from tasks.expectations import frame_source, judge_rows
-from tasks.features import feature_file, load_feature_function
+from tasks.features import feature_files, load_feature_function
 from tasks.shared_rows import shared_rows
 from tasks.workspace import Workspace
 
@@ -67,8 +67,8 @@ def assemble_whole(
 
 def source_of(workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str) -> str:
     """Return the digest of all that a date's rows are made of: files, config, feature function, code."""
-    feature = feature_file(workspace.root, config)
-    return frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
+    features = feature_files(workspace.root, config).values()
+    return frame_source(_files(snapshot, date), config, [*ASSEMBLING, *features])
 
 
 def _files(snapshot: Snapshot, date: str) -> list[str]:

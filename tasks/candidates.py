@@ -19,7 +19,7 @@ from plimsoll.training import train_bundle
 from tasks.bundles import keep_bundle
 from tasks.champion import mirror_challenger
 from tasks.champion_features import champion_config, note_champion_features
-from tasks.features import keep_feature_file
+from tasks.features import keep_feature_files
 from tasks.foreign_model import adopted_model
 from tasks.judging import Report
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
@@ -38,7 +38,7 @@ from tasks.training_rows import assemble_training_rows
 def require_promotable(run: Run, requested_by: str) -> None:
     """Refuse to train what nobody could promote, and keep the feature function that it is about to train with."""
     require_approvers(run.workspace, run.config, requested_by)
-    keep_feature_file(run.workspace, run.config)
+    keep_feature_files(run.workspace, run.config)
 
 
 @stage
