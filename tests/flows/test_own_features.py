@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 
-from plimsoll.store import get_json
+from plimsoll.store import get_json, get_object
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, damage
 
 Cli = Callable[..., Answer]
@@ -80,12 +80,16 @@ def test_features_change_without_a_night_lost(serving: Place, plimsoll: Cli) -> 
     assert f"{FEATURES}, by configs/features/hours.py that it imports, computes something else" in done.said
     assert scored(serving, NEXT) == {1: "champion"}, "the champion does not reach it"
     hours.write_text(HOURS + "# as it was\n")
-    done = plimsoll("approve", MODEL, 2, "--as", APPROVER)
+    done = plimsoll("approve", MODEL, 2, "--as", APPROVER, "--json")
     assert done.code == 0, done.said
+    told = json.loads(done.out)
+    assert told["shown"] == serving.ledger("approved")[-1]["facts"]["shown"]
+    assert get_object(serving.workspace.store, told["shown"]).decode() == told["evidence"]
+    assert "## Shall flight_delay v2 become champion?" in told["evidence"]
     done = plimsoll("score", MODEL, "--date", THIRD, "--as-of", THIRD)
     assert scored(serving, THIRD) == {1: "previous", 2: "champion"}, done.said
     assert plimsoll("check", MODEL, "--date", THIRD).code == 0
-    done = plimsoll("rollback", MODEL, "--as", APPROVER)
+    done = plimsoll("rollback", MODEL, "--as", APPROVER, "--as-of", THIRD)
     assert "v1 is champion again" in done.out, done.said
     assert damage(serving) == ""
 
