@@ -237,9 +237,9 @@ def test_all_models_stand_in_one_list_with_whoever_needs_a_person_first(beside: 
     always = json.loads(plimsoll("compare", MODEL, "--days", 2, "--json").out)["versions"][1]["lasting"]
     assert lines[0]["contenders"][1]["lasting"] == pytest.approx(always), "of all nights, whatever is asked for"
     assert plimsoll("approve", MODEL, 2, "--as", APPROVER).code == 0
-    line = json.loads(plimsoll("fleet", "--json").out)[0]
-    assert line["champion"] == 2, "a line is folded anew when its ledger goes on"
-    assert line["contenders"][1]["agreement"] == agreed, "v1 agrees with v2 as v2 did with v1"
+    assert json.loads(plimsoll("fleet", "--json").out)[0]["champion"] == 2, (
+        "a line is folded anew when its ledger goes on"
+    )
     for text in ("", "{}", "[]", '{"format": 1}', '{"format": 99}'):
         (beside.home / f"reports/{MODEL}/fleet.json").write_text(text)
         assert json.loads(plimsoll("fleet", "--json").out)[0]["champion"] == 2
