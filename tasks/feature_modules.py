@@ -1,7 +1,8 @@
-"""Modules of configs/features, loaded anew from the bytes that lie there: a feature file and what it imports beside it.
+"""Modules of configs/features, run from the bytes that lie there: a feature file and what it imports beside it.
 
 They are modules of a package of that name, so that they import each other by relative imports, or by absolute ones
-of configs.features. Nothing is taken from an earlier load or from bytecode.
+of configs.features. All are loaded anew once any of them has other bytes, or those of another project are asked for;
+nothing is taken from bytecode.
 """
 
 import importlib
@@ -14,10 +15,11 @@ from pathlib import Path
 from threading import RLock
 from types import ModuleType
 
+from plimsoll.digest import sha256_file, sha256_json
 from plimsoll.feature_imports import PACKAGE, START
 
 NAME = ".".join(PACKAGE)
-_LOADING = RLock()  # dates are scored by threads
+_LOADING = RLock()  # dates may be scored by threads
 
 
 class _Uncached(SourceFileLoader):
@@ -32,6 +34,7 @@ class _Finder(MetaPathFinder):
     """Finds modules of the folder of features of the project that was asked for last."""
 
     folder = Path()
+    digest = ""  # of all files of the folder when the modules were loaded
 
     def find_spec(
         self,
@@ -55,14 +58,20 @@ _FINDER = _Finder()
 
 
 def load_module(folder: Path, stem: str) -> ModuleType:
-    """Return a module of a folder of features, run anew with all that it imports from there; raises what that does."""
+    """Return a module of a folder of features as its files are now; raises what it, or what it imports, raises."""
     with _LOADING:
-        _FINDER.folder = folder
+        digest = _digest(folder)
+        if (folder, digest) != (_FINDER.folder, _FINDER.digest):
+            _FINDER.folder, _FINDER.digest = folder, digest
+            for name in [one for one in sys.modules if one in (PACKAGE[0], NAME) or one.startswith(f"{NAME}.")]:
+                del sys.modules[name]
         if _FINDER not in sys.meta_path:
             sys.meta_path.insert(0, _FINDER)
-        for name in [one for one in sys.modules if one in (PACKAGE[0], NAME) or one.startswith(f"{NAME}.")]:
-            del sys.modules[name]
         return importlib.import_module(f"{NAME}.{stem}")
+
+
+def _digest(folder: Path) -> str:
+    return sha256_json({str(path.relative_to(folder)): sha256_file(path) for path in sorted(folder.rglob("*.py"))})
 
 
 def hint(error: Exception, folder: Path) -> str:

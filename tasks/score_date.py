@@ -61,11 +61,16 @@ def _add_shadows(night: Night, shadows: Sequence[Served], beside: Entry | None) 
 
     Those of other features share a pass and a commit of their own.
     """
-    for alike in night.alike(shadows):
+    try:
+        groups = night.alike(shadows)
+    except PlimsollError as error:  # of a record that was damaged since the run began
+        return _leave_out(night.run, night.date, {one.version: str(error) for one in shadows})
+    for alike in groups:
         try:
             _settle(night, alike, str(beside.facts["snapshot"]) if beside else None)
         except PlimsollError as error:
             _leave_out(night.run, night.date, {one.version: str(error) for one in alike})
+    return None
 
 
 def _settle(night: Night, wanted: Sequence[Served], snapshot: str | None = None) -> BatchResult:
