@@ -1,14 +1,17 @@
 """Whether outcomes that came since the champion are like those before: flipped labels move what the champion expects.
 
-Four things are compared, each with an interval over days: the champion's mean loss; how far outcomes lie above its
-scores; how steeply outcomes rise with its scores within a day, which random flips flatten whatever the weather; and for
-every named group how far its outcomes lie above its scores beside the other rows of the same days, which labels of one
-group move while all others hide it. Half of the error is for the first three, half for the groups (Bonferroni).
+Four things are compared with an interval over days: the champion's mean loss; how far outcomes lie above its scores;
+how steeply outcomes rise with its scores within a day, which random flips flatten; and for every named group how far
+its outcomes lie above its scores beside the other rows of the same days, which labels of one group move while all
+others hide it. The fifth is of a yes or no: how often the surest third of each day's answers is wrong, on the third of
+the days on which it is least often. Bad weather makes bad days and leaves the quiet ones; random flips spoil these most
+of all. Half of the error is for the groups, half for the others (Bonferroni).
 
 Days of one fortnight hang together, and seasons turn, so that intervals which count days alone are too short. By how
 much says the champion's own past: all days that it knows are cut into windows as long as those compared, side by side,
 and the mean square of their differences is held against what the intervals expect of them. One such factor counts for
-the first three together (the geometric mean of theirs), one for all groups.
+loss, level and slope (the geometric mean of theirs), one for all groups. Quiet days have no other error than how they
+differ between such windows, with Student's quantile for the number of these.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,6 +31,8 @@ MIN_DAYS, MIN_ROWS = 5, 200  # on either side, of a group too
 LOSS, LEVEL, SLOPE = "mean loss", "outcomes above the champion's scores", "slope of outcomes on scores"
 OVERALL = (LOSS, LEVEL, SLOPE)
 RELATIVE = (LOSS, SLOPE)  # a change of these is a share of what it was
+QUIET = "wrong answers among the surest third of rows, on quiet days,"
+THIRD = 3  # of a day's rows that are surest, of the days that are quietest
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +78,14 @@ def label_shifts(before: Answered, now: Answered, task: str, past: Answered | No
     then, after = ({name: clustered_mean(*by) for name, by in _daily_sums(side, task, unit)} for side in (before, now))
     names = [name for name in then if name in after]
     groups = len(names) - len(OVERALL)
-    tails = {name: ERROR / 4 / (len(OVERALL) if name in OVERALL else groups) for name in names}
-    drift = drift_of(past, task, unit, min(before.days, now.days)) if past else (1.0, 1.0)
+    window = min(before.days, now.days)
+    quiet = past is not None and task == "classification" and past.days >= MIN_WINDOWS * window
+    all_rows = ERROR / 4 / (len(OVERALL) + quiet)
+    tails = {name: all_rows if name in OVERALL else ERROR / 4 / groups for name in names}
+    drift = drift_of(past, task, unit, window) if past else (1.0, 1.0)
     wider = {name: drift[0] if name in OVERALL else drift[1] for name in names}
     found = [_shift(name, then[name], after[name], tails[name], wider[name]) for name in names]
+    found += [_quiet_shift(before, now, past, window, all_rows)] if past and quiet else []
     return sorted(found, key=lambda one: (not one.sure, -abs(one.change)))
 
 
@@ -114,6 +123,35 @@ def _shift(name: str, before: Mean, now: Mean, tail: float, wider: float) -> Shi
     by = now.value - before.value
     share = by / abs(before.value) if name in RELATIVE and before.value else by
     return Shift(name, before.value, now.value, share, abs(by) > reach)
+
+
+def _quiet_shift(before: Answered, now: Answered, past: Answered, window: int, tail: float) -> Shift:
+    from scipy.special import stdtrit
+
+    was, is_now, known = (_wrong_by_day(rows) for rows in (before, now, past))
+    levels = np.array([_quiet(days) for days in sliding_window_view(known, window)])
+    error = float(np.sqrt(np.mean((levels[window:] - levels[:-window]) ** 2)))
+    one_row = THIRD**2 / len(now.outcome)  # a wrong answer more or less is no change
+    reach = -float(stdtrit(past.days // window - 1, tail)) * max(error, one_row)
+    by = _quiet(is_now) - _quiet(was)
+    return Shift(QUIET, _quiet(was), _quiet(is_now), by, abs(by) > reach)
+
+
+def _wrong_by_day(rows: Answered) -> Numbers:
+    """Return for each day how often its surest third of answers is wrong: yes where the score is above a half."""
+    _, day = np.unique(rows.day, return_inverse=True)
+    order = np.lexsort((np.minimum(rows.score, 1 - rows.score), day))  # by day, the surest first
+    sizes = np.bincount(day)
+    place = np.empty(len(day), dtype=np.int64)
+    place[order] = np.arange(len(day)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    sure = place * THIRD < sizes[day]
+    wrong = (rows.outcome != (rows.score > 0.5)).astype(np.float64)
+    return _sums(np.where(sure, wrong, 0.0), day) / np.bincount(day[sure], minlength=len(sizes))
+
+
+def _quiet(days: Numbers) -> float:
+    """Return the mean of the third of days that are lowest."""
+    return float(np.sort(days)[: -(-len(days) // THIRD)].mean())
 
 
 def _daily_sums(rows: Answered, task: str, unit: float) -> Iterator[tuple[str, tuple[Numbers, Numbers]]]:

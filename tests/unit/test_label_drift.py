@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plimsoll.label_screen import Answered, drift_of, label_shifts
+from plimsoll.label_screen import QUIET, Answered, drift_of, label_shifts
 
 PAST, CAME, ROWS = 74, 14, 60
 
@@ -49,7 +49,15 @@ def test_days_that_hang_together_raise_few_false_alarms_where_the_past_is_known(
 
 def test_where_days_are_independent_the_past_changes_little() -> None:
     assert warned(0.0, with_past=True) <= 8
-    assert warned(0.0, with_past=True, flipped=0.3) >= 50
+
+
+def test_random_flips_show_on_quiet_days_whatever_the_weather() -> None:
+    assert warned(0.5, with_past=True, flipped=0.25) >= 35
+    past, held, came = lived(3, 0.8, 0.25)
+    [quiet] = (one for one in label_shifts(held, came, "classification", past) if one.name == QUIET)
+    assert quiet.sure
+    assert quiet.now - quiet.before > 0.1
+    assert QUIET not in {one.name for one in label_shifts(held, came, "classification", held)}, "no past, no quiet days"
 
 
 @pytest.mark.parametrize(("hang", "least", "most"), [(0.0, 1.0, 1.4), (0.9, 1.5, 4.0)])
