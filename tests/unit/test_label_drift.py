@@ -53,7 +53,7 @@ def test_where_days_are_independent_the_past_changes_little() -> None:
 
 def test_random_flips_show_on_quiet_days_whatever_the_weather() -> None:
     assert warned(0.5, with_past=True, flipped=0.25) >= 35
-    past, held, came = lived(3, 0.8, 0.25)
+    past, held, came = lived(3, 0.2, 0.25)
     [quiet] = (one for one in label_shifts(held, came, "classification", past) if one.name == QUIET)
     assert quiet.sure
     assert quiet.now - quiet.before > 0.1
