@@ -1,5 +1,6 @@
 """The commands by which a person decides: approve, reject, roll back. Each asks for a one-time code."""
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -123,15 +124,22 @@ def _decide(
     if version is None:
         raise UserError(f"Name the version of {model} too. What waits: plimsoll pending")
     view, shown = read_request(workspace, model, version), ""
-    if view.status == "waiting" and not as_json:
-        print_markdown(view.evidence)
+    if view.status == "waiting":
+        _show(view.evidence, code, as_json)
         shown = keep_shown(workspace, view)
     code = ask_code(code, who)
     with working(f"{decision} {model} v{version}", as_json):
         outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code, shown)
     if not outcome.accepted:
         raise ApprovalError(outcome.sentence)
-    return print_result({"sentence": outcome.sentence, "decided": outcome.decided}, as_json)
+    told = {"shown": shown, "evidence": view.evidence} if shown else {}
+    return print_result({"sentence": outcome.sentence, "decided": outcome.decided, **told}, as_json)
+
+
+def _show(evidence: str, code: str, as_json: bool) -> None:
+    """Print evidence before a code is asked for; beside JSON, which holds it, for who is asked on a terminal."""
+    if not as_json or (not code and sys.stdin.isatty()):
+        print_markdown(evidence, aside=as_json)
 
 
 def _decide_all(
@@ -157,16 +165,14 @@ def _decide_all(
     if not requests:
         tell_faults(faults)
         raise ApprovalError(f"No model of {family} waits for a decision.")
-    shown = ""
-    if not as_json:
-        text = evidence_of(workspace, family, *asked_now(workspace, family))
-        print_markdown(text)
-        shown = put_object(workspace.store, text.encode())
+    text = evidence_of(workspace, family, *asked_now(workspace, family))
+    _show(text, code, as_json)
+    shown = put_object(workspace.store, text.encode())
     code = ask_code(code, who)
     with working(f"{decision} {family}", as_json):
         done = decide_family(workspace, family, requests, Answer(decision, who, comment, code, shown=shown))
     if as_json:
-        print_json([vars(one) for one in done])
+        print_json({"decided": [vars(one) for one in done], "shown": shown, "evidence": text})
     else:
         said = [["yes" if one.accepted else "no", one.sentence] for one in done]
         print_table("Decided", ["accepted", "what became of it"], said, whole="accepted")

@@ -96,12 +96,12 @@ def _least_widths(
     return least if sum(least) + BESIDE * len(least) <= width else [None] * len(least)
 
 
-def print_markdown(text: str) -> None:
-    """Write markdown for a person, tables drawn and addresses written out."""
+def print_markdown(text: str, aside: bool = False) -> None:
+    """Write markdown for a person, tables drawn and addresses written out; aside: to standard error."""
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console(highlight=False).print(Markdown(text, hyperlinks=False))
+    Console(highlight=False, stderr=aside).print(Markdown(text, hyperlinks=False))
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

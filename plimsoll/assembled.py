@@ -38,6 +38,15 @@ class Assembled:
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns=None if columns is None else [*columns]).to_pandas()
 
+    @property
+    def names(self) -> list[str]:
+        """The columns that the rows have."""
+        if isinstance(self.held, pd.DataFrame):
+            return [str(name) for name in self.held.columns]
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(self.held).names)
+
     def frame(self) -> pd.DataFrame:
         """Return all rows at once."""
         return self.held if isinstance(self.held, pd.DataFrame) else pd.concat(self.chunks(), ignore_index=True)

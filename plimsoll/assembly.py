@@ -127,7 +127,9 @@ def assemble_rows(
         return _read_checked(store, snapshot, config, function, date)
     checks, tables = BatchChecks(config, date), _lookup_tables(store, snapshot, config, date)
     numbers = set(config.feature_names) - config.categories
-    sink = ScratchFile(scratch / f"assembled-{ref.digest}.parquet", numbers, {KEY, *config.source.key})
+    sink = ScratchFile(
+        scratch / f"assembled-{ref.digest}-{config.features_key}.parquet", numbers, {KEY, *config.source.key}
+    )
     with open_object(store, ref.digest, scratch) as stream, behind(sink.write) as write:
         for batch in ahead(_raw_chunks(stream, checks.where)):
             checks.see_raw(batch)

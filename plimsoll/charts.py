@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from plimsoll.axes import Scale, round_ticks, tick_labels
+from plimsoll.axes import Scale, round_ticks
+from plimsoll.chart_frame import foot_labels, picture, stroke_key, value_axis
 from plimsoll.page import Html, el
 
 SIDE, LEFT, TOP = 420, 46, 26
 FONT = 12.5
+STROKES = (("s0", "champion"), ("s1", "previous"))  # the first line is the candidate's
 Bin = Mapping[str, float]  # score, observed, rows
 
 
@@ -19,24 +21,13 @@ def reliability_diagram(candidate: Sequence[Bin], champion: Sequence[Bin], names
     x = Scale(0.0, ticks[-1], LEFT, SIDE - 14)
     y = Scale(0.0, ticks[-1], SIDE - 46, TOP)
     parts = [_square(ticks, x, y), _curve(champion, x, y, "s1", "previous"), _curve(candidate, x, y, "s0", "champion")]
-    svg = el(
-        "svg",
-        el("title", "Reliability: mean score against the share that came true, ten bins of equal size"),
-        *parts,
-        class_="chart square",
-        viewBox=f"0 0 {SIDE} {SIDE}",
-        role="img",
-        font_size=FONT,
-    )
-    return el("figure", svg, _names(names if champion else names[:1]))
+    title = "Reliability: mean score against the share that came true, ten bins of equal size"
+    svg = picture(title, parts, "chart square", (SIDE, SIDE), FONT)
+    return el("figure", svg, stroke_key(names if champion else names[:1], STROKES))
 
 
 def _square(ticks: Sequence[float], x: Scale, y: Scale) -> Html:
-    parts = []
-    for tick, label in zip(ticks, tick_labels(ticks), strict=True):
-        parts.append(el("line", x1=x(0), x2=x(ticks[-1]), y1=y(tick), y2=y(tick), class_="grid"))
-        parts.append(el("text", label, x=LEFT - 8, y=y(tick) + 4, text_anchor="end"))
-        parts.append(el("text", label, x=x(tick), y=y(0) + 18, text_anchor="middle"))
+    parts = [*value_axis(ticks, y, x.start, x.end), *foot_labels(ticks, x, y(0) + 18)]
     parts.append(el("line", x1=x(0), x2=x(ticks[-1]), y1=y(0), y2=y(ticks[-1]), class_="diagonal"))
     parts.append(el("text", "share that came true", x=0, y=12))
     parts.append(el("text", "mean score of a tenth of the rows", x=x(ticks[-1]), y=SIDE - 6, text_anchor="end"))
@@ -58,15 +49,6 @@ def _curve(bins: Sequence[Bin], x: Scale, y: Scale, colour: str, role: str) -> H
 
 def _words(one: Bin) -> str:
     return f"score {one['score']:.3f}, came true {one['observed']:.3f}, {one['rows']:,.0f} rows"
-
-
-def _names(names: Sequence[str]) -> Html:
-    styles = (("s0", "champion"), ("s1", "previous"))
-    keys = []
-    for name, (colour, role) in zip(names, styles, strict=False):
-        drawn = el("svg", el("path", d="M0 6H30", class_=f"trace {role} {colour}"), viewBox="0 0 30 12")
-        keys.append(el("span", drawn, name, class_="key"))
-    return el("figcaption", *keys)
 
 
 def bar_list(shares: Mapping[str, float], at_most: int = 15) -> Html:

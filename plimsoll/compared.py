@@ -1,9 +1,9 @@
 """What a comparison of versions found, as people and programs read it."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from plimsoll.agreement import agreement_words
 from plimsoll.anytime import Anytime
 from plimsoll.recommendation import Basis, Contender, Recommendation, Role, counted
 from plimsoll.scoring_cost import cost_words
@@ -136,7 +136,7 @@ def _row(facts: Facts, beside: Beside) -> list[str]:
         *(_measured(one) for one in [*beside.metrics.values()][1:]),
         gain_cell(facts, beside),
         _lasting(facts),
-        _agreement(beside),
+        agreement_words(beside.agreement),
         facts.cost,
         f"{facts.age_days} d",
         ", ".join(facts.alarms) or "quiet",
@@ -182,15 +182,3 @@ def _lasting(facts: Facts) -> str:
     if facts.lasting is None:
         return "not yet"
     return f"{facts.lasting.low:+.4f} to {facts.lasting.high:+.4f}, {counted(facts.lasting.nights, facts.basis)}"
-
-
-def _agreement(beside: Beside) -> str:
-    found = beside.agreement
-    if found is None or found.mean_difference is None:
-        return "–"
-    said: Sequence[str] = [
-        *([f"{found.same_answer:.1%} same answer"] if found.same_answer is not None else []),
-        *([f"rank {found.rank_correlation:.3f}"] if found.rank_correlation is not None else []),
-        f"mean difference {found.mean_difference:.4g}",
-    ]
-    return ", ".join(said)

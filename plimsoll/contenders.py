@@ -7,7 +7,7 @@ from typing import Any
 
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
-from plimsoll.outcomes import NightlyQuality
+from plimsoll.outcomes import NightlyQuality, agreement_between
 from plimsoll.recommendation import Contender, Role
 from plimsoll.scoring_cost import seconds_per_million
 from plimsoll.side_by_side import lasting_gain, nightly_gain
@@ -68,7 +68,8 @@ def _judged(
     """Return a version with its gain over the champion, of the last nights and of all that both scored."""
     late, theirs = ([night for night in some if night.date >= first] for some in (mine, rival))
     count, gain = nightly_gain(late, theirs, config.task, compared, config.estimator.seed)
-    return replace(one, nights=count, gain=gain, lasting=lasting_gain(mine, rival, compared), basis="nights")
+    lasting, agreement = lasting_gain(mine, rival, compared), agreement_between(late, theirs)
+    return replace(one, nights=count, gain=gain, lasting=lasting, basis="nights", agreement=agreement)
 
 
 def _batches(standing: Standing, number: int, first: str) -> Iterable[Entry]:

@@ -2,6 +2,9 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
+
+from plimsoll.feature_imports import Reader, imported_files, read_nothing
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -19,28 +22,43 @@ BY_TEXT = {
 }  # whoever uses them may reach any name
 
 
-def means_the_same(one: bytes, other: bytes, function: str) -> bool:
+@dataclass(frozen=True)
+class Source:
+    """A Python file of the folder of features, and how its neighbours are read."""
+
+    data: bytes
+    file: str = "features.py"  # its path in the folder
+    read: Reader = read_nothing
+
+
+def means_the_same(one: Source, other: Source, function: str) -> bool:
     """Return whether a function is the same program in two Python files but for comments, layout and docstrings.
 
-    That is the function, what it reaches in its file by name, one from the other, and every statement of the file
-    that may have an effect of its own. Other functions, constants and imports do not count. False where either is no
-    Python: nobody can tell. What the files import is not looked at.
+    That is the function, what it reaches in its file by name, one from the other, every statement of the file that may
+    have an effect of its own, and whole every file of the folder that these import, or that is imported there. Other
+    functions, constants and imports of the file do not count, nor do libraries. False where a file is no Python:
+    nobody can tell.
     """
-    if one == other:
-        return True
     try:
         return _program(one, function) == _program(other, function)
     except (SyntaxError, ValueError, RecursionError):
         return False
 
 
-def _program(source: bytes, function: str) -> list[str]:
-    tree = ast.parse(source)
+def _program(source: Source, function: str) -> dict[str, list[str]]:
+    """Return the statements that count, by file; those of the file itself under no name."""
+    reached = _reached(_statements(source.data), function)
+    neighbours = imported_files(reached, source.file, source.read)
+    mine = [ast.dump(one) for one in reached]
+    return {"": mine} | {path: [ast.dump(one) for one in _statements(data)] for path, data in neighbours.items()}
+
+
+def _statements(data: bytes) -> list[ast.stmt]:
+    tree = ast.parse(data)
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    statements = [part for statement in tree.body for part in _parts(statement)]
-    return [ast.dump(one) for one in _reached(statements, function)]
+    return [part for statement in tree.body for part in _parts(statement)]
 
 
 def _parts(statement: ast.stmt) -> Iterator[ast.stmt]:

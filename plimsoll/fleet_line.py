@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from plimsoll.agreement import Agreement
 from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
 from plimsoll.contenders import ALARMS, contenders_of, last_judged
@@ -20,7 +21,7 @@ from plimsoll.side_by_side import ERROR
 from plimsoll.standing import Standing
 from plimsoll.telling import rejected_last
 
-FORMAT = 3  # lines of another one are folded anew
+FORMAT = 4  # lines of another one are folded anew
 NIGHTS_NOW = 7  # whose mean loss is the quality now
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # before any request expired
 
@@ -160,7 +161,9 @@ def in_order(lines: Iterable[FleetLine]) -> list[FleetLine]:
 def _contender(body: Mapping[str, Any]) -> Contender:
     gain = Gain(**body["gain"]) if body["gain"] else None
     lasting = Anytime(**body["lasting"]) if body["lasting"] else None
-    return Contender(**{**body, "gain": gain, "lasting": lasting, "alarms": tuple(body["alarms"])})
+    agreement = Agreement(**body["agreement"]) if body["agreement"] else None
+    made = {"gain": gain, "lasting": lasting, "agreement": agreement, "alarms": tuple(body["alarms"])}
+    return Contender(**{**body, **made})
 
 
 def _loss_now(nights: Sequence[NightlyQuality]) -> float | None:

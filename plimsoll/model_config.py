@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from plimsoll.config_part import Name, Part
+from plimsoll.digest import sha256_json
 from plimsoll.drift_config import Drift, Retrain
 from plimsoll.estimator_config import Estimator
 from plimsoll.families import Segment
@@ -190,6 +191,11 @@ class ModelConfig(Part):
     def feature_names(self) -> tuple[str, ...]:
         """The model's inputs, in order."""
         return tuple(feature.name for feature in self.features.columns)
+
+    @property
+    def features_key(self) -> str:
+        """What tells its features from those of another config of the same model."""
+        return sha256_json(self.features.model_dump(mode="json"))[:12]
 
     @property
     def categories(self) -> frozenset[str]:

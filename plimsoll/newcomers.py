@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from plimsoll.row_parts import Mask, Rows, sampled
 from plimsoll.snapshot import Snapshot
 
 SAMPLE = 20_000  # rows of each kind, at most
+PAST = 4 * SAMPLE  # of all days that a champion knows: as many a day as of those that judged it
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,7 @@ class Newcomers:
     new_losses: Numbers  # of new rows, by the champion
     held: Answered  # the rows of held_losses, and the groups that are asked for
     came: Answered  # those of new_losses
+    past: Answered  # all rows with outcomes that the champion's snapshot holds, learnt from or not
 
 
 def newcomers_of(
@@ -51,10 +54,10 @@ def newcomers_of(
         f"{table} of {date}" for table, date in both if _digest(before, table, date) != _digest(now, table, date)
     ]
     held, came = sampled(known & unseen & answered, SAMPLE, seed), sampled(~known & answered, SAMPLE, seed)
-    groups = _groups(rows, (held, came), columns)
-    before_it, since = (
+    masks = held, came, sampled(known & answered, PAST, seed)
+    before_it, since, past = (
         Answered(rows.outcome[mask], _scores(champion, rows, mask), rows.day[mask], named)
-        for mask, named in zip((held, came), groups, strict=True)
+        for mask, named in zip(masks, _groups(rows, masks, columns), strict=True)
     )
     return Newcomers(
         before.dates[-1] if before.dates else "",
@@ -66,6 +69,7 @@ def newcomers_of(
         _losses(since, champion.task),
         before_it,
         since,
+        past,
     )
 
 
@@ -93,12 +97,13 @@ def _losses(some: Answered, task: str) -> Numbers:
     return row_losses(some.outcome, some.score, task) if len(some.score) else np.empty(0)
 
 
-def _groups(rows: Rows, masks: tuple[Mask, Mask], columns: Sequence[str]) -> list[dict[str, Mask]]:
-    """Return for either side which of its rows are in each group of the columns, cut over both alike."""
+def _groups(rows: Rows, masks: Sequence[Mask], columns: Sequence[str]) -> list[dict[str, Mask]]:
+    """Return for each mask which of its rows are in each group of the columns, cut over all alike."""
     frames = [[*rows.frames(mask, columns)] if columns else [] for mask in masks]
     if not all(frames):
-        return [{}, {}]
+        return [{} for _ in masks]
     counts = [sum(map(len, parts)) for parts in frames]
     whole = pd.concat([part for parts in frames for part in parts], ignore_index=True)
     found = {n: g.of_row == code for c in columns for g in [groups_of(whole[c])] for code, n in enumerate(g.names)}
-    return [{n: m[: counts[0]] for n, m in found.items()}, {n: m[counts[0] :] for n, m in found.items()}]
+    ends = np.cumsum([0, *counts])
+    return [{n: m[start:end] for n, m in found.items()} for start, end in pairwise(ends.tolist())]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from plimsoll.agreement import Agreement, agreement_of, together
 from plimsoll.assembly import KEY
 from plimsoll.metrics import Numbers, row_losses
 from plimsoll.snapshot import FileRef
@@ -24,6 +25,14 @@ class Former:
 
 
 @dataclass(frozen=True)
+class WithChampion:
+    """How far a version agrees with the champion of the night, on a sample of the rows that both scored."""
+
+    champion: int
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
 class NightlyQuality:
     """One version's quality on one batch, on the outcomes that have come."""
 
@@ -36,6 +45,7 @@ class NightlyQuality:
     slices: Mapping[str, float] = field(default_factory=dict)  # mean loss by slice, where it has rows enough
     digest: str = ""  # of the delivery of outcomes
     former: Former | None = None  # None: the first delivery
+    beside: WithChampion | None = None  # None: of the champion itself, and of nights kept before this was
 
     @property
     def corrected(self) -> bool:
@@ -129,4 +139,23 @@ def _moved(before: float | None, after: float | None) -> str:
 def quality_from_json(body: Mapping[str, Any]) -> NightlyQuality:
     """Return a night from its JSON."""
     former = Former(**body["former"]) if body.get("former") else None
-    return NightlyQuality(**{name: value for name, value in body.items() if name != "coverage"} | {"former": former})
+    with_champion = None
+    if told := body.get("beside"):
+        with_champion = WithChampion(told["champion"], Agreement(**told["agreement"]))
+    plain = {name: value for name, value in body.items() if name != "coverage"}
+    return NightlyQuality(**plain | {"former": former, "beside": with_champion})
+
+
+def beside_champion(mine: pd.DataFrame, theirs: pd.DataFrame, outcomes: pd.Series, task: str) -> Agreement:
+    """Return the agreement of two versions' rows of a night, each with key and score, on those that both have."""
+    both = mine.merge(theirs, on="key", suffixes=("", "_theirs"))
+    rate = float(both["key"].map(outcomes).mean()) if task == "classification" and len(both) else None
+    one, other = (both[name].to_numpy(dtype=np.float64) for name in ("score", "score_theirs"))
+    return agreement_of(one, other, rate)
+
+
+def agreement_between(one: Sequence[NightlyQuality], other: Sequence[NightlyQuality]) -> Agreement | None:
+    """Return how far two versions agreed on nights when either was the other's champion; None of none."""
+    sides = [(mine, {night.version for night in theirs}) for mine, theirs in ((one, other), (other, one))]
+    told = [(night.beside, rivals) for mine, rivals in sides for night in mine]
+    return together([beside.agreement for beside, rivals in told if beside and beside.champion in rivals])

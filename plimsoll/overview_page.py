@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from plimsoll.agreement import agreement_words
 from plimsoll.compare_page import TONES
 from plimsoll.fleet_line import FleetLine, in_order
 from plimsoll.page import Child, Html, Tone, badge, day, el, join, link, render_page, section, table, tiles
@@ -124,7 +125,7 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
 
 def _contenders(lines: Sequence[FleetLine], pages: Collection[str]) -> Html:
     """Return the versions that score beside a champion, with what they gain over it."""
-    heads = ["Model", "Version", "Recommended", "Gain", "Gain at any time", "Cost", "Why"]
+    heads = ["Model", "Version", "Recommended", "Gain", "Gain at any time", "Agreement", "Cost", "Why"]
     beside = [(line, one, what) for line in lines for one, what in line.recommended]
     rows: list[list[Child]] = [
         [
@@ -132,6 +133,7 @@ def _contenders(lines: Sequence[FleetLine], pages: Collection[str]) -> Html:
             join(one.name, el("div", one.role, class_="soft")),
             badge(TONES[what.action], what.action),
             *gain_words(one),
+            agreement_words(one.agreement),
             cost_words(one.seconds_per_million) if one.seconds_per_million is not None else "–",
             what.sentence,
         ]

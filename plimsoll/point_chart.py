@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from plimsoll.axes import Scale, round_ticks, tick_labels
+from plimsoll.axes import Scale, round_ticks
+from plimsoll.chart_frame import STROKE, foot_labels, key_of, picture, value_axis
 from plimsoll.page import Html, el
 
 Point = tuple[float, float]
@@ -63,9 +64,7 @@ def _draw(chart: PointChart, form: _Form) -> Html:
     y = Scale(ticks[0], ticks[-1], bottom, form.font)
     parts = [*_axes(chart, form, x, y, steps, ticks, bottom)]
     parts += [el("g", *_series(one, x, y), class_=f"s{one.colour}") for one in chart.series if one.points]
-    box = f"0 0 {form.width} {form.height}"
-    title = el("title", chart.title)
-    return el("svg", title, *parts, class_=f"chart {form.name}", viewBox=box, role="img", font_size=form.font)
+    return picture(chart.title, parts, f"chart {form.name}", (form.width, form.height), form.font)
 
 
 def _ranges(chart: PointChart) -> tuple[Point, Point]:
@@ -85,11 +84,8 @@ def _apart(low: float, high: float) -> Point:
 def _axes(
     chart: PointChart, form: _Form, x: Scale, y: Scale, steps: Sequence[float], ticks: Sequence[float], bottom: float
 ) -> Iterable[Html]:
-    for tick, label in zip(ticks, tick_labels(ticks), strict=True):
-        yield el("line", x1=x.start, x2=x.end, y1=y(tick), y2=y(tick), class_="grid")
-        yield el("text", label, x=form.left - 8, y=y(tick) + 4, text_anchor="end")
-    for step, label in zip(steps, tick_labels(steps), strict=True):
-        yield el("text", label, x=x(step), y=bottom + form.font * 1.35, text_anchor="middle")
+    yield from value_axis(ticks, y, x.start, x.end)
+    yield from foot_labels(steps, x, bottom + form.font * 1.35)
     yield el("text", chart.x_name, x=x.end, y=form.height - 3, text_anchor="end")
     if chart.level:
         name, value = chart.level
@@ -122,7 +118,6 @@ def _key(chart: PointChart) -> Html:
         if one.drawn in ("dots", "rings"):
             mark = el("circle", cx=15, cy=6, r=4, class_="dot" if one.drawn == "dots" else "ring")
         else:
-            mark = el("path", d="M0 6H30", class_="trace main" if one.drawn == "steps" else "trace plain")
-        drawn = el("svg", el("g", mark, class_=f"s{one.colour}"), viewBox="0 0 30 12")
-        keys.append(el("span", drawn, one.name, class_="key"))
-    return el("figcaption", *keys)
+            mark = el("path", d=STROKE, class_="trace main" if one.drawn == "steps" else "trace plain")
+        keys.append((el("g", mark, class_=f"s{one.colour}"), one.name))
+    return key_of(keys)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from plimsoll.agreement import Agreement
 from plimsoll.anytime import Anytime
 from plimsoll.paired_bootstrap import MIN_UNITS, Gain
 
@@ -35,6 +36,7 @@ class Contender:
     lasting: Anytime | None = None  # of the gain, bounds that hold however often somebody looks
     basis: Basis = "nights"
     seconds_per_million: float | None = None  # rows that it predicts: shown, and weighed by no rule
+    agreement: Agreement | None = None  # with the champion, of the last nights: shown, and weighed by no rule
 
     @property
     def surely(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from plimsoll.agreement import Agreement, agreement_of
 from plimsoll.anytime import Anytime, anytime_gain
 from plimsoll.assembly import KEY
 from plimsoll.clustered import clustered_mean
@@ -33,16 +34,6 @@ class Measured:
     value: float | None
     low: float | None
     high: float | None
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far two versions say the same of the rows that both scored."""
-
-    rows: int
-    same_answer: float | None  # share with the same yes or no, where each says yes as often as outcomes are
-    rank_correlation: float | None  # Spearman's
-    mean_difference: float | None  # mean of the absolute difference of scores
 
 
 @dataclass(frozen=True)
@@ -171,26 +162,8 @@ def _loss(found: Tally) -> Measured:
 
 
 def _agreement(both: pd.DataFrame, name: str, champion: str, task: str) -> Agreement:
-    if len(both) < 2:
-        return Agreement(len(both), None, None, None)
-    mine, theirs = _of(both, name), _of(both, champion)
-    ranks = np.stack([pd.Series(side).rank().to_numpy() for side in (mine, theirs)])
-    flat = bool((np.ptp(ranks, axis=1) == 0).any())
-    return Agreement(
-        rows=len(both),
-        same_answer=_same_answer(both, mine, theirs) if task == "classification" else None,
-        rank_correlation=None if flat else float(np.asarray(np.corrcoef(ranks))[0, 1]),
-        mean_difference=float(np.abs(mine - theirs).mean()),
-    )
-
-
-def _same_answer(both: pd.DataFrame, mine: Numbers, theirs: Numbers) -> float | None:
-    """Return the share of rows with the same answer when each version says yes to its highest scores only."""
-    rate = float(both[OUTCOME].mean())
-    if not 0 < rate < 1:
-        return None
-    answers = [side > np.quantile(side, 1 - rate) for side in (mine, theirs)]
-    return float((answers[0] == answers[1]).mean())
+    rate = float(both[OUTCOME].mean()) if task == "classification" and len(both) else None
+    return agreement_of(_of(both, name), _of(both, champion), rate)
 
 
 def _units(rows: pd.DataFrame, seed: int) -> tuple[Units, int]:

@@ -16,9 +16,9 @@ from plimsoll.axes import (
     ordinal,
     round_ticks,
     short_date,
-    tick_labels,
 )
 from plimsoll.chart_events import LANE, Marker, draw_markers, place_markers
+from plimsoll.chart_frame import STROKE, key_of, picture, value_axis
 from plimsoll.page import Html, el, join
 from plimsoll.time_band import Band, draw_band, in_a_row
 
@@ -116,10 +116,7 @@ def _draw(chart: TimeChart, form: _Form) -> Html:
         _tags(chart, frame),
     ]
     label = f"{chart.title}, {short_date(dates[0], year=True)} to {short_date(dates[-1], year=True)}"
-    box = f"0 0 {form.width} {form.height}"
-    return el(
-        "svg", el("title", label), *parts, class_=f"chart {form.name}", viewBox=box, role="img", font_size=form.font
-    )
+    return picture(label, parts, f"chart {form.name}", (form.width, form.height), form.font)
 
 
 def _dates(chart: TimeChart) -> list[str]:
@@ -142,12 +139,8 @@ def _values(chart: TimeChart) -> list[float]:
 
 
 def _axes(frame: _Frame, dates: Sequence[str]) -> Html:
-    form, end = frame.form, frame.form.width - frame.form.right
-    parts = []
-    for tick, label in zip(frame.ticks, tick_labels(frame.ticks), strict=True):
-        y = frame.y(tick)
-        parts.append(el("line", x1=form.left, x2=end, y1=y, y2=y, class_="grid"))
-        parts.append(el("text", label, x=form.left - 8, y=y + 4, text_anchor="end"))
+    form = frame.form
+    parts = value_axis(frame.ticks, frame.y, form.left, form.width - form.right)
     base = frame.y(frame.ticks[0])
     for date, label in date_ticks(dates[0], dates[-1], form.ticks):
         x = frame.x(ordinal(date))
@@ -232,14 +225,13 @@ def _key(chart: TimeChart) -> Html:
         "previous": "former champion, in the shadow",
     }
     used = [role for role in words if any(line.role == role for line in chart.lines)]
-    keys = [(el("path", d="M0 6H30", class_=f"trace {role} s0"), words[role]) for role in used]
+    keys = [(el("path", d=STROKE, class_=f"trace {role} s0"), words[role]) for role in used]
     for line in chart.lines if chart.named_below else ():
-        keys.append((el("path", d="M0 6H30", class_=f"trace {line.role} s{line.colour % COLOURS}"), line.name))
+        keys.append((el("path", d=STROKE, class_=f"trace {line.role} s{line.colour % COLOURS}"), line.name))
     if chart.threshold:
-        keys.append((el("path", d="M0 6H30", class_="loadline"), "load line: above it is an alarm"))
+        keys.append((el("path", d=STROKE, class_="loadline"), "load line: above it is an alarm"))
     if chart.band and chart.band.nights:
         keys.append((el("path", d="M0 1H30V11H0Z", class_="band usual"), chart.band.says))
     if chart.alarms:
         keys.append((_alarm(15, 6, False, "alarm", WIDE.alarm), "alarm"))
-    drawn = [el("span", el("svg", shape, viewBox="0 0 30 12"), text, class_="key") for shape, text in keys]
-    return el("figcaption", *drawn) if drawn else Html("")
+    return key_of(keys) if keys else Html("")

@@ -46,7 +46,7 @@ def _labels(gate: Trust, newcomers: Newcomers, limit: float, task: str) -> GateR
     name, held, came = "outcomes as before", newcomers.held, newcomers.came
     if not len(newcomers.new):
         return judged(gate, name, True, 0.0, limit, f"no rows came since {newcomers.since} that can be looked at")
-    if not (shifts := label_shifts(held, came, task)):
+    if not (shifts := label_shifts(held, came, task, newcomers.past)):
         sentence = (
             f"whether outcomes are as before cannot be told: the champion has {len(held.outcome):,} rows of "
             f"{held.days} days that it did not train on, and {len(came.outcome):,} of {came.days} days came since; "

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from plimsoll.axes import GLYPH, Scale, round_ticks, tick_labels
+from plimsoll.chart_frame import foot_labels, picture, stroke_key, value_axis
+from plimsoll.charts import STROKES
 from plimsoll.page import Html, el
 
 Point = Sequence[float]
-STROKES = (("s0", "champion"), ("s1", "previous"))  # the first line is the candidate's
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,10 @@ def xy_chart(chart: XyChart, form: XyForm = SQUARE) -> Html:
     if not lines:
         return el("p", f"{chart.title}: there is nothing to draw.", class_="empty")
     x, y, x_ticks, y_ticks = _scales(chart, lines, form)
-    svg = el(
-        "svg",
-        el("title", chart.title),
-        _axes(chart, form, x, y, x_ticks, y_ticks),
-        _band(chart.band, x, y),
-        *(_line(points, x, y, stroke) for (_, points), stroke in zip(lines, STROKES, strict=False)),
-        class_=form.css,
-        viewBox=f"0 0 {form.width} {form.height}",
-        role="img",
-        font_size=form.font,
-    )
-    return el("figure", svg, _key([name for name, _ in lines]) if len(lines) > 1 else None)
+    drawn = (_line(points, x, y, stroke) for (_, points), stroke in zip(lines, STROKES, strict=False))
+    parts = [_axes(chart, form, x, y, x_ticks, y_ticks), _band(chart.band, x, y), *drawn]
+    svg = picture(chart.title, parts, form.css, (form.width, form.height), form.font)
+    return el("figure", svg, stroke_key([name for name, _ in lines], STROKES) if len(lines) > 1 else None)
 
 
 def word_chart(title: str, points: Sequence[Mapping[str, Any]], form: XyForm = SMALL) -> Html:
@@ -78,9 +71,7 @@ def word_chart(title: str, points: Sequence[Mapping[str, Any]], form: XyForm = S
         parts.append(el("text", str(point["at"])[:20], x=left - 8, y=middle + 4, text_anchor="end"))
         parts.append(el("line", x1=x(point["low"]), x2=x(point["high"]), y1=middle, y2=middle, class_="reach s0"))
         parts.append(el("circle", el("title", said), cx=x(point["mean"]), cy=middle, r=4, class_="dot s0"))
-    box = f"0 0 {form.width} {bottom + 22}"
-    svg = el("svg", el("title", title), *parts, class_=form.css, viewBox=box, role="img", font_size=form.font)
-    return el("figure", svg)
+    return el("figure", picture(title, parts, form.css, (form.width, bottom + 22), form.font))
 
 
 def _scales(
@@ -98,13 +89,7 @@ def _scales(
 
 
 def _axes(chart: XyChart, form: XyForm, x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> Html:
-    foot, parts = form.height - 42, []
-    for tick, label in zip(y_ticks, tick_labels(y_ticks), strict=True):
-        parts.append(el("line", x1=form.left, x2=form.width - 16, y1=y(tick), y2=y(tick), class_="grid"))
-        parts.append(el("text", label, x=form.left - 8, y=y(tick) + 4, text_anchor="end"))
-    for tick, label in zip(x_ticks, tick_labels(x_ticks), strict=True):
-        if x.low <= tick <= x.high:
-            parts.append(el("text", label, x=x(tick), y=foot + 18, text_anchor="middle"))
+    parts = [*value_axis(y_ticks, y, x.start, x.end), *foot_labels(x_ticks, x, form.height - 24)]
     if chart.diagonal:
         parts.append(el("line", x1=x(0), x2=x(1), y1=y(0), y2=y(1), class_="diagonal"))
     if chart.level is not None:
@@ -126,11 +111,3 @@ def _band(band: Sequence[tuple[float, float, float]], x: Scale, y: Scale) -> Htm
 def _line(points: Sequence[Point], x: Scale, y: Scale, stroke: tuple[str, str]) -> Html:
     path = "M" + "L".join(f"{x(point[0])} {y(point[1])}" for point in points)
     return el("path", d=path, class_=f"trace {stroke[1]} {stroke[0]}")
-
-
-def _key(names: Sequence[str]) -> Html:
-    keys = []
-    for name, (colour, role) in zip(names, STROKES, strict=False):
-        drawn = el("svg", el("path", d="M0 6H30", class_=f"trace {role} {colour}"), viewBox="0 0 30 12")
-        keys.append(el("span", drawn, name, class_="key"))
-    return el("figcaption", *keys)

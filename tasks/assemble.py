@@ -13,7 +13,7 @@ from plimsoll.segment_rows import segment_batch, segment_frame
 from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.validation import Verdict
 from tasks.expectations import frame_source, judge_rows
-from tasks.features import feature_file, load_feature_function
+from tasks.features import feature_files, load_feature_function
 from tasks.shared_rows import shared_rows
 from tasks.workspace import Workspace
 
@@ -36,25 +36,39 @@ def reassemble(
 
 
 def assemble_batch(
-    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, scratch: Path
+    workspace: Workspace,
+    config: ModelConfig,
+    snapshot: Snapshot,
+    date: str,
+    scratch: Path,
+    not_asked: frozenset[str] = frozenset(),
 ) -> tuple[Assembled, Verdict]:
     """Return a date's assembled rows from a snapshot and the suite's verdict on them; many rows lie in scratch.
 
     Many rows are assembled once for all models and runs of a night that need the same. A batch is assembled and
-    judged as a whole, once for a family; a segment's rows are taken from it then.
+    judged as a whole, once for a family; a segment's rows are taken from it then. What the suite asks of features that
+    are not asked for, and not there, is left out.
     """
+    rows, source = assemble_whole(workspace, config, snapshot, date, scratch)
+    absent = not_asked - set(rows.names)
+    verdict = judge_rows(workspace.archive, workspace.root, config, rows, source, scratch, absent)
+    return segment_batch(rows, verdict.with_infinite(rows.infinite), config, scratch)
+
+
+def assemble_whole(
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, scratch: Path
+) -> tuple[Assembled, str]:
+    """Return a date's assembled rows of all segments, unjudged, and the digest of all that they are made of."""
     function = load_feature_function(workspace.root, config)
     source = source_of(workspace, config, snapshot, date)
     make = partial(assemble_rows, workspace.store, snapshot, config, function, date, scratch)
-    rows = shared_rows(workspace, source, scratch, make)
-    verdict = judge_rows(workspace.archive, workspace.root, config, rows, source, scratch)
-    return segment_batch(rows, verdict.with_infinite(rows.infinite), config, scratch)
+    return shared_rows(workspace, source, scratch, make), source
 
 
 def source_of(workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str) -> str:
     """Return the digest of all that a date's rows are made of: files, config, feature function, code."""
-    feature = feature_file(workspace.root, config)
-    return frame_source(_files(snapshot, date), config, [*ASSEMBLING, *([feature] if feature else [])])
+    features = feature_files(workspace.root, config).values()
+    return frame_source(_files(snapshot, date), config, [*ASSEMBLING, *features])
 
 
 def _files(snapshot: Snapshot, date: str) -> list[str]:

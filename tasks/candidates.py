@@ -18,7 +18,8 @@ from plimsoll.store import put_json
 from plimsoll.training import train_bundle
 from tasks.bundles import keep_bundle
 from tasks.champion import mirror_challenger
-from tasks.features import keep_feature_file
+from tasks.champion_features import champion_config, note_champion_features
+from tasks.features import keep_feature_files
 from tasks.foreign_model import adopted_model
 from tasks.judging import Report
 from tasks.mlflow_lineage import data_seen, link_version, run_tags
@@ -37,7 +38,7 @@ from tasks.training_rows import assemble_training_rows
 def require_promotable(run: Run, requested_by: str) -> None:
     """Refuse to train what nobody could promote, and keep the feature function that it is about to train with."""
     require_approvers(run.workspace, run.config, requested_by)
-    keep_feature_file(run.workspace, run.config)
+    keep_feature_files(run.workspace, run.config)
 
 
 @stage
@@ -46,7 +47,9 @@ def read_valid_rows(run: Run, snapshot: Snapshot, scratch: Path) -> Rows:
 
     Where they are many they lie in scratch while they train; the run's record says so.
     """
-    valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch)
+    beside = champion_config(run)
+    valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch, beside=beside)
+    note_champion_features(run, beside, valid)
     run.outputs |= {"rows": len(valid.rows), "rows_digest": valid.digest, "training_memory": valid.memory}
     run.outputs |= {"excluded_dates": valid.excluded, "quarantined_rows": valid.quarantined, "held_rows": valid.held}
     run.outputs["rows_with_outcome"] = int((~np.isnan(valid.rows.outcome)).sum())

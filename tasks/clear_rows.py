@@ -109,7 +109,7 @@ def _clear(night: Night, one: Served, leader: Served) -> Entry | None:
     if opened := open_clear(workspace, run.standing(), case.batch, one.version):
         return _finish(night, case, opened)
     ahead = _case(run.standing(), leader, night.date) if leader.version != one.version else None
-    rows = _newer(night, case.last, str(ahead.last.facts["snapshot"]) if ahead else None)
+    rows = _newer(night, one, case.last, str(ahead.last.facts["snapshot"]) if ahead else None)
     if rows is None or not (found := mended(run.store, case.last, rows)).keys:
         return None
     return _score(night, case, leader, rows, found)
@@ -124,7 +124,7 @@ def _case(standing: Standing, one: Served, date: str) -> _Case | None:
     return _Case(replace(one, role=role), batch, entries[-1], runs, len(entries))
 
 
-def _newer(night: Night, last: Entry, known: str | None) -> Rows | None:
+def _newer(night: Night, one: Served, last: Entry, known: str | None) -> Rows | None:
     """Return the date's rows of a known snapshot, or as the source has them now; None for the bytes judged last.
 
     DataError when they are broken, or cannot be read: the batch itself needs them no more.
@@ -133,7 +133,7 @@ def _newer(night: Night, last: Entry, known: str | None) -> Rows | None:
     try:
         snapshot = load_snapshot(run.store, known) if known else keep_snapshot(run, [night.date], outcomes=False)
         same = snapshot.digests == load_snapshot(run.store, str(last.facts["snapshot"])).digests
-        return None if same else night.good_rows(snapshot.id)
+        return None if same else night.good_rows(one, snapshot.id)
     except (FolderError, ServerError) as error:
         raise DataError(f"The source could not be looked at: {error}") from None
 
@@ -159,7 +159,7 @@ def _score(night: Night, case: _Case, leader: Served, rows: Rows, found: Mended)
 def _finish(night: Night, case: _Case, there: Committed) -> Entry:
     """Write the entry that a run which died owes: of the rows that it saw and committed."""
     run, number = night.run, case.one.version
-    rows = night.rows(there.snapshot)
+    rows = night.rows(case.one, there.snapshot)
     found = mended(run.store, case.last, rows)
     passed = _pass_over(rows, found, case.one, lambda *_: None)
     live = live_files(run.workspace)

@@ -4,6 +4,8 @@ A verdict depends on the suite and the rows alone, so it is kept under both dige
 """
 
 import re
+from collections.abc import Iterator
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,20 +33,28 @@ def suite_path(root: Path, model: str) -> Path:
 
 
 def judge_rows(
-    archive: Archive, root: Path, config: ModelConfig, rows: Assembled, source: str, scratch: Path
+    archive: Archive,
+    root: Path,
+    config: ModelConfig,
+    rows: Assembled,
+    source: str,
+    scratch: Path,
+    absent: frozenset[str] = frozenset(),
 ) -> Verdict:
     """Return the suite's verdict on assembled rows, from the store when this pair was judged before.
 
     source is the digest of the files the rows were assembled from and of the code that assembled them; scratch is
-    where DuckDB puts what its memory does not hold. Raises IntegrityError when the verdict that was kept is not as it
-    was written.
+    where DuckDB puts what its memory does not hold. Expectations about columns that are absent, since the rows are
+    those of other features, are left out. Raises IntegrityError when the verdict that was kept is not as it was
+    written.
     """
     suite = sha256_file(suite_path(root, config.suite_name))
-    key = f"verdicts/{suite[:16]}/{source}.json"
+    left_out = sha256_json(sorted(absent))[:16] if absent else ""
+    key = f"verdicts/{suite[:16]}/{source}{left_out and f'-{left_out}'}.json"
     if known := get_sealed(archive, key):
         return verdict_from_json(known)
     with held_batch(rows.checkable(), scratch) as batch:
-        result = run_suite(_suite(str(root), config.suite_name, suite, tuple(config.source.key)), batch)
+        result = run_suite(_suite(str(root), config.suite_name, suite, tuple(config.source.key), absent), batch)
     report = put_object(archive.store, canonical_json(result))
     verdict = _read_result(result, rows.rows, suite, report)
     if not any(_exception(one.get("exception_info") or {}) for one in result["results"]):  # a full disk passes
@@ -70,15 +80,33 @@ def open_context(root: str) -> Any:
 
 
 @cache
-def _suite(root: str, model: str, digest: str, key: tuple[str, ...]) -> Any:  # noqa: ARG001 - a changed suite is read again
-    """Return a model's suite; one that does not ask whether keys are there once is made to."""
+def _suite(root: str, model: str, digest: str, key: tuple[str, ...], absent: frozenset[str]) -> Any:  # noqa: ARG001 - a changed suite is read again
+    """Return a model's suite without what it asks of absent columns; made to ask whether keys are there once."""
     import great_expectations.expectations as gxe
 
     suite = open_context(root).suites.get(model)
     if not any(_asks_for_unique(one.configuration.to_json_dict(), key) for one in suite.expectations):
         once = gxe.ExpectColumnValuesToBeUnique(column=KEY, meta={"level": "batch", "says": "A key is there once"})
         suite.expectations.append(once)
+    if absent:
+        suite = copy(suite)
+        suite.expectations = [e for e in suite.expectations if not _mentions(e.configuration.to_json_dict(), absent)]
     return suite
+
+
+def _mentions(config: dict[str, Any], columns: frozenset[str]) -> bool:
+    """Return whether an expectation is about one of some columns: it names it, or its query has it as a word."""
+    asked = [v for name, v in config["kwargs"].items() if re.match("column|row_condition|unexpected_rows_query", name)]
+    words = re.findall(r"\w+", " ".join(_texts(asked)))
+    return not columns.isdisjoint(words)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, str):
+        yield value
+    for part in parts:
+        yield from _texts(part)
 
 
 def _asks_for_unique(config: dict[str, Any], key: tuple[str, ...]) -> bool:

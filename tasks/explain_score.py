@@ -25,6 +25,7 @@ from tasks.pages import write_page
 from tasks.records import utc_now
 from tasks.scored_row import Scored, choose_row, one_model, remembered_standing
 from tasks.trace import outcome_facts, trace_prediction
+from tasks.version_config import own_config
 from tasks.workspace import Workspace
 
 SEED = 7  # of the sampling, where there is any
@@ -48,7 +49,7 @@ def explain_score(
     one = choose_row(workspace, rows if asked.empty else asked, standing)
     version = _version(standing, number) if number else one.version
     stored = float(one.row["score"]) if version.number == one.version.number else None
-    config = workspace.model(standing.model)
+    config = own_config(workspace, workspace.model(standing.model), str(version.trained.facts["run"]))
     found = _explain(workspace, config, one, version, key, stored)
     told = found.to_json(found.score if stored is None else stored) | {"stored": stored}
     role = str(one.row["role"]) if stored is not None else ""

@@ -1,21 +1,23 @@
 """Feature functions: the one piece of Python that a team may add, in configs/features/; and whether it is as it was."""
 
-import importlib.util
-from importlib.machinery import SourceFileLoader
+import ast
 from pathlib import Path
 from typing import NamedTuple
 
 from plimsoll.archive import Archive
 from plimsoll.assembly import FeatureFunction
-from plimsoll.digest import sha256_hex
+from plimsoll.digest import sha256_file, sha256_hex
 from plimsoll.errors import ConfigError, IntegrityError
-from plimsoll.feature_source import means_the_same
+from plimsoll.feature_imports import Reader, imported_files
+from plimsoll.feature_source import Source, means_the_same
 from plimsoll.model_config import ModelConfig
 from plimsoll.run_record import read_record
 from plimsoll.store import get_json, object_key, put_object
+from tasks.feature_modules import hint, load_module
 from tasks.git import read_source
 from tasks.secrecy import refuse_passwords, refuse_secrets
 from tasks.source_tree import recorded_tree
+from tasks.version_config import own_config
 from tasks.workspace import Workspace
 
 FOLDER = "configs/features"
@@ -25,16 +27,13 @@ class Trained(NamedTuple):
     """The feature function that a run had."""
 
     function: str  # file:function; empty without one
-    digest: str  # of its file
+    files: dict[str, str]  # digests of the files of its folder, by name
     commit: str  # empty outside git
 
-
-class _Uncached(SourceFileLoader):
-    """Runs the bytes that lie there: Python takes bytecode for that of any file of the same size and second."""
-
-    def path_stats(self, path: str) -> dict[str, float]:
-        """Say that nothing is known of the file's age, so that no bytecode is read or written."""
-        raise OSError(path)
+    @property
+    def digest(self) -> str:
+        """The digest of its file; empty without one."""
+        return self.files.get(feature_name(self.function), "")
 
 
 def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | None:
@@ -45,18 +44,15 @@ def load_feature_function(root: Path, config: ModelConfig) -> FeatureFunction | 
     if (path := feature_file(root, config)) is None:
         return None
     name = str(config.features.function).partition(":")[2]
-    module_name = f"configs_features_{path.stem}"
-    loader = _Uncached(module_name, str(path))
-    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
-    if not path.is_file() or spec is None or spec.loader is None:
+    if not path.is_file():
         raise ConfigError(
             f"configs/models/{config.deployment}.yaml: features.function needs {path}, which does not exist."
         )
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = load_module(path.parent, path.stem)
     except Exception as error:  # a team's file: whatever is wrong in it, they must hear which file
-        raise ConfigError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        said = f"{path} cannot be imported: {type(error).__name__}: {error}"
+        raise ConfigError(f"{said.rstrip('.')}.{hint(error, path.parent)}") from error
     if not callable(function := getattr(module, name, None)):
         raise ConfigError(f"{path}: expected a function {name}(batch), found none.")
     return function  # type: ignore[no-any-return]  # its signature is the contract in docs/models.md
@@ -74,42 +70,106 @@ def feature_name(function: str) -> str:
     return f"{FOLDER}/{function.partition(':')[0]}.py"
 
 
-def keep_feature_file(workspace: Workspace, config: ModelConfig) -> None:
-    """Keep the source of a model's feature function as an object: what scores later is compared with it.
+def feature_files(root: Path, config: ModelConfig) -> dict[str, Path]:
+    """Return the file of a model's feature function and those of its folder that it imports, by name, in order.
 
-    The record of the run names it in its list of source files.
+    One that is no Python imports nothing: loading it says so.
     """
-    path = feature_file(workspace.root, config)
-    if path is not None and path.is_file():
-        refuse_secrets(data := path.read_bytes(), name := feature_name(str(config.features.function)))
+    path = feature_file(root, config)
+    if path is None or not path.is_file():
+        return {}
+    try:
+        beside = imported_files([ast.parse(path.read_bytes())], path.name, reader(path.parent))
+    except (SyntaxError, ValueError):
+        beside = {}
+    return {f"{FOLDER}/{name}": path.parent / name for name in sorted({path.name, *beside})}
+
+
+def reader(folder: Path) -> Reader:
+    """Return what reads the files of a folder by their paths in it."""
+
+    def read(name: str) -> bytes | None:
+        path = folder / name
+        return path.read_bytes() if path.is_file() else None
+
+    return read
+
+
+def keep_feature_files(workspace: Workspace, config: ModelConfig) -> None:
+    """Keep the source of a model's feature function as objects: what scores later is compared with it.
+
+    The record of the run names them in its list of source files.
+    """
+    for name, path in feature_files(workspace.root, config).items():
+        refuse_secrets(data := path.read_bytes(), name)
         refuse_passwords(data, name)
         put_object(workspace.store, data)
 
 
 def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str, name: str) -> str:
-    """Return in a sentence why today's feature function is not the one that a version was trained with, else nothing.
+    """Return in a sentence why the feature function of a version is not what it was trained with, else nothing.
 
-    Comments, layout, docstrings and what the function does not reach in its file may differ. trained_by is the training
-    run, name the version in words. Raises ConfigError for a function that is not there, IntegrityError where the run's
-    record is gone or damaged.
+    The function that its own training named is looked at, whichever today's config names. Comments, layout, docstrings
+    and what the function does not reach in its file may differ. trained_by is the training run, name the version in
+    words. Raises ConfigError for a function of today's config that is not there, IntegrityError where the run's record
+    is gone or damaged.
     """
-    load_feature_function(workspace.root, config)  # one that is not there, or cannot be imported, says so itself
-    then, asked = _trained(workspace.archive, trained_by), config.features.function or ""
-    if then.function != asked:
-        said = f"{name} was trained with the feature function {then.function or 'none'}, and its config asks for"
-        return f"{said} {asked or 'none'} now. Put the config back, or train and approve a version with this one."
-    path = feature_file(workspace.root, config)
-    if path is None or sha256_hex(now := path.read_bytes()) == then.digest:
+    then = _trained(workspace.archive, trained_by)
+    own = own_config(workspace, config, trained_by)
+    try:
+        load_feature_function(workspace.root, own)
+    except ConfigError as error:
+        if own.features.function == config.features.function:
+            raise  # one that is not there, or cannot be imported, says so itself
+        return f"{name} was trained with the feature function {then.function}. {error} {_back(then, config.model)}"
+    if not then.function or not (lost := _otherwise(workspace, own, then, name)):
         return ""
-    place, entry = feature_name(asked), asked.partition(":")[2]
-    before = workspace.store.get(object_key(then.digest)) or read_source(workspace.root, then.commit, place)
-    if before is not None and sha256_hex(before) == then.digest and means_the_same(before, now, entry):
+    return f"{lost} {_back(then, config.model)}"
+
+
+def _otherwise(workspace: Workspace, own: ModelConfig, then: Trained, name: str) -> str:
+    """Return in a sentence that a function computes something else than it did, or may, else nothing."""
+    files, place, before = feature_files(workspace.root, own), feature_name(then.function), _reader_of(workspace, then)
+    now = Source(files[place].read_bytes(), Path(place).name, reader(workspace.root / FOLDER))
+    try:
+        source = before(now.file)
+    except ValueError:
+        source = None
+    if source is not None and means_the_same(Source(source, now.file, before), now, then.function.partition(":")[2]):
         return ""
-    known = "computes something else than" if before is not None else "has other bytes than"
+    others = [file for file, path in files.items() if sha256_file(path) != then.files.get(file, "")]
+    by = f", by {' and '.join(others)} that it imports," if others and place not in others else ""
+    known = "computes something else than" if source is not None else "has other bytes than"
+    return f"{place}{by} {known} what {name} was trained with, so its scores would mean nothing."
+
+
+def _reader_of(workspace: Workspace, then: Trained) -> Reader:
+    """Return what reads the folder as it was: from the store, as it lies there now where it is the same, or from git.
+
+    It raises ValueError for a file that was there and that nobody has any more.
+    """
+
+    def read(name: str) -> bytes | None:
+        if (digest := then.files.get(place := f"{FOLDER}/{name}")) is None:
+            return None
+        today = reader(workspace.root / FOLDER)(name)
+        if today is not None and sha256_hex(today) == digest:
+            return today
+        data = workspace.store.get(object_key(digest)) or read_source(workspace.root, then.commit, place)
+        if data is None or sha256_hex(data) != digest:
+            raise ValueError(place)
+        return data
+
+    return read
+
+
+def _back(then: Trained, model: str) -> str:
+    """Return what to do about a function that is not as it was."""
+    commit = f", commit {then.commit[:12]} as it was then" if then.commit else ""
     return (
-        f"{place} {known} what {name} was trained with, so its scores would mean nothing. Put that file back (object "
-        f"{then.digest[:12]} of the store{_commit(then)}), or train and approve a version with this one: "
-        f"plimsoll train {config.model}"
+        f"Put that function back (object {then.digest[:12]} of the store{commit}), and the new one beside it under "
+        f"another name, which features.function of the config names: then this version scores on until a new one is "
+        f"approved. plimsoll train {model}"
     )
 
 
@@ -118,9 +178,6 @@ def _trained(archive: Archive, run_id: str) -> Trained:
     if record is None:
         raise IntegrityError(f"Run {run_id} has no record, so nobody knows with which feature function it trained.")
     function = str((get_json(archive.store, record["config"]).get("features") or {}).get("function") or "")
-    digest = recorded_tree(archive.store, record["code"]).get(feature_name(function), "") if function else ""
-    return Trained(function, digest, str(record["code"]["commit"]))
-
-
-def _commit(then: Trained) -> str:
-    return f", commit {then.commit[:12]} as it was then" if then.commit else ""
+    tree = recorded_tree(archive.store, record["code"]) if function else {}
+    files = {name: digest for name, digest in tree.items() if name.startswith(f"{FOLDER}/")}
+    return Trained(function, files, str(record["code"]["commit"]))

@@ -28,6 +28,7 @@ from plimsoll.snapshot import Snapshot, load_snapshot, save_snapshot
 from plimsoll.split_config import Holdout
 from plimsoll.standing import Standing, Version
 from plimsoll.training import scores_of
+from tasks.champion_features import champion_config
 from tasks.landing import dates_between, landed_dates, snapshot_of
 from tasks.records import Run
 from tasks.stage import get_run_logger, stage
@@ -153,7 +154,8 @@ def _rows(run: Run, snapshot: Snapshot, holdout: Holdout, scratch: Path) -> Rows
     """Return a holdout's rows of a snapshot that pass validation; none where none are there."""
     if run.config.source.kind == "dates" and not snapshot.dates:
         return Rows()
-    return assemble_training_rows(run.workspace, run.config, snapshot, scratch, only=holdout).rows
+    beside = champion_config(run)
+    return assemble_training_rows(run.workspace, run.config, snapshot, scratch, only=holdout, beside=beside).rows
 
 
 def _changed(run: Run, holdout: Holdout, entry: Entry, kept: Rows, snapshot: Snapshot, scratch: Path) -> Changed:

@@ -28,6 +28,7 @@ from plimsoll.training import Evaluation, evaluate_scores, scores_of, split_rows
 from plimsoll.tries import tries_on
 from tasks.assemble import batch_partition
 from tasks.bundles import fetch_bundle
+from tasks.champion_features import judged_bundle
 from tasks.evidence_object import keep_evidence
 from tasks.frozen_rows import look_at_holdout
 from tasks.records import Run
@@ -78,7 +79,7 @@ def judge_candidate(run: Run, bundle: Bundle, rows: Rows, holdout: Held | None =
     train, later = split_rows(rows, run.config)
     standing = run.standing()
     champion = standing.version(standing.champion) if standing.champion else None
-    other = fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle) if champion else None
+    other = judged_bundle(run, champion, _bundle(run, champion)) if champion else None
     name = f"champion v{champion.number}" if champion else ""
     score, rival = scores_of(bundle, rows, later), scores_of(other, rows, later) if other else None
     mine = evaluate_scores(score, rows, later, bundle.task)
@@ -98,6 +99,10 @@ def judge_candidate(run: Run, bundle: Bundle, rows: Rows, holdout: Held | None =
     evidence = keep_evidence(run, judged, bundle, rows, later, champion)
     run.outputs["evidence"] = evidence
     return Report(mine, champion, theirs, found.results, excluded, found.shown, evidence)
+
+
+def _bundle(run: Run, champion: Version) -> Bundle:
+    return fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle)
 
 
 def _judged_on(run: Run, entry: Entry) -> list[str]:

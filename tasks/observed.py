@@ -14,6 +14,7 @@ from plimsoll.store import get_json
 from plimsoll.trailing import trailing_dates
 from tasks.assemble import batch_partition, reassemble
 from tasks.committed_rows import committed_rows
+from tasks.version_config import own_config
 from tasks.workspace import Workspace
 
 
@@ -30,7 +31,9 @@ def observed_nights(
     latest = {str(e.facts["date"]): e for e in batches}
     *before, tonight = (_observed(workspace, latest[one], bundle, version) for one in dates)
     if tonight.profile is None:
-        tonight = _made_again(workspace, config, latest[date], bundle, version)
+        trained_by = next(str(v.trained.facts["run"]) for v in standing.versions if v.number == version)
+        own = own_config(workspace, config, trained_by)
+        tonight = _made_again(workspace, own, latest[date], bundle, version)
     return [*before, tonight]
 
 

@@ -11,14 +11,23 @@ from plimsoll.assembly import KEY, outcome_values, read_part, read_row
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
-from plimsoll.outcomes import NightlyQuality, Remembered, nightly_quality, quality_from_json
+from plimsoll.outcomes import (
+    NightlyQuality,
+    Remembered,
+    WithChampion,
+    beside_champion,
+    nightly_quality,
+    quality_from_json,
+)
 from plimsoll.snapshot import FileRef, load_snapshot
-from plimsoll.standing import Standing
+from plimsoll.standing import Standing, by_champion
 from tasks.assemble import batch_partition, reassemble
 from tasks.committed_rows import committed_rows
 from tasks.former_outcomes import former_delivery
 from tasks.landing import keep_outcomes
 from tasks.workspace import Workspace
+
+AGREED_ROWS = 20_000  # of a night, that agreement with the champion is told by
 
 
 def late_losses(
@@ -50,7 +59,8 @@ def late_losses(
         key = f"quality/{config.model}/v{version}/{date}/{read.files[date].digest}{more}{apart}.json"
         try:
             if key not in read.nights:
-                read.nights[key] = _night(workspace, config, version, entries, read.files[date], key)
+                rival = _champions(standing, date, version)
+                read.nights[key] = _night(workspace, config, version, entries, read.files[date], key, rival)
             found.append(read.nights[key])
         except DataError as error:
             read.refused[date] = str(error)
@@ -68,7 +78,13 @@ def _kept(workspace: Workspace, config: ModelConfig, dates: list[str], read: Rem
 
 
 def _night(
-    workspace: Workspace, config: ModelConfig, version: int, entries: Sequence[Entry], ref: FileRef, key: str
+    workspace: Workspace,
+    config: ModelConfig,
+    version: int,
+    entries: Sequence[Entry],
+    ref: FileRef,
+    key: str,
+    rival: Entry | None,
 ) -> NightlyQuality:
     date = str(entries[0].facts["date"])
     if kept := get_sealed(workspace.archive, key):
@@ -79,9 +95,27 @@ def _night(
     mine = rows.loc[rows["version"] == version, ["key", "score"]]
     night = nightly_quality(mine, values, date, version, config.task, _slices(workspace, config, entries))
     former = former_delivery(workspace, config, ref, key, values, mine["key"])
-    night = replace(night, digest=ref.digest, former=former)
+    beside = _with_champion(workspace, rival, mine, values, config.task) if rival else None
+    night = replace(night, digest=ref.digest, former=former, beside=beside)
     put_sealed(workspace.archive, key, night.to_json())
     return night
+
+
+def _champions(standing: Standing, date: str, version: int) -> Entry | None:
+    """Return the champion's commit of a date that another version scored too."""
+    batch = standing.batch(date)
+    return None if batch is None or not by_champion(batch) or str(version) in batch.facts["versions"] else batch
+
+
+def _with_champion(
+    workspace: Workspace, batch: Entry, mine: pd.DataFrame, values: pd.Series, task: str
+) -> WithChampion:
+    """Return how far a version agrees with the champion, on the same few rows of every version by their keys."""
+    share = AGREED_ROWS / max(int(batch.facts["rows"]), 1)
+    rows = committed_rows(workspace, batch, share)
+    champion = next(int(version) for version, role in batch.facts["versions"].items() if role == "champion")
+    theirs = rows.loc[rows["version"] == champion, ["key", "score"]]
+    return WithChampion(champion, beside_champion(mine, theirs, values, task))
 
 
 def _slices(workspace: Workspace, config: ModelConfig, entries: Sequence[Entry]) -> pd.DataFrame | None:

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,9 +13,9 @@ from typing import Any
 import psutil
 
 from plimsoll.errors import ServerError
+from tasks.this_process import identify, lives
 
 GRACE_SECONDS = 15.0
-SAME_START_SECONDS = 0.01
 
 
 class Terminated(SystemExit):
@@ -88,7 +88,7 @@ def stop_orphans(home: Path) -> list[str]:
     stopped = []
     for note in sorted((home / "run").glob("*.json"), reverse=True):  # the worker's runs before the server they tell
         body = _read(note)
-        if _lives(body):
+        if lives(body):
             stop_process(int(body["pid"]))
             stopped.append(note.stem)
         note.unlink(missing_ok=True)
@@ -100,7 +100,7 @@ def refuse_second(home: Path) -> None:
     for note in sorted((home / "run").glob("*.json")):
         body = _read(note)
         parent = body.get("parent") or {}
-        if _lives(body) and _lives(parent):
+        if lives(body) and lives(parent):
             raise ServerError(
                 f"Plimsoll is up already in {home} (process {parent['pid']}). Stop it with Ctrl-C in its terminal, "
                 f"or: kill {parent['pid']}"
@@ -110,21 +110,6 @@ def refuse_second(home: Path) -> None:
 def write_note(note: Path, pid: int) -> None:
     """Note a started process and its parent, this one."""
     note.write_text(json.dumps({**identify(pid), "parent": identify(os.getpid())}))
-
-
-def identify(pid: int) -> dict[str, float]:
-    """Return what tells a process from every other: its pid and when it started."""
-    return {"pid": pid, "create_time": psutil.Process(pid).create_time()}
-
-
-def _lives(identity: Mapping[str, float]) -> bool:
-    """Whether the very process that was noted runs still: pid and start time agree."""
-    try:
-        process = psutil.Process(int(identity["pid"]))
-        same = abs(process.create_time() - identity["create_time"]) < SAME_START_SECONDS
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, KeyError, TypeError, ValueError):
-        return False
 
 
 def _read(note: Path) -> dict[str, Any]:

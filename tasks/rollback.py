@@ -18,6 +18,7 @@ from tasks.features import changed_features
 from tasks.identity import verify_code
 from tasks.records import utc_now
 from tasks.secrecy import refuse_secrets
+from tasks.version_config import own_config
 from tasks.workspace import Workspace
 
 
@@ -85,7 +86,8 @@ def prove(workspace: Workspace, standing: Standing, number: int) -> Proof:
     said = _last_batch(standing, number) or version.trained
     probe = _scored_in_service(workspace, said, number) if said.kind == "batch_committed" else _kept(workspace, version)
     snapshot = str(said.facts["snapshot"])
-    frame = reassemble(workspace, workspace.model(model), load_snapshot(workspace.store, snapshot), probe.partition)
+    config = own_config(workspace, workspace.model(model), str(version.trained.facts["run"]))
+    frame = reassemble(workspace, config, load_snapshot(workspace.store, snapshot), probe.partition)
     require_same_scores(bundle, frame, probe, f"{model} v{number}")
     date = str(said.facts.get("date", probe.partition))
     by: Literal["batch", "probe"] = "batch" if said.kind == "batch_committed" else "probe"

@@ -42,7 +42,8 @@ def score_date(run: Run, served: Sequence[Served], date: str) -> BatchResult:
     with scratch_folder(run.workspace) as scratch:
         night = Night(run, date, scratch)
         try:
-            result = _settle(night, first)
+            for alike in night.alike(first):
+                result = _settle(night, alike)
         except BrokenBatchError as error:
             return _reject(night, error)
         if result.state != "rejected" and (missing := _missing(run, served[len(first) :], date)):
@@ -56,11 +57,20 @@ def _missing(run: Run, served: Sequence[Served], date: str) -> list[Served]:
 
 
 def _add_shadows(night: Night, shadows: Sequence[Served], beside: Entry | None) -> None:
-    """Let shadows score the very rows that the champion scored; whatever goes wrong is told, and harms nobody."""
+    """Let shadows score the very rows that the champion scored; whatever goes wrong is told, and harms nobody.
+
+    Those of other features share a pass and a commit of their own.
+    """
     try:
-        _settle(night, shadows, str(beside.facts["snapshot"]) if beside else None)
-    except PlimsollError as error:
-        _leave_out(night.run, night.date, {one.version: str(error) for one in shadows})
+        groups = night.alike(shadows)
+    except PlimsollError as error:  # of a record that was damaged since the run began
+        return _leave_out(night.run, night.date, {one.version: str(error) for one in shadows})
+    for alike in groups:
+        try:
+            _settle(night, alike, str(beside.facts["snapshot"]) if beside else None)
+        except PlimsollError as error:
+            _leave_out(night.run, night.date, {one.version: str(error) for one in alike})
+    return None
 
 
 def _settle(night: Night, wanted: Sequence[Served], snapshot: str | None = None) -> BatchResult:
@@ -87,7 +97,7 @@ def _by_commit(served: Sequence[Served], visible: Mapping[int, Committed]) -> It
 
 
 def _score(night: Night, served: Sequence[Served], snapshot: str | None) -> BatchResult:
-    run, date, rows = night.run, night.date, night.good_rows(snapshot)
+    run, date, rows = night.run, night.date, night.good_rows(served[0], snapshot)
     stage = Stage(run.workspace, run.config.model, date, rows.snapshot.id, run.id)
     try:
         stage.open(served)
@@ -113,7 +123,7 @@ def _score(night: Night, served: Sequence[Served], snapshot: str | None) -> Batc
 def _enter(night: Night, served: Sequence[Served], there: Committed) -> BatchResult:
     """Write the ledger entry that a run which died owes: of the rows that it saw and committed."""
     try:
-        rows = night.rows(there.snapshot)
+        rows = night.rows(served[0], there.snapshot)
         with ScoredAnew(night.scratch, served) as anew:
             passed = _pass_over(night, rows, served, anew.write)
         for one in served:

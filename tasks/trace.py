@@ -23,6 +23,7 @@ from tasks.key_lookup import find_key
 from tasks.outcomes_feed import outcome_of
 from tasks.quarantine import find_bad_row
 from tasks.scored_row import Scored, choose_row, one_model, remembered_standing
+from tasks.version_config import own_config
 from tasks.workspace import Workspace
 
 
@@ -46,7 +47,8 @@ def _trace(workspace: Workspace, key: str, rows: pd.DataFrame, standing: Standin
     one = choose_row(workspace, rows, standing)
     facts, number = one.version.trained.facts, one.version.number
     config = workspace.model(standing.model)
-    explanation, why_not = _explain(workspace, config, one, key)
+    own = own_config(workspace, config, str(facts["run"]))
+    explanation, why_not = _explain(workspace, own, one, key)
     training = load_snapshot(workspace.store, str(facts["snapshot"]))
     prediction = {name: one.row[name] for name in ("model", "key", "role", "run", "snapshot")}
     return {

@@ -73,7 +73,9 @@ def test_a_request_is_void_when_a_training_file_or_the_feature_function_changed(
     waiting.configure("function: flights:build", "function: flights:other")
     edit(waiting, "def build(", "def other(")
     answer = plimsoll("score", MODEL, "--date", NEXT, "--as-of", NEXT)
-    assert "was trained with the feature function flights:build, and its config asks for flights:other" in answer.said
+    assert f"{MODEL} v1 was trained with the feature function flights:build" in answer.said
+    assert "expected a function build(batch), found none" in answer.said
+    assert "the new one beside it under another name" in answer.said
 
 
 def test_the_policy_decides_at_once_and_who_approves_another_champion_since_is_told(

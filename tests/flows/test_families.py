@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from plimsoll.ledger import Entry
+from plimsoll.store import get_object
 from tasks.committed_rows import committed_rows
 from tasks.mlflow_registry import connect
 from tasks.workspace import Workspace
@@ -65,7 +66,10 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
         assert profile["num_rows_of_files"] > 2 * profile["num_rows"]
         assert batch.digest == source["rows_digest"][:36] != facts["snapshot"][:36]
     approved = json.loads(plimsoll("approve", FAMILY, "--as", APPROVER, "--json").out)
-    assert [(one["model"], one["accepted"]) for one in approved] == [(model, True) for model in MEMBERS[:2]]
+    assert [(one["model"], one["accepted"]) for one in approved["decided"]] == [(model, True) for model in MEMBERS[:2]]
+    entries = [serving.ledger("approved", model=model)[-1] for model in MEMBERS[:2]]
+    assert {entry["facts"]["shown"] for entry in entries} == {approved["shown"]}
+    assert get_object(serving.workspace.store, approved["shown"]).decode() == approved["evidence"]
     codes = [e for e in serving.ledger("code_accepted", model="_approvers") if "requests" in e["facts"]["for"]]
     assert len(codes) == 1, "one code for all of them"
     assert "No model of late_from waits" in plimsoll("approve", FAMILY, "--as", APPROVER).err

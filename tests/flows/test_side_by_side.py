@@ -226,7 +226,13 @@ def test_all_models_stand_in_one_list_with_whoever_needs_a_person_first(beside: 
     assert lines[0]["contenders"][1]["gain"]["units"] == 8
     page = (beside.home / "reports/index.html").read_text()
     assert page.index(MODEL) < page.index("breast_cancer")
-    compared = json.loads(plimsoll("compare", MODEL, "--json").out)["versions"][1]["gain"]
+    beside_it = json.loads(plimsoll("compare", MODEL, "--json").out)["versions"][1]
+    compared, agreed = beside_it["gain"], lines[0]["contenders"][1]["agreement"]
+    assert agreed["mean_difference"] == pytest.approx(beside_it["agreement"]["mean_difference"], rel=0.1), (
+        "compare counts nights without outcomes too"
+    )
+    assert agreed["rank_correlation"] == pytest.approx(beside_it["agreement"]["rank_correlation"], abs=0.05)
+    assert f"mean difference {agreed['mean_difference']:.4g}" in page
     assert lines[0]["contenders"][1]["gain"]["gain"] == pytest.approx(compared["gain"])
     always = json.loads(plimsoll("compare", MODEL, "--days", 2, "--json").out)["versions"][1]["lasting"]
     assert lines[0]["contenders"][1]["lasting"] == pytest.approx(always), "of all nights, whatever is asked for"

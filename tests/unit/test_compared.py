@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plimsoll.agreement import Agreement
 from plimsoll.anytime import Anytime, anytime_gain
 from plimsoll.approval import Request, find_request, request_status
 from plimsoll.config_loading import parse_config
@@ -294,7 +295,8 @@ def test_a_line_is_kept_whole_and_a_request_expires_in_it() -> None:
     told = fold_line(config(), stand("m", Book().champion(1).trained(2).entries))
     again = line_from_json(json.loads(json.dumps(told.to_json())))
     assert again == told
-    with_gain = replace(told, contenders=(CHAMPION, replace(ASKS, gain=BETTER, lasting=SURE)))
+    agreed = Agreement(9, 0.5, None, 0.25)
+    with_gain = replace(told, contenders=(CHAMPION, replace(ASKS, gain=BETTER, lasting=SURE, agreement=agreed)))
     assert line_from_json(json.loads(json.dumps(with_gain.to_json()))) == with_gain
     assert [one.version for one in told.at(NOW).waiting] == [2]
     assert with_gain.at(NOW).contenders[1].asks

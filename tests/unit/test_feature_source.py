@@ -2,7 +2,13 @@
 
 import pytest
 
-from plimsoll.feature_source import means_the_same
+from plimsoll.feature_source import Source
+from plimsoll.feature_source import means_the_same as mean_the_same
+
+
+def means_the_same(one: bytes, other: bytes, function: str) -> bool:
+    return mean_the_same(Source(one), Source(other), function)
+
 
 SOURCE = b'''"""Features."""
 
@@ -145,3 +151,61 @@ def test_a_function_that_is_bound_in_a_branch_takes_the_whole_file() -> None:
     one = b"A = 1\nif A:\n    def f():\n        return 1\nB = 2\n"
     assert means_the_same(one, one + b"# why", "f")
     assert not means_the_same(one, one.replace(b"B = 2", b"B = 3"), "f")
+
+
+HELPED = b"""
+from . import hours
+from .lib.days import week as seven
+import numpy as np
+
+
+def build(batch):
+    from configs.features.late import late
+
+    return batch.assign(a=hours.of(batch), b=seven(batch), c=late(batch))
+
+
+def other(batch):
+    from .unused import anything
+
+    return anything(batch)
+"""
+FOLDER = {
+    "hours.py": b"from . import flights\n\n\ndef of(batch):\n    return 1\n",
+    "flights.py": HELPED,
+    "lib/__init__.py": b"",
+    "lib/days.py": b"from ..months import MONTH\n\n\ndef week(batch):\n    return MONTH\n",
+    "months.py": b"from .lib import days\nMONTH = 30\n",
+    "late.py": b"import configs.features.minutes as m\nlate = m.late\n",
+    "minutes.py": b"late = float\n",
+    "unused.py": b"anything = list\n",
+    "numpy.txt": b"",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "new", "same"),
+    [
+        ("hours.py", b"from . import flights\n\n\ndef of(batch):\n    return 2\n", False),
+        ("hours.py", FOLDER["hours.py"] + b"# a comment\n", True),
+        ("hours.py", None, False),
+        ("lib/__init__.py", b"import sys\n", False),
+        ("lib/days.py", FOLDER["lib/days.py"].replace(b"return MONTH", b"return 7"), False),
+        ("months.py", b"from .lib import days\nMONTH = 31\n", False),
+        ("late.py", b"late = int\n", False),
+        ("minutes.py", b"late = int\n", False),
+        ("minutes.py", b"late = = int\n", False),
+        ("unused.py", b"anything = tuple\n", True),
+        ("__init__.py", b"import warnings\n", False),
+        ("numpy.txt", b"1", True),
+    ],
+)
+def test_what_the_function_imports_from_its_folder_counts(file: str, new: bytes | None, same: bool) -> None:
+    changed = {name: data for name, data in {**FOLDER, file: new}.items() if data is not None}
+    without_cycle = {**FOLDER, "hours.py": FOLDER["hours.py"].replace(b"from . import flights\n", b"")}
+    one, other = Source(HELPED, "flights.py", FOLDER.get), Source(HELPED, "flights.py", changed.get)
+    if file == "unused.py":  # the cycle takes the whole file in, and what it imports
+        assert not mean_the_same(one, other, "build")
+        one = Source(HELPED, "flights.py", without_cycle.get)
+        other = Source(HELPED, "flights.py", {**without_cycle, file: new}.get)  # type: ignore[arg-type]
+    assert mean_the_same(one, other, "build") == same
