@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from plimsoll.feature_imports import Reader, imported_files, read_nothing
 
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINED = (ast.ClassDef, *FUNCTIONS)
+DOCUMENTED = (ast.Module, *DEFINED)
 IMPORTED = (ast.Import, ast.ImportFrom)
 ASSIGNED = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 BY_TEXT = {
@@ -73,46 +74,57 @@ def _parts(statement: ast.stmt) -> Iterator[ast.stmt]:
 
 def _reached(statements: list[ast.stmt], function: str) -> list[ast.stmt]:
     """Return the statements that make a function, in their order: all of them where its name is not bound plainly."""
-    bound = [_bound(one) for one in statements]
-    if not any(function in names for names in bound if names):
+    bound, acting = [_bound(one) for one in statements], [_acts(one) for one in statements]
+    if not any(function in names for names in bound):
         return statements
     names, count = {function}, -1
     while len(names) > count:
         count = len(names)
-        counted = [one for one, of in zip(statements, bound, strict=True) if _counts(one, of, names)]
+        counted = [one for one, of, acts in zip(statements, bound, acting, strict=True) if acts or of & names]
         names |= {name for one in counted for name in _mentioned(one)}
     return statements if names & BY_TEXT else counted
 
 
-def _counts(statement: ast.stmt, bound: set[str] | None, names: set[str]) -> bool:
-    """Return whether a statement matters to who reaches these names: A = B.pop() changes B, whoever uses A."""
-    if bound is None or bound & names:
-        return True
-    calls = isinstance(statement, ASSIGNED) and any(isinstance(node, ast.Call) for node in ast.walk(statement))
-    return calls and bool(_changeable(statement) & names)
-
-
-def _changeable(statement: ast.stmt) -> set[str]:
-    """Return the names whose own methods a statement calls, or that it gives to a call."""
-    calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    given = [part for call in calls for part in (*call.args, *(word.value for word in call.keywords))]
-    of = [call.func.value for call in calls if isinstance(call.func, ast.Attribute)]
-    return {name.id for part in (*given, *of) for name in ast.walk(part) if isinstance(name, ast.Name)}
-
-
-def _bound(statement: ast.stmt) -> set[str] | None:
-    """Return the names that a statement binds, None for one that may do something else as well."""
+def _bound(statement: ast.stmt) -> set[str]:
+    """Return the names that a plain statement binds."""
+    if isinstance(statement, IMPORTED):
+        return {statement.names[0].asname or statement.names[0].name.partition(".")[0]}
     if isinstance(statement, DEFINED):
         return {statement.name}
-    if isinstance(statement, IMPORTED):
-        alias, future = statement.names[0], getattr(statement, "module", "") == "__future__"
-        return None if alias.name == "*" or future else {alias.asname or alias.name.partition(".")[0]}
     if not isinstance(statement, ASSIGNED):
-        return None
-    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    if any(isinstance(node, ast.Attribute | ast.Subscript) for target in targets for node in ast.walk(target)):
-        return None
+        return set()
     return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _acts(statement: ast.stmt) -> bool:
+    """Return whether a statement may do more than bind its names.
+
+    A call, a base class or a decorator may enter something in a table that the function reads.
+    """
+    if isinstance(statement, IMPORTED):
+        return statement.names[0].name == "*" or getattr(statement, "module", "") == "__future__"
+    if any(isinstance(node, ast.Call) for part in _run(statement) for node in ast.walk(part)):
+        return True
+    if isinstance(statement, DEFINED):
+        derived = isinstance(statement, ast.ClassDef) and (statement.bases or statement.keywords)
+        return bool(statement.decorator_list or derived)
+    if not isinstance(statement, ASSIGNED):
+        return True
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return any(isinstance(node, ast.Attribute | ast.Subscript) for target in targets for node in ast.walk(target))
+
+
+def _run(statement: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of a statement that run when it is read: of a function all but its body."""
+    if isinstance(statement, FUNCTIONS):
+        annotated = [one.annotation for one in ast.walk(statement.args) if isinstance(one, ast.arg) and one.annotation]
+        yield from (statement.args, *annotated, *([statement.returns] if statement.returns else []))
+    elif isinstance(statement, ast.ClassDef):
+        yield from statement.keywords
+        for part in statement.body:
+            yield from _run(part)
+    else:
+        yield statement
 
 
 def _mentioned(statement: ast.stmt) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The model config: one YAML says all that a model needs; every field is checked, none is guessed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,9 @@ class Lookup(Feed):
     max_age_hours: Annotated[float, Field(gt=0)] = 24.0  # older rows count as missing
 
 
+JOINING = tuple(name for name in Lookup.model_fields if name not in {*Feed.model_fields, "name"})
+
+
 class Source(Feed):
     """Where batches come from."""
 
@@ -39,6 +42,12 @@ class Source(Feed):
     event_time: str | None = None  # UTC time the prediction is about
     decision_lead_minutes: Annotated[int, Field(ge=0)] = 0  # the prediction is asked this long before
     lookups: list[Lookup] = []
+
+    @property
+    def joining(self) -> dict[str, Any]:
+        """The times and joins by which rows are made of the tables, wherever those lie."""
+        lookups = {one.name: one.model_dump(mode="json", include={*JOINING}) for one in self.lookups}
+        return {"event_time": self.event_time, "decision_lead_minutes": self.decision_lead_minutes, "lookups": lookups}
 
     @model_validator(mode="after")
     def _times(self) -> "Source":
@@ -194,8 +203,8 @@ class ModelConfig(Part):
 
     @property
     def features_key(self) -> str:
-        """What tells its features from those of another config of the same model."""
-        return sha256_json(self.features.model_dump(mode="json"))[:12]
+        """What tells its rows, features and joins, from those of another config of the same model."""
+        return sha256_json([self.features.model_dump(mode="json"), self.source.joining])[:12]
 
     @property
     def categories(self) -> frozenset[str]:

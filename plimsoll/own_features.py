@@ -1,4 +1,4 @@
-"""Own features: a version scores and is judged with the features that it was trained with, beside those of today."""
+"""Own rows: a version scores and is judged with the features and joins of its training, beside those of today."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle
 from plimsoll.encoder import Encoder
 from plimsoll.errors import DataError
-from plimsoll.model_config import Features, ModelConfig
+from plimsoll.model_config import JOINING, Features, ModelConfig, Source
 
 
 def own_features(today: Features, then: Features) -> Features:
@@ -23,9 +23,33 @@ def own_features(today: Features, then: Features) -> Features:
     return then.model_copy(update={"columns": columns, "whole_batch": whole})
 
 
+def own_source(today: Source, then: Source) -> Source:
+    """Return the source by whose times and joins a version's rows were made, where today's tables lie.
+
+    A lookup that today's config does not name any more is left out: `lost_lookups` tells of it.
+    """
+    now = {one.name: one for one in today.lookups}
+    joins = [
+        now[one.name].model_copy(update={name: getattr(one, name) for name in JOINING})
+        for one in then.lookups
+        if one.name in now
+    ]
+    times = {"event_time": then.event_time, "decision_lead_minutes": then.decision_lead_minutes}
+    return today.model_copy(update={**times, "lookups": joins})
+
+
+def lost_lookups(today: Source, then: Source) -> list[str]:
+    """Return the lookups that a version was trained with and that today's config does not name."""
+    return sorted({one.name for one in then.lookups} - {one.name for one in today.lookups})
+
+
 def not_its_own(today: ModelConfig, own: ModelConfig) -> frozenset[str]:
-    """Return the features of today that a version does not have: nobody can ask that its rows have them."""
-    return frozenset(today.feature_names) - frozenset(own.feature_names)
+    """Return the columns of today that a version does not have: nobody can ask that its rows have them."""
+    return _columns(today) - _columns(own)
+
+
+def _columns(config: ModelConfig) -> frozenset[str]:
+    return frozenset(config.feature_names).union(*(one.columns for one in config.source.lookups))
 
 
 def beside_name(key: str, column: str) -> str:

@@ -19,7 +19,7 @@ def champion_config(run: Run) -> ModelConfig | None:
     if champion is None or _changed(run, champion):
         return None
     own = _own(run, champion)
-    return None if own.features == run.config.features else own
+    return None if own.features_key == run.config.features_key else own
 
 
 def note_champion_features(run: Run, beside: ModelConfig | None, valid: TrainingRows) -> None:
@@ -45,7 +45,7 @@ def judged_bundle(run: Run, champion: Version, bundle: Bundle) -> Bundle:
     Raises DataError where another champion with other features came while it trained.
     """
     own = _own(run, champion)
-    if own.features == run.config.features or _changed(run, champion):
+    if own.features_key == run.config.features_key or _changed(run, champion):
         return bundle
     if run.outputs.get("champion_features", {}).get("key") != own.features_key:
         raise DataError(

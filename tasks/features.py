@@ -17,7 +17,7 @@ from tasks.feature_modules import hint, load_module
 from tasks.git import read_source
 from tasks.secrecy import refuse_passwords, refuse_secrets
 from tasks.source_tree import recorded_tree
-from tasks.version_config import own_config
+from tasks.version_config import lost_tables, own_config
 from tasks.workspace import Workspace
 
 FOLDER = "configs/features"
@@ -107,15 +107,20 @@ def keep_feature_files(workspace: Workspace, config: ModelConfig) -> None:
 
 
 def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str, name: str) -> str:
-    """Return in a sentence why the feature function of a version is not what it was trained with, else nothing.
+    """Return in a sentence why a version's rows cannot be made as those that it was trained with, else nothing.
 
-    The function that its own training named is looked at, whichever today's config names. Comments, layout, docstrings
-    and what the function does not reach in its file may differ. trained_by is the training run, name the version in
-    words. Raises ConfigError for a function of today's config that is not there, IntegrityError where the run's record
-    is gone or damaged.
+    The function and lookups that its own training named are looked at, whichever today's config names. Comments,
+    layout, docstrings and what the function does not reach in its file may differ. trained_by is the training run, name
+    the version in words. Raises ConfigError for a function of today's config that is not there, IntegrityError where
+    the run's record is gone or damaged.
     """
     then = _trained(workspace.archive, trained_by)
     own = own_config(workspace, config, trained_by)
+    if gone := lost_tables(workspace, config, trained_by):
+        return (
+            f"{name} was trained with the lookup {' and '.join(gone)}, which configs/models/{config.deployment}.yaml "
+            f"does not name now. Put it back beside the new ones until no version that scores needs it."
+        )
     try:
         load_feature_function(workspace.root, own)
     except ConfigError as error:

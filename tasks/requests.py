@@ -32,6 +32,7 @@ from tasks.features import changed_features
 from tasks.readable import Fault, each_readable
 from tasks.shown_pages import restore_pages
 from tasks.snapshot_files import snapshot_is_whole
+from tasks.version_config import predicts_another
 from tasks.workspace import Workspace
 
 DIGITS = 64  # of a digest
@@ -85,14 +86,17 @@ def current_evidence(workspace: Workspace, request: Request) -> dict[str, str]:
     """Return the digests of a request's evidence as it lies now, empty where it is gone.
 
     bundle: the bytes in the store and their copy in MLflow; snapshot: the manifest with the files that it names;
-    config, gate_report: the objects in the store, and what the gate report names as evidence; code: what the record
-    of the training run says, while the feature function is still the one that it trained with.
+    config, gate_report: the objects in the store, and what the gate report names as evidence; config also while what
+    today's asks for is still the outcome that was learnt, since a version scores by the features and joins of its own;
+    code: what the record of the training run says, while its feature function and lookups are still there.
     """
     found = {name: _object_digest(workspace, digest) for name, digest in request.evidence.items()}
     if "gate_report" in request.evidence:
         found["gate_report"] = _report_digest(workspace, request.evidence["gate_report"])
     if "snapshot" in request.evidence and not snapshot_is_whole(workspace.store, request.evidence["snapshot"]):
         found["snapshot"] = GONE
+    if "config" in found and _predicts_another(workspace, request):
+        found["config"] = GONE
     found["bundle"] = _bundle_digest(workspace, request)
     found["code"] = _code_digest(workspace, request)
     return found
@@ -178,6 +182,14 @@ def _code_digest(workspace: Workspace, request: Request) -> str:
     except IntegrityError:  # what it was trained with is lost: where that is the config alone, `config` says so
         return GONE if _object_digest(workspace, str(record["config"])) else str(record["code"]["tree"])
     return GONE if changed else str(record["code"]["tree"])
+
+
+def _predicts_another(workspace: Workspace, request: Request) -> bool:
+    """Return whether the model's config asks for another outcome now; one that cannot be read is told of as code."""
+    try:
+        return predicts_another(workspace, workspace.model(request.model), request.run)
+    except (UserError, IntegrityError):
+        return False
 
 
 def _bundle_digest(workspace: Workspace, request: Request) -> str:

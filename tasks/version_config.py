@@ -1,23 +1,48 @@
-"""The config of a version: today's, with the features that the version was trained with."""
+"""The config of a version: today's, with the features and joins that the version was trained with."""
+
+from typing import Any
 
 from plimsoll.config_loading import check_config
-from plimsoll.model_config import Features, ModelConfig
-from plimsoll.own_features import own_features
+from plimsoll.model_config import Features, ModelConfig, Outcome, Source
+from plimsoll.own_features import lost_lookups, own_features, own_source
 from plimsoll.run_record import read_record
-from plimsoll.store import Store, get_json
+from plimsoll.store import get_json
 from tasks.workspace import Workspace
 
 
 def own_config(workspace: Workspace, config: ModelConfig, trained_by: str) -> ModelConfig:
-    """Return today's config with the features of the run that trained a version; today's where it has no record.
+    """Return today's config with the features and joins of the run that trained a version.
 
-    Raises ConfigError where the run's features cannot be read any more, IntegrityError where they are damaged.
+    That is today's where it has no record. Raises ConfigError where the run's config cannot be read any more,
+    IntegrityError where it is damaged.
     """
-    if (record := read_record(workspace.archive, trained_by)) is None:
+    if (then := _recorded(workspace, config, trained_by)) is None:
         return config
-    then = own_features(config.features, _recorded(workspace.store, str(record["config"]), config.model, trained_by))
-    return config if then == config.features else config.model_copy(update={"features": then})
+    features, source = own_features(config.features, then[0]), own_source(config.source, then[1])
+    if (features, source) == (config.features, config.source):
+        return config
+    return config.model_copy(update={"features": features, "source": source})
 
 
-def _recorded(store: Store, digest: str, model: str, run: str) -> Features:
-    return check_config(Features, get_json(store, digest).get("features") or {}, f"config of {model}, run {run}")
+def lost_tables(workspace: Workspace, config: ModelConfig, trained_by: str) -> list[str]:
+    """Return the lookups that a version needs and that today's config does not name; raises what own_config does."""
+    then = _recorded(workspace, config, trained_by)
+    return lost_lookups(config.source, then[1]) if then else []
+
+
+def predicts_another(workspace: Workspace, config: ModelConfig, trained_by: str) -> bool:
+    """Return whether today's outcome is another than that which a version learnt; raises what own_config does."""
+    then = _recorded(workspace, config, trained_by)
+    return then is not None and (then[2].column, then[2].above) != (config.outcome.column, config.outcome.above)
+
+
+def _recorded(workspace: Workspace, config: ModelConfig, run: str) -> tuple[Features, Source, Outcome] | None:
+    if (record := read_record(workspace.archive, run)) is None:
+        return None
+    body: dict[str, Any] = get_json(workspace.store, str(record["config"]))
+    where = f"config of {config.model}, run {run}"
+    return (
+        check_config(Features, body.get("features") or {}, where),
+        check_config(Source, body.get("source") or {}, where),
+        check_config(Outcome, body.get("outcome") or {}, where),
+    )

@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from plimsoll.store import get_json, get_object
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, damage
@@ -100,3 +102,27 @@ def test_features_change_without_a_night_lost(serving: Place, plimsoll: Cli) -> 
     assert f"{MODEL} v1 was trained with the feature function flights:build" in done.said
     assert "expected a function build(batch), found none" in done.said
     assert "and the new one beside it under another name" in done.said
+
+
+def test_rows_are_joined_as_they_were_at_the_training(serving: Place, lived_home: Path, plimsoll: Cli) -> None:
+    serving.configure("decision_lead_minutes: 120", "decision_lead_minutes: 0")
+    serving.configure("max_age_hours: 6", "max_age_hours: 1")
+    done = plimsoll("score", MODEL, "--date", DAY, "--as-of", DAY)
+    assert done.code == 0, done.said
+    before = replace(serving, home=lived_home).predictions(DAY).query("role == 'champion'")
+    now = serving.predictions(DAY)
+    assert dict(zip(now["key"], now["score"], strict=True)) == dict(zip(before["key"], before["score"], strict=True))
+
+    serving.configure("- name: weather", "- name: hourly_weather")
+    done = plimsoll("score", MODEL, "--date", NEXT, "--as-of", NEXT)
+    assert done.code == 2
+    assert "v1 was trained with the lookup weather, which configs/models/flight_delay.yaml does not name" in done.said
+
+
+def test_a_request_is_void_once_the_config_asks_for_another_outcome(waiting: Place, plimsoll: Cli) -> None:
+    waiting.configure("decision_lead_minutes: 120", "decision_lead_minutes: 0")
+    (one,) = json.loads(plimsoll("pending", "--json").out)
+    assert one["state"] == "waiting", "it would score by the joins of its training"
+    waiting.configure("above: 15", "above: 30")
+    (one,) = json.loads(plimsoll("pending", "--json").out)
+    assert (one["state"], "the config changed since then" in one["sentence"]) == ("void", True), one

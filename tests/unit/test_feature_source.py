@@ -105,7 +105,7 @@ pd.set_option("mode.copy_on_write", True)
         (b"def other", b"def third(batch):\n    return batch\n\n\ndef other"),
         (b"ceil(np.mean(batch))", b"floor(batch)"),
         (b"MONTH = 30", b"MONTH = 31"),
-        (b"MONTH = 30", b"MONTH = 30\nYEAR = 365\nNAMES = frozenset('ab')"),
+        (b"MONTH = 30", b"MONTH = 30\nYEAR = 365\nNAMES = {'a', 'b'}"),
         (b"hours = MONTH", b"hours = 24"),
         (b"import numpy as np", b"import scipy as np"),
         (b"import pandas as pd, json", b"import re\nimport pandas as pd"),
@@ -145,6 +145,67 @@ def test_what_the_function_does_not_reach_changes_nothing(old: bytes, new: bytes
 def test_what_the_function_reaches_counts(old: bytes, new: bytes) -> None:
     assert old in SHARED
     assert not means_the_same(SHARED, SHARED.replace(old, new), "build")
+
+
+REGISTERED = b"""
+STEPS = []
+
+
+def step(function):
+    STEPS.append(function)
+    return function
+
+
+class Step:
+    def __init_subclass__(cls):
+        STEPS.append(cls)
+
+
+@step
+def times(batch):
+    return batch.weekday
+
+
+class Doubled(Step):
+    by = 2
+
+
+def fill(n):
+    STEPS.append(n)
+
+
+FILLED = fill(3)
+
+
+def asked(x=fill(4)):
+    return x
+
+
+class Table:
+    rows = fill(5)
+
+
+class Plain:
+    rows = 6
+
+
+def build(batch):
+    return [one for one in STEPS]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"batch.weekday", b"6 - batch.weekday"),
+        (b"by = 2", b"by = 3"),
+        *((b"fill(%d)" % n, b"fill(9)") for n in (3, 4, 5)),
+    ],
+)
+def test_what_enters_itself_in_a_table_counts(old: bytes, new: bytes) -> None:
+    assert old in REGISTERED
+    assert not means_the_same(REGISTERED, REGISTERED.replace(old, new), "build")
+    assert means_the_same(REGISTERED, REGISTERED.replace(b"rows = 6", b"rows = 7"), "build")
 
 
 def test_a_function_that_is_bound_in_a_branch_takes_the_whole_file() -> None:
