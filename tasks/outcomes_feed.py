@@ -7,17 +7,18 @@ from dataclasses import replace
 import pandas as pd
 
 from plimsoll.archive import get_sealed, put_sealed
-from plimsoll.assembly import KEY, outcome_values, read_part, read_row
+from plimsoll.assembly import outcome_values
 from plimsoll.errors import DataError
+from plimsoll.joined import count_changed, nightly_quality
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
-from plimsoll.outcomes import NightlyQuality, Remembered, nightly_quality, quality_from_json
-from plimsoll.snapshot import FileRef, load_snapshot
+from plimsoll.outcomes import NightlyQuality, Remembered, quality_from_json
+from plimsoll.part_files import read_row
+from plimsoll.snapshot import FileRef
 from plimsoll.standing import Standing
-from tasks.assemble import batch_partition, reassemble
-from tasks.committed_rows import committed_rows
 from tasks.former_outcomes import former_delivery
 from tasks.landing import keep_outcomes
+from tasks.late_join import joined_parts
 from tasks.workspace import Workspace
 
 
@@ -73,25 +74,12 @@ def _night(
     date = str(entries[0].facts["date"])
     if kept := get_sealed(workspace.archive, key):
         return quality_from_json(kept)
-    table = read_part(workspace.store, ref, f"outcomes of {date}")
-    values = outcome_values(table, config)
-    rows = pd.concat([committed_rows(workspace, entry) for entry in entries], ignore_index=True)
-    mine = rows.loc[rows["version"] == version, ["key", "score"]]
-    night = nightly_quality(mine, values, date, version, config.task, _slices(workspace, config, entries))
-    former = former_delivery(workspace, config, ref, key, values, mine["key"])
-    night = replace(night, digest=ref.digest, former=former)
+    former, file = former_delivery(workspace, ref, key)
+    parts = joined_parts(workspace, config, version, entries, ref, file)
+    former = replace(former, changed=count_changed(parts) if file else None) if former else None
+    night = replace(nightly_quality(parts, date, version), digest=ref.digest, former=former)
     put_sealed(workspace.archive, key, night.to_json())
     return night
-
-
-def _slices(workspace: Workspace, config: ModelConfig, entries: Sequence[Entry]) -> pd.DataFrame | None:
-    """Return the keys of a batch's rows with the columns that are watched by value, None when there are none."""
-    if not config.drift.slices:
-        return None
-    snapshots = dict.fromkeys(str(entry.facts["snapshot"]) for entry in entries)
-    partition = batch_partition(config, str(entries[0].facts["date"]))
-    frames = [reassemble(workspace, config, load_snapshot(workspace.store, one), partition) for one in snapshots]
-    return pd.concat(frames, ignore_index=True)[[KEY, *config.drift.slices]].drop_duplicates(KEY, keep="last")
 
 
 def outcome_of(workspace: Workspace, config: ModelConfig, key: str, date: str) -> float | None:
