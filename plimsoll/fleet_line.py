@@ -6,21 +6,21 @@ hundred small files. What depends on the time of day, as that a request expired,
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
-from plimsoll.contenders import ALARMS, contenders_of, last_judged
+from plimsoll.contenders import ALARMS, WINDOW_DAYS, contenders_of, last_judged
 from plimsoll.model_config import ModelConfig
-from plimsoll.outcomes import NightlyQuality
+from plimsoll.outcomes import NightlyQuality, refused_words
 from plimsoll.paired_bootstrap import Gain
 from plimsoll.recommendation import Contender, Recommendation, recommend
 from plimsoll.side_by_side import ERROR
 from plimsoll.standing import Standing
 from plimsoll.telling import rejected_last
 
-FORMAT = 3  # lines of another one are folded anew
+FORMAT = 4  # lines of another one are folded anew
 NIGHTS_NOW = 7  # whose mean loss is the quality now
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # before any request expired
 
@@ -55,6 +55,7 @@ class FleetLine:
     waiting: tuple[Waiting, ...]
     contenders: tuple[Contender, ...]  # the champion and what scores beside it
     fault: str = ""  # why nothing is known of it
+    refused: str = ""  # which outcomes of the last weeks cannot be used, and why
     format: int = FORMAT
 
     def at(self, now: datetime) -> "FleetLine":
@@ -83,7 +84,16 @@ class FleetLine:
         acts = [what.action for _, what in self.recommended]
         harm = [alarm for alarm in self.alarms if alarm != "inputs"]
         old = self.age_days is not None and self.age_days > self.max_age_days
-        asked = (self.fault, self.rejected, self.waiting, harm, "promote" in acts, "retire" in acts, self.alarms or old)
+        asked = (
+            self.fault,
+            self.rejected,
+            self.waiting,
+            harm,
+            self.refused,
+            "promote" in acts,
+            "retire" in acts,
+            self.alarms or old,
+        )
         last = len(asked) + (0 if self.champion is None and self.entries else 1 if self.champion else 2)
         return next((at for at, found in enumerate(asked) if found), last)
 
@@ -93,9 +103,15 @@ class FleetLine:
 
 
 def fold_line(
-    config: ModelConfig, standing: Standing, quality: Mapping[int, Sequence[NightlyQuality]] | None = None
+    config: ModelConfig,
+    standing: Standing,
+    quality: Mapping[int, Sequence[NightlyQuality]] | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> FleetLine:
-    """Return the line of a model; quality holds late losses by version, of the last days at least."""
+    """Return the line of a model.
+
+    quality holds late losses by version, of the last days at least; refused says of which dates they cannot be told.
+    """
     last = standing.entries[-1] if standing.entries else None
     champion = standing.version(standing.champion) if standing.champion else None
     moved, batch, stopped = (
@@ -125,6 +141,7 @@ def fold_line(
         reference_loss=(judged.get("quality") or {}).get("reference_median"),
         waiting=tuple(Waiting(r.version, r.expires_at.isoformat()) for r in requests),
         contenders=tuple(contenders_of(config, standing, quality or {}, today, age)) if champion else (),
+        refused=refused_words({date: why for date, why in (refused or {}).items() if date >= _window(today)}),
     )
 
 
@@ -161,6 +178,11 @@ def _contender(body: Mapping[str, Any]) -> Contender:
     gain = Gain(**body["gain"]) if body["gain"] else None
     lasting = Anytime(**body["lasting"]) if body["lasting"] else None
     return Contender(**{**body, "gain": gain, "lasting": lasting, "alarms": tuple(body["alarms"])})
+
+
+def _window(today: str) -> str:
+    """Return since when outcomes that cannot be used are a reason to look: an older date is never mended."""
+    return (date.fromisoformat(today) - timedelta(days=WINDOW_DAYS)).isoformat() if today else ""
 
 
 def _loss_now(nights: Sequence[NightlyQuality]) -> float | None:

@@ -12,6 +12,8 @@ from plimsoll.metrics import Numbers
 from plimsoll.snapshot import FileRef
 from plimsoll.unseen_losses import MIN_SLICE_ROWS, slice_losses
 
+MOST_DATES = 3  # that a sentence lists
+
 
 @dataclass(frozen=True)
 class Former:
@@ -77,6 +79,16 @@ def slice_means(parts: Sequence[pd.DataFrame]) -> dict[str, float]:
     told = pd.concat(parts).groupby("slice", sort=False)[["rows", "loss"]].sum()
     enough = told[told["rows"] >= MIN_SLICE_ROWS]
     return {str(name): float(mean) for name, mean in (enough["loss"] / enough["rows"]).items()}
+
+
+def refused_words(refused: Mapping[str, str]) -> str:
+    """Say of which dates the outcomes cannot be used, and why of the first; nothing when there is none."""
+    if not refused:
+        return ""
+    dates = sorted(refused)
+    more = f" and {len(dates) - MOST_DATES} more dates" if len(dates) > MOST_DATES else ""
+    named = f"{', '.join(dates[:MOST_DATES])}{more}"
+    return f"Outcomes of {named} cannot be used, and count as not come: {refused[dates[0]]}"
 
 
 def late_facts(late: Sequence[NightlyQuality]) -> dict[str, Any] | None:

@@ -9,17 +9,18 @@ from plimsoll.recommendation import Contender, counted
 from plimsoll.scoring_cost import cost_words
 
 HEADS = ["Model", "State", "Champion", "Last batch", "Loss now", "Reference", "Open alarms", "Beside it"]
-AGED = 6  # the urgency of a champion that is too old, or whose inputs drifted
+AGED = 7  # the urgency of a champion that is too old, or whose inputs drifted
 SHOWN = 60  # characters of a purpose
 STATES: dict[int, tuple[Tone, str]] = {
     0: ("bad", "cannot be read"),
     1: ("bad", "last batch rejected"),
     3: ("bad", "losses alarm"),
-    4: ("good", "a better version"),
-    5: ("wait", "a version to retire"),
+    4: ("note", "outcomes cannot be read"),
+    5: ("good", "a better version"),
+    6: ("wait", "a version to retire"),
     AGED: ("note", "too old"),
-    7: ("calm", "no champion yet"),
-    9: ("calm", "not trained yet"),
+    8: ("calm", "no champion yet"),
+    10: ("calm", "not trained yet"),
 }
 
 
@@ -110,7 +111,9 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
     return [
         join(
             el("strong", name),
-            el("div", why, class_="soft") if (why := line.fault or line.rejected) else _short(line.purpose),
+            el("div", why, class_="soft")
+            if (why := line.fault or line.rejected or line.refused)
+            else _short(line.purpose),
         ),
         badge(tone, said),
         champion,

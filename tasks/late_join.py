@@ -85,12 +85,12 @@ class _Dealing:
     def _slice_parts(self, entries: Sequence[Entry]) -> "Iterator[pa.Table]":
         import pyarrow as pa
 
-        columns = [KEY, *self._config.drift.slices]
+        columns = self._config.drift.slices
         partition = batch_partition(self._config, str(entries[0].facts["date"]))
         for one in dict.fromkeys(str(entry.facts["snapshot"]) for entry in entries):
             snapshot = load_snapshot(self._workspace.store, one)
             for frame in column_parts(self._workspace, self._config, snapshot, partition, columns, self._scratch):
-                words = frame[columns].astype("string").rename(columns={KEY: "key"})
+                words = frame[[KEY, *columns]].astype("string").rename(columns={KEY: "key"})
                 yield pa.Table.from_pandas(words, preserve_index=False)
 
     def predictions(self, version: int, entries: Sequence[Entry]) -> Buckets:

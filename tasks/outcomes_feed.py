@@ -42,7 +42,7 @@ def late_losses(
     batches = [e for e in standing.of_kind("batch_committed") if str(version) in e.facts["versions"]]
     scored = {str(e.facts["date"]): e for e in batches if since <= str(e.facts["date"]) <= known}
     dates = sorted(scored)
-    read.files |= _kept(workspace, config, [date for date in dates if date not in read.files], read)
+    see_outcomes(workspace, config, dates, read)
     found = []
     for date in (date for date in dates if date in read.files and date not in read.refused):
         entries = [scored[date], *standing.cleared(scored[date], version)]
@@ -58,9 +58,14 @@ def late_losses(
     return found
 
 
+def see_outcomes(workspace: Workspace, config: ModelConfig, dates: Sequence[str], read: Remembered) -> None:
+    """Keep the outcomes of dates that were not read yet, and remember their files, or why they cannot be used."""
+    read.files |= _kept(workspace, config, [d for d in dates if d not in read.files and d not in read.refused], read)
+
+
 def _kept(workspace: Workspace, config: ModelConfig, dates: list[str], read: Remembered) -> dict[str, FileRef]:
     try:
-        return keep_outcomes(workspace, config, dates)
+        return keep_outcomes(workspace, config, dates) if dates else {}
     except DataError as error:
         if len(dates) == 1:
             read.refused[dates[0]] = str(error)
