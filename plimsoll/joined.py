@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from plimsoll.errors import DataError
 from plimsoll.metrics import row_losses
 from plimsoll.outcomes import NightlyQuality, slice_means
-from plimsoll.unseen_losses import slice_losses
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,11 +119,21 @@ def _slice_sums(keys: "pa.ChunkedArray", losses: Floats, slices: "pa.Table", whe
     columns = [name for name in slices.column_names if name != "key"]
     if not len(keys) or not columns:
         return None
-    latest = slices.take(pa.array(np.arange(len(slices))[::-1]))
-    at = _places(keys, latest["key"])
-    if (at == NOWHERE).any():
-        lost = keys[int(np.flatnonzero(at == NOWHERE)[0])].as_py()
+    from_last = _places(keys, slices["key"].take(pa.array(np.arange(len(slices))[::-1])))
+    if (from_last == NOWHERE).any():
+        lost = keys[int(np.flatnonzero(from_last == NOWHERE)[0])].as_py()
         raise DataError(f"{where}: row {lost} was scored and is not in its batch's snapshot, so it has no slice.")
-    rows = latest.select(columns).take(pa.array(at)).to_pandas()
-    one_day = np.zeros(len(rows), dtype=np.int32)
-    return pd.concat([slice_losses(rows[column], one_day, losses) for column in columns])
+    rows = slices.select(columns).take(pa.array(len(slices) - 1 - from_last))
+    return pd.concat([_value_sums(name, rows[name], losses) for name in columns], ignore_index=True)
+
+
+def _value_sums(name: str, values: "pa.ChunkedArray", losses: Floats) -> pd.DataFrame:
+    """Return rows and loss of every value of a column; rows without a value are in no slice."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    coded = pa.concat_arrays(values.chunks).dictionary_encode()
+    words, codes = coded.dictionary.to_pylist(), pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy()
+    size = len(words) + 1  # the last one: no value
+    rows, loss = np.bincount(codes, minlength=size), np.bincount(codes, losses, minlength=size)
+    return pd.DataFrame({"slice": [f"{name}={word}" for word in words], "rows": rows[:-1], "loss": loss[:-1]})
