@@ -24,6 +24,7 @@ from benchmarks.scoring import run_full_path
 from benchmarks.scoring_place import NIGHT, PART_ROWS, WARM_NIGHT, prepare, repeated, write_night
 from plimsoll.assembly import OUTCOME
 
+KEPT_WHOLE = True  # a quick run shows its figures and leaves those of a whole one
 SIZES, FULL_SIZES = (500_000, 4_000_000), (500_000, 4_000_000, 16_000_000)
 SLICES = ("origin", "carrier")
 MOST_MIB = 1024
