@@ -20,6 +20,7 @@ from plimsoll.side_by_side import ERROR
 from plimsoll.standing import Standing
 from plimsoll.telling import rejected_last
 
+INFORMS = ALARMS["inputs"]
 FORMAT = 4  # lines of another one are folded anew
 NIGHTS_NOW = 7  # whose mean loss is the quality now
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # before any request expired
@@ -79,16 +80,20 @@ class FleetLine:
         return [(one, what) for one, what in told if one.role != "champion"]
 
     @property
+    def harms(self) -> tuple[str, ...]:
+        """The alarms about losses; that inputs moved informs, and harms nobody by itself."""
+        return tuple(alarm for alarm in self.alarms if alarm != INFORMS)
+
+    @property
     def urgency(self) -> int:
         """How soon a person is needed; 0 is first."""
         acts = [what.action for _, what in self.recommended]
-        harm = [alarm for alarm in self.alarms if alarm != "inputs"]
         old = self.age_days is not None and self.age_days > self.max_age_days
         asked = (
             self.fault,
             self.rejected,
             self.waiting,
-            harm,
+            self.harms,
             self.refused,
             "promote" in acts,
             "retire" in acts,

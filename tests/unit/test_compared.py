@@ -303,6 +303,13 @@ def test_outcomes_that_cannot_be_read_are_named_in_the_line_and_an_old_date_no_l
     assert refused_words(many).startswith("Outcomes of 2026-10-10, 2026-10-11, 2026-10-12 and 3 more dates cannot")
 
 
+def test_inputs_that_moved_are_no_open_alarm() -> None:
+    page = render_overview([line("strange", alarms=("inputs",)), line("losing", alarms=("late losses", "inputs"))], ())
+    assert "models with high losses; inputs moved in 2" in page
+    assert line("strange", alarms=("inputs",)).harms == ()
+    assert line("losing", alarms=("late losses", "inputs")).harms == ("late losses",)
+
+
 def test_a_line_is_kept_whole_and_a_request_expires_in_it() -> None:
     told = fold_line(config(), stand("m", Book().champion(1).trained(2).entries))
     again = line_from_json(json.loads(json.dumps(told.to_json())))
