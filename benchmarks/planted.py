@@ -73,7 +73,7 @@ class Case:
 
 def measure(full: bool) -> Iterator[Figure]:
     """Yield how many broken nights are caught and by what, and how many retrains they lead to."""
-    cases, usual = in_child(live, 40 if full else 6)
+    cases, usual = in_child(live, 20 if full else 6)
     yield plain("unchanged nights on which a retrain is decided", 100 * usual, "%")
     for fault in dict.fromkeys(case.fault for case in cases):
         mine = [case for case in cases if case.fault == fault and case.in_a_row == 1]

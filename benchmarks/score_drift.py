@@ -96,7 +96,7 @@ class Bench:
 
 def measure(full: bool) -> Iterator[Figure]:
     """Yield false alarms of both verdicts, and what each finds of shifts of the scores and of faults in columns."""
-    draws = 200 if full else 40
+    draws = 100 if full else 40
     yield from in_child(of_flights, draws)
     yield from told("generated", Bench(generated(180, SEED), formula), draws)
 

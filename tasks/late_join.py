@@ -57,6 +57,7 @@ class _Dealing:
         self._workspace, self._config, self._scratch, self._bits = workspace, config, scratch, bits
 
     def outcomes(self, ref: FileRef, name: str) -> Buckets:
+        """Return key and outcome of a file; DataError where it breaks its form."""
         import pyarrow as pa
 
         buckets = self._buckets(name, outcome=pa.float64())
@@ -74,6 +75,7 @@ class _Dealing:
         return None
 
     def slices(self, entries: Sequence[Entry]) -> Buckets:
+        """Return key and watched columns of every row of the batch, of later deliveries after those before."""
         import pyarrow as pa
 
         buckets = self._buckets("slices", **dict.fromkeys(self._config.drift.slices, pa.string()))
