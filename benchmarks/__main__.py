@@ -7,7 +7,7 @@ import time
 import traceback
 from datetime import UTC, datetime
 
-from benchmarks.figures import Figure, save
+from benchmarks.figures import Figure, load, save
 from benchmarks.page import NAMES, write_page
 
 
@@ -30,13 +30,17 @@ def run(name: str, full: bool) -> bool:
     print(f"{name}:", flush=True)
     figures: list[Figure] = []
     try:
-        for figure in importlib.import_module(f"benchmarks.{name}").measure(full):
+        benchmark = importlib.import_module(f"benchmarks.{name}")
+        for figure in benchmark.measure(full):
             figures.append(figure)
             print(f"  {figure.line}", flush=True)
     except Exception:  # the other benchmarks are worth running
         traceback.print_exc()
         return False
-    save(name, figures)
+    if full or not getattr(benchmark, "KEPT_WHOLE", False) or not load(name):
+        save(name, figures)
+    else:
+        print(f"  Not kept: results/{name}.json is of a whole run; add --full to measure it anew.")
     print(f"  ({time.monotonic() - begun:.0f} s)", flush=True)
     return True
 

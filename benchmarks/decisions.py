@@ -28,9 +28,10 @@ from benchmarks.figures import Figure, at_least, at_most, plain
 from benchmarks.flights import lay_out
 from plimsoll.assembly import OUTCOME
 from plimsoll.bundle import Bundle
+from plimsoll.drift_config import Retrain
 from plimsoll.metrics import row_losses
 from plimsoll.model_config import ModelConfig
-from plimsoll.night_verdict import NightVerdict, Observed, judge_night
+from plimsoll.night_verdict import LateVerdict, NightVerdict, Observed, judge_night
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.profile import profile_batch
 from plimsoll.quality_threshold import normal_scores
@@ -133,19 +134,22 @@ def average(bundle: Bundle, late: list[NightlyQuality]) -> float:
     return mean
 
 
-def ways(
-    config: ModelConfig, bundle: Bundle, day: str, verdict: NightVerdict, late: list[NightlyQuality]
-) -> dict[str, bool]:
-    """Return which ways of deciding would retrain."""
-    policy = config.retrain.model_copy(update={"max_age_days": 10**6, "monthly_budget": 10**6, "cooldown_days": 0})
-    facts = RetrainFacts(
+def unhindered(config: ModelConfig) -> Retrain:
+    """Return the model's policy without what stops a wish, and without the maximum age."""
+    return config.retrain.model_copy(update={"max_age_days": 10**6, "monthly_budget": 10**6, "cooldown_days": 0})
+
+
+def facts_of(policy: Retrain, day: str, verdict: LateVerdict) -> RetrainFacts:
+    """Return what the controller is told of a night; one with late losses alone is of a batch that was rejected."""
+    night = verdict if isinstance(verdict, NightVerdict) else None
+    return RetrainFacts(
         date=day,
-        batch="committed",
+        batch="committed" if night else "rejected",
         batch_reason="",
-        input_alarm=verdict.input_alarm,
+        input_alarm=bool(night and night.input_alarm),
         quality_alarms=verdict.quality_alarms[-policy.persistence_of :],
-        recent_alarm=verdict.recent.alarm,
-        estimate_alarms=verdict.estimate_alarms[-policy.persistence_of :],
+        recent_alarm=bool(night and night.recent.alarm),
+        estimate_alarms=night.estimate_alarms[-policy.persistence_of :] if night else (),
         alarmed_slices=(),
         losses_rose_from=None,
         model_age_days=0,
@@ -154,6 +158,14 @@ def ways(
         in_flight=False,
         awaiting_approval=None,
     )
+
+
+def ways(
+    config: ModelConfig, bundle: Bundle, day: str, verdict: NightVerdict, late: list[NightlyQuality]
+) -> dict[str, bool]:
+    """Return which ways of deciding would retrain."""
+    policy = unhindered(config)
+    facts = facts_of(policy, day, verdict)
     alone = policy.model_copy(update={"on_estimate": "informs", "on_recent": "informs"})
     past = [*bundle.reference.losses.values()]
     high = {rate: judge_recent(past, verdict.quality, rate).alarm for rate in RATES}

@@ -35,6 +35,7 @@ from plimsoll.profile import ColumnPlan, Profile, plan_profile, profile_batch
 from plimsoll.quality import judge_quality
 from plimsoll.selftest_result import SelfTest
 
+KEPT_WHOLE = True  # a quick run shows its figures and leaves those of a whole one
 REFERENCE_DAYS, LEVELS = 59, (20, 60)
 POINTS = 2.0  # a rate may be this far from a stated 5 %
 WIDE = 100

@@ -93,6 +93,6 @@ def fleet(as_json: Json = False) -> None:
         print_table("Beside the champions", ["model", "version", "do", "gain", "gain at any time"], beside)
         say(together_words(lines))
     for line in lines:
-        if why := line.fault or line.rejected:
+        for why in filter(None, (line.fault or line.rejected, line.refused)):
             say(f"{line.model}: {why}")
     return say(f"Page: {page}")

@@ -1,11 +1,9 @@
 """From raw tables to the frame that is validated, trained on and scored: one path for all three."""
 
-import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 
@@ -17,61 +15,15 @@ from plimsoll.errors import DataError
 from plimsoll.keys import row_keys
 from plimsoll.lookups import join_lookups, join_parts
 from plimsoll.model_config import ModelConfig
+from plimsoll.part_files import raw_chunks, read_part, read_row
 from plimsoll.snapshot import FileRef, Snapshot
-from plimsoll.store import Store, get_object, open_object
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from plimsoll.store import Store, open_object
 
 FeatureFunction = Callable[[pd.DataFrame], pd.DataFrame]
-Reader = Callable[[io.BytesIO], Any]  # parquet bytes → pa.Table
 KEY = "__key__"  # the row's name as one string
 FEW = 256  # rows that keep a single row company
 LOOKUP_PARTS = 8
-READ_BYTES = 1 << 20  # of a column, at a time
 OUTCOME = "__outcome__"  # 0 or 1, or a number; NaN where it has not come
-
-
-def read_parquet(data: bytes, where: str, read: Reader | None = None) -> pd.DataFrame:
-    """Return the table in parquet bytes, or what is read of it; DataError when they are not parquet."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        found: pd.DataFrame = (read or pq.read_table)(io.BytesIO(data)).to_pandas()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(
-            f"{where}: expected a parquet file, found {len(data)} bytes that are not one ({error})."
-        ) from None
-    return found
-
-
-def read_part(store: Store, ref: FileRef, where: str, read: Reader | None = None) -> pd.DataFrame:
-    """Return the table in one part of a snapshot; DataError when it was kept as it came because it is not one."""
-    if ref.flaw:
-        raise DataError(ref.flaw)
-    return read_parquet(get_object(store, ref.digest), where, read)
-
-
-def read_row(store: Store, ref: FileRef, where: str, config: ModelConfig, key: str, company: int = 0) -> pd.DataFrame:
-    """Return the rows of one key in one part of a snapshot, with the first few beside them.
-
-    Words of other rows stay undecoded, which is most of the work of reading them all.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def read(source: io.BytesIO) -> "pa.Table":
-        schema = pq.read_schema(source)
-        words = [f.name for f in schema if pa.types.is_string(f.type) and f.name not in config.source.key]
-        table = pq.read_table(source, read_dictionary=words)
-        if not set(config.source.key) <= set(schema.names):
-            return table.slice(0, company).cast(schema)  # whoever checks the columns says which one is missing
-        here = (row_keys(table.select(config.source.key).to_pandas(), config) == key).to_numpy(dtype=bool, copy=True)
-        here[:company] = True
-        return table.filter(here).cast(schema)
-
-    return read_part(store, ref, where, read)
 
 
 def read_assembled(
@@ -109,7 +61,7 @@ def _read_checked(
     batch = read_part(store, ref, where) if key is None else read_row(store, ref, where, config, key, FEW)
     checks.see_raw(batch)
     checks.finish_raw(len(batch))
-    frame = _assemble(batch, _lookup_tables(store, snapshot, config, date), config, function, checks)
+    frame = assemble_part(batch, lookup_tables(store, snapshot, config, date), config, function, checks)
     checks.finish_features(len(frame))
     return Assembled(len(frame), frame, checks.infinite_values())
 
@@ -125,30 +77,18 @@ def assemble_rows(
     ref = snapshot.file("batch", date)
     if ref is None or ref.flaw or config.features.whole_batch or (ref.rows or 0) <= CHUNK_ROWS:
         return _read_checked(store, snapshot, config, function, date)
-    checks, tables = BatchChecks(config, date), _lookup_tables(store, snapshot, config, date)
+    checks, tables = BatchChecks(config, date), lookup_tables(store, snapshot, config, date)
     numbers = set(config.feature_names) - config.categories
     sink = ScratchFile(
         scratch / f"assembled-{ref.digest}-{config.features_key}.parquet", numbers, {KEY, *config.source.key}
     )
     with open_object(store, ref.digest, scratch) as stream, behind(sink.write) as write:
-        for batch in ahead(_raw_chunks(stream, checks.where)):
+        for batch in ahead(raw_chunks(stream, checks.where)):
             checks.see_raw(batch)
-            write(_assemble(batch, tables, config, function, checks))
+            write(assemble_part(batch, tables, config, function, checks))
     found = sink.close()
     checks.finish(found.rows)
     return replace(found, infinite=checks.infinite_values())
-
-
-def _raw_chunks(stream: BinaryIO, where: str) -> Iterator[pd.DataFrame]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # without a buffer all of a row group is read, and a file may have one alone
-        for batch in pq.ParquetFile(stream, pre_buffer=False, buffer_size=READ_BYTES).iter_batches(CHUNK_ROWS):
-            yield pa.Table.from_batches([batch]).to_pandas()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{where}: expected a parquet file, found bytes that are not one ({error}).") from None
 
 
 def assemble(
@@ -156,18 +96,19 @@ def assemble(
 ) -> pd.DataFrame:
     """Return a raw batch with its lookups joined, its features built and checked, and its key as one string."""
     checks = BatchChecks(config, "")
-    frame = _assemble(batch, tables, config, function, checks)
+    frame = assemble_part(batch, tables, config, function, checks)
     checks.finish_features(len(frame))
     return frame
 
 
-def _assemble(
+def assemble_part(
     batch: pd.DataFrame,
     tables: Mapping[str, pd.DataFrame],
     config: ModelConfig,
     function: FeatureFunction | None,
     checks: BatchChecks,
 ) -> pd.DataFrame:
+    """Return some rows of a batch like `assemble`; checks is shown them, and finished by whoever has seen the last."""
     frame = join_lookups(batch, config.source, tables)
     if function:
         frame = _build_features(frame, config, function)
@@ -222,7 +163,7 @@ def outcome_values(outcomes: pd.DataFrame, config: ModelConfig) -> pd.Series:
     return pd.Series(values.to_numpy(), index=pd.Index(keys))
 
 
-def _lookup_tables(store: Store, snapshot: Snapshot, config: ModelConfig, date: str) -> dict[str, pd.DataFrame]:
+def lookup_tables(store: Store, snapshot: Snapshot, config: ModelConfig, date: str) -> dict[str, pd.DataFrame]:
     """Return each lookup's rows that can matter for a date: the whole table, or that day and the day before."""
     tables = {}
     yesterday = (pd.Timestamp(date) - pd.Timedelta(days=1)).date().isoformat() if config.source.kind == "dates" else ""

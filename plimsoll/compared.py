@@ -1,10 +1,12 @@
 """What a comparison of versions found, as people and programs read it."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from plimsoll.agreement import agreement_words
 from plimsoll.anytime import Anytime
+from plimsoll.outcomes import refused_words
 from plimsoll.recommendation import Basis, Contender, Recommendation, Role, counted
 from plimsoll.scoring_cost import cost_words
 from plimsoll.side_by_side import Beside, Measured, confidence_of_each, loss_metric
@@ -57,15 +59,15 @@ class Compared:
     alike: tuple[str, ...]  # other models of the same rows and outcome
     versions: tuple[tuple[Facts, Beside, Recommendation], ...]
     tables: int = 1  # comparisons of which this is one: a family's
+    refused: Mapping[str, str] = field(default_factory=dict)  # dates whose outcomes cannot be used, and why
 
     @property
     def sentence(self) -> str:
         """What the comparison is about, and how sure it is."""
         count = len(self.versions) - 1
         if not count:
-            return (
-                f"{self.model} {self.versions[0][1].name} alone scored from {self.first} to {self.last}. {self._like}"
-            )
+            alone = f"{self.model} {self.versions[0][1].name} alone scored from {self.first} to {self.last}."
+            return f"{alone} {self._like} {refused_words(self.refused)}".strip()
         many = "One version is" if count == 1 else f"{count} versions are"
         share = f" A share of {self.share:.1%} of the rows, drawn by key, stands for all." if self.share < 1 else ""
         if self.undated:
@@ -79,7 +81,7 @@ class Compared:
             "is ever called better or worse by chance, however often somebody looks, has a probability of at most 5 %."
             f"{share} {self._like}"
         )
-        return said.strip()
+        return f"{said.strip()} {refused_words(self.refused)}".strip()
 
     @property
     def _like(self) -> str:
@@ -96,7 +98,8 @@ class Compared:
             for facts, beside, told in self.versions
         ]
         about = {"model": self.model, "task": self.task, "from": self.first, "to": self.last, "share": self.share}
-        return {"sentence": self.sentence, **about, "other_models": list(self.alike), "versions": rows}
+        left = {"other_models": list(self.alike), "outcomes_refused": dict(self.refused)}
+        return {"sentence": self.sentence, **about, **left, "versions": rows}
 
 
 def heads(task: str) -> list[str]:

@@ -6,21 +6,22 @@ hundred small files. What depends on the time of day, as that a request expired,
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from plimsoll.agreement import Agreement
 from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
-from plimsoll.contenders import ALARMS, contenders_of, last_judged
+from plimsoll.contenders import ALARMS, WINDOW_DAYS, contenders_of, last_judged
 from plimsoll.model_config import ModelConfig
-from plimsoll.outcomes import NightlyQuality
+from plimsoll.outcomes import NightlyQuality, refused_words
 from plimsoll.paired_bootstrap import Gain
 from plimsoll.recommendation import Contender, Recommendation, recommend
 from plimsoll.side_by_side import ERROR
 from plimsoll.standing import Standing
 from plimsoll.telling import rejected_last
 
+INFORMS = ALARMS["inputs"]
 FORMAT = 4  # lines of another one are folded anew
 NIGHTS_NOW = 7  # whose mean loss is the quality now
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # before any request expired
@@ -56,6 +57,7 @@ class FleetLine:
     waiting: tuple[Waiting, ...]
     contenders: tuple[Contender, ...]  # the champion and what scores beside it
     fault: str = ""  # why nothing is known of it
+    refused: str = ""  # which outcomes of the last weeks cannot be used, and why
     format: int = FORMAT
 
     def at(self, now: datetime) -> "FleetLine":
@@ -79,12 +81,25 @@ class FleetLine:
         return [(one, what) for one, what in told if one.role != "champion"]
 
     @property
+    def harms(self) -> tuple[str, ...]:
+        """The alarms about losses; that inputs moved informs, and harms nobody by itself."""
+        return tuple(alarm for alarm in self.alarms if alarm != INFORMS)
+
+    @property
     def urgency(self) -> int:
         """How soon a person is needed; 0 is first."""
         acts = [what.action for _, what in self.recommended]
-        harm = [alarm for alarm in self.alarms if alarm != "inputs"]
         old = self.age_days is not None and self.age_days > self.max_age_days
-        asked = (self.fault, self.rejected, self.waiting, harm, "promote" in acts, "retire" in acts, self.alarms or old)
+        asked = (
+            self.fault,
+            self.rejected,
+            self.waiting,
+            self.harms,
+            self.refused,
+            "promote" in acts,
+            "retire" in acts,
+            self.alarms or old,
+        )
         last = len(asked) + (0 if self.champion is None and self.entries else 1 if self.champion else 2)
         return next((at for at, found in enumerate(asked) if found), last)
 
@@ -94,9 +109,15 @@ class FleetLine:
 
 
 def fold_line(
-    config: ModelConfig, standing: Standing, quality: Mapping[int, Sequence[NightlyQuality]] | None = None
+    config: ModelConfig,
+    standing: Standing,
+    quality: Mapping[int, Sequence[NightlyQuality]] | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> FleetLine:
-    """Return the line of a model; quality holds late losses by version, of the last days at least."""
+    """Return the line of a model.
+
+    quality holds late losses by version, of the last days at least; refused says of which dates they cannot be told.
+    """
     last = standing.entries[-1] if standing.entries else None
     champion = standing.version(standing.champion) if standing.champion else None
     moved, batch, stopped = (
@@ -126,6 +147,7 @@ def fold_line(
         reference_loss=(judged.get("quality") or {}).get("reference_median"),
         waiting=tuple(Waiting(r.version, r.expires_at.isoformat()) for r in requests),
         contenders=tuple(contenders_of(config, standing, quality or {}, today, age)) if champion else (),
+        refused=refused_words({date: why for date, why in (refused or {}).items() if date >= _window(today)}),
     )
 
 
@@ -164,6 +186,11 @@ def _contender(body: Mapping[str, Any]) -> Contender:
     agreement = Agreement(**body["agreement"]) if body["agreement"] else None
     made = {"gain": gain, "lasting": lasting, "agreement": agreement, "alarms": tuple(body["alarms"])}
     return Contender(**{**body, **made})
+
+
+def _window(today: str) -> str:
+    """Return since when outcomes that cannot be used are a reason to look: an older date is never mended."""
+    return (date.fromisoformat(today) - timedelta(days=WINDOW_DAYS)).isoformat() if today else ""
 
 
 def _loss_now(nights: Sequence[NightlyQuality]) -> float | None:

@@ -26,6 +26,7 @@ class ModelStory:
     standing: Standing
     now: datetime  # requests expire by the wall clock
     quality: Mapping[int, tuple[NightlyQuality, ...]] = field(default_factory=dict)  # late losses by version
+    refused: Mapping[str, str] = field(default_factory=dict)  # dates whose outcomes cannot be used, and why
     reports: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # gate report by version
     pages: frozenset[str] = frozenset()  # pages that exist, as paths under reports/
 

@@ -9,9 +9,11 @@ import pandas as pd
 
 from plimsoll.agreement import Agreement, agreement_of, together
 from plimsoll.assembly import KEY
-from plimsoll.metrics import Numbers, row_losses
+from plimsoll.metrics import Numbers
 from plimsoll.snapshot import FileRef
 from plimsoll.unseen_losses import MIN_SLICE_ROWS, slice_losses
+
+MOST_DATES = 3  # that a sentence lists
 
 
 @dataclass(frozen=True)
@@ -71,43 +73,32 @@ class Remembered:
     refused: dict[str, str] = field(default_factory=dict)  # why the outcomes of a date cannot be used
 
 
-def nightly_quality(
-    predictions: pd.DataFrame,
-    outcomes: pd.Series,
-    date: str,
-    version: int,
-    task: str,
-    slices: pd.DataFrame | None = None,
-) -> NightlyQuality:
-    """Return one version's quality on one date.
-
-    predictions has key and score, one row each; outcomes maps keys to floats, NaN where none will come; slices has
-    key and the columns whose values are watched each for itself.
-    """
-    truth = predictions["key"].map(outcomes).to_numpy(dtype=np.float64)
-    known = ~np.isnan(truth)
-    unknown = int((~outcomes.index.isin(predictions["key"])).sum())
-    losses = row_losses(truth[known], predictions["score"].to_numpy(dtype=np.float64)[known], task)
-    loss = float(losses.mean()) if known.any() else None
-    parts = losses_by_slice(predictions.loc[known, "key"], losses, slices) if slices is not None else {}
-    return NightlyQuality(date, version, loss, len(predictions), int(known.sum()), unknown, parts)
-
-
 def losses_by_slice(keys: pd.Series, losses: Numbers, slices: pd.DataFrame) -> dict[str, float]:
     """Return the mean loss of every slice with rows enough; slices has key and the columns whose values they are."""
     if len(slices.columns) < 2 or not len(keys):
         return {}
     values = slices.set_index(KEY).loc[keys]
     one_day = np.zeros(len(keys), dtype=np.int32)
-    parts = pd.concat([slice_losses(values[column], one_day, losses) for column in values.columns])
-    enough = parts[parts["rows"] >= MIN_SLICE_ROWS]
-    return dict(zip(enough["slice"], (enough["loss"] / enough["rows"]).astype(float), strict=True))
+    return slice_means([slice_losses(values[column], one_day, losses) for column in values.columns])
 
 
-def count_changed(before: pd.Series, after: pd.Series, rows: pd.Series) -> int:
-    """Return how many of a batch's rows had an outcome before that is another now, or none; both are by key."""
-    old, new = (rows.map(values).to_numpy(dtype=np.float64) for values in (before, after))
-    return int((~np.isnan(old) & (old != new)).sum())
+def slice_means(parts: Sequence[pd.DataFrame]) -> dict[str, float]:
+    """Return the mean loss of every slice with rows enough from the sums of parts of a day."""
+    if not parts:
+        return {}
+    told = pd.concat(parts).groupby("slice", sort=False)[["rows", "loss"]].sum()
+    enough = told[told["rows"] >= MIN_SLICE_ROWS]
+    return {str(name): float(mean) for name, mean in (enough["loss"] / enough["rows"]).items()}
+
+
+def refused_words(refused: Mapping[str, str]) -> str:
+    """Say of which dates the outcomes cannot be used, and why of the first; nothing when there is none."""
+    if not refused:
+        return ""
+    dates = sorted(refused)
+    more = f" and {len(dates) - MOST_DATES} more dates" if len(dates) > MOST_DATES else ""
+    named = f"{', '.join(dates[:MOST_DATES])}{more}"
+    return f"Outcomes of {named} cannot be used, and count as not come: {refused[dates[0]]}"
 
 
 def late_facts(late: Sequence[NightlyQuality]) -> dict[str, Any] | None:

@@ -4,23 +4,24 @@ from collections.abc import Collection, Sequence
 
 from plimsoll.agreement import agreement_words
 from plimsoll.compare_page import TONES
-from plimsoll.fleet_line import FleetLine, in_order
+from plimsoll.fleet_line import INFORMS, FleetLine, in_order
 from plimsoll.page import Child, Html, Tone, badge, day, el, join, link, render_page, section, table, tiles
 from plimsoll.recommendation import Contender, counted
 from plimsoll.scoring_cost import cost_words
 
 HEADS = ["Model", "State", "Champion", "Last batch", "Loss now", "Reference", "Open alarms", "Beside it"]
-AGED = 6  # the urgency of a champion that is too old, or whose inputs drifted
+AGED = 7  # the urgency of a champion that is too old, or whose inputs moved
 SHOWN = 60  # characters of a purpose
 STATES: dict[int, tuple[Tone, str]] = {
     0: ("bad", "cannot be read"),
     1: ("bad", "last batch rejected"),
     3: ("bad", "losses alarm"),
-    4: ("good", "a better version"),
-    5: ("wait", "a version to retire"),
+    4: ("note", "outcomes cannot be read"),
+    5: ("good", "a better version"),
+    6: ("wait", "a version to retire"),
     AGED: ("note", "too old"),
-    7: ("calm", "no champion yet"),
-    9: ("calm", "not trained yet"),
+    8: ("calm", "no champion yet"),
+    10: ("calm", "not trained yet"),
 }
 
 
@@ -45,7 +46,7 @@ def state_of(line: FleetLine) -> tuple[Tone, str]:
     if line.urgency == 2:
         return "wait", f"v{line.waiting[-1].version} waits for a person"
     if line.urgency == AGED and line.alarms:
-        return "note", "inputs drifted"
+        return "note", "inputs moved"
     if line.urgency in STATES:
         return STATES[line.urgency]
     return ("good", "in service") if line.batch else ("calm", "no batch scored yet")
@@ -90,12 +91,13 @@ def _tiles(lines: Sequence[FleetLine]) -> Html:
     asks = sum(len(line.waiting) for line in lines)
     acts = [what.action for line in lines for _, what in line.recommended]
     propose = sum(act in ("promote", "retire") for act in acts)
-    alarmed = sum(bool(line.alarms) for line in lines)
+    alarmed = sum(bool(line.harms) for line in lines)
+    moved = sum(INFORMS in line.alarms for line in lines)
     return tiles(
         [
             ("Models", str(len(lines)), f"{sum(line.champion is not None for line in lines)} with a champion"),
             ("Waits for a person", str(asks) if asks else "Nothing", "requests of promotion"),
-            ("Open alarms", str(alarmed) if alarmed else "None", "models with one or more"),
+            ("Open alarms", str(alarmed) if alarmed else "None", f"models with high losses; inputs moved in {moved}"),
             ("Proposed", str(propose) if propose else "Nothing", "to promote or to retire"),
         ]
     )
@@ -111,16 +113,27 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
     return [
         join(
             el("strong", name),
-            el("div", why, class_="soft") if (why := line.fault or line.rejected) else _short(line.purpose),
+            el("div", why, class_="soft")
+            if (why := line.fault or line.rejected or line.refused)
+            else _short(line.purpose),
         ),
         badge(tone, said),
         champion,
         day(line.batch) if line.batch else "–",
         join(f"{line.loss:.4f}", el("div", change_words(line), class_="soft")) if line.loss is not None else "–",
         f"{line.reference_loss:.4f}" if line.reference_loss is not None else "–",
-        ", ".join(line.alarms) or "none",
+        join(
+            ", ".join(line.harms) or "none",
+            el("div", "inputs moved", class_="soft") if INFORMS in line.alarms else None,
+        ),
         _beside(line),
     ]
+
+
+def _alarms(line: FleetLine) -> Child:
+    """Return the alarms that ask for somebody, and in small what only informs."""
+    moved = el("div", "inputs moved", class_="soft") if INFORMS in line.alarms else None
+    return join(", ".join(line.harms) or "none", moved)
 
 
 def _contenders(lines: Sequence[FleetLine], pages: Collection[str]) -> Html:

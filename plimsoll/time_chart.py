@@ -55,6 +55,7 @@ class TimeChart:
     threshold: tuple[Point, ...] = ()  # a load line that may change from night to night
     markers: tuple[Marker, ...] = ()
     alarms: frozenset[str] = frozenset()  # dates whose points are over the load line
+    informs: bool = False  # what is over the load line asks nobody for anything, and is drawn so
     from_zero: bool = False
     clip: float | None = None  # values above are drawn at the upper edge with their number
     named_below: bool = False  # the lines' names stand in the key: they are long, or the lines end together
@@ -169,7 +170,7 @@ def _runs(points: Iterable[Point]) -> list[list[tuple[str, float]]]:
 
 
 def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
-    parts = []
+    parts, told = [], " told" if chart.informs else ""
     few, said = len(line.points) <= MAX_DOTS, -math.inf
     dots, size = few and frame.form is WIDE, frame.form.alarm if few else frame.form.alarm * 0.6
     for run in _runs(line.points):
@@ -179,10 +180,10 @@ def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
         for (date, value), (x, y) in zip(run, places, strict=True):
             over = value > frame.ticks[-1]
             if over and x - said > OVER_GAP:
-                parts.append(el("text", f"{value:.1f}", x=x, y=y - 9, text_anchor="middle", class_="over"))
+                parts.append(el("text", f"{value:.1f}", x=x, y=y - 9, text_anchor="middle", class_=f"over{told}"))
                 said = x
             if date in chart.alarms and line.marked:
-                parts.append(_alarm(x, y, over, f"{date}: {value:.4g}", size))
+                parts.append(_alarm(x, y, over, f"{date}: {value:.4g}", size, told))
             elif dots or len(run) == 1:
                 parts.append(
                     el("circle", el("title", f"{line.name}, {date}: {value:.4g}"), cx=x, cy=y, r=2, class_="dot")
@@ -190,12 +191,13 @@ def _trace(line: Line, chart: TimeChart, frame: _Frame) -> Html:
     return el("g", *parts, class_=f"s{line.colour % COLOURS}")
 
 
-def _alarm(x: float, y: float, over: bool, label: str, r: float) -> Html:
+def _alarm(x: float, y: float, over: bool, label: str, r: float, told: str) -> Html:
     """Draw an alarm as a diamond, or as an arrow where the value is above the edge."""
-    form = (
-        f"M{x} {y - r}L{x + r} {y + r * 0.7}H{x - r}Z" if over else f"M{x} {y - r}L{x + r} {y}L{x} {y + r}L{x - r} {y}Z"
+    arrow, diamond = (
+        f"M{x} {y - r}L{x + r} {y + r * 0.7}H{x - r}Z",
+        f"M{x} {y - r}L{x + r} {y}L{x} {y + r}L{x - r} {y}Z",
     )
-    return el("path", el("title", label), d=form, class_="alarm")
+    return el("path", el("title", label), d=arrow if over else diamond, class_=f"alarm{told}")
 
 
 def _tags(chart: TimeChart, frame: _Frame) -> Html:
@@ -229,9 +231,11 @@ def _key(chart: TimeChart) -> Html:
     for line in chart.lines if chart.named_below else ():
         keys.append((el("path", d=STROKE, class_=f"trace {line.role} s{line.colour % COLOURS}"), line.name))
     if chart.threshold:
-        keys.append((el("path", d=STROKE, class_="loadline"), "load line: above it is an alarm"))
+        said = "load line" if chart.informs else "load line: above it is an alarm"
+        keys.append((el("path", d=STROKE, class_="loadline"), said))
     if chart.band and chart.band.nights:
         keys.append((el("path", d="M0 1H30V11H0Z", class_="band usual"), chart.band.says))
     if chart.alarms:
-        keys.append((_alarm(15, 6, False, "alarm", WIDE.alarm), "alarm"))
+        told, said = (" told", "over it: informs, asks for nothing") if chart.informs else ("", "alarm")
+        keys.append((_alarm(15, 6, False, said, WIDE.alarm, told), said))
     return key_of(keys) if keys else Html("")

@@ -13,6 +13,7 @@ from plimsoll.page import Html, Tone, section
 from plimsoll.time_band import Band
 from plimsoll.time_chart import Line, Point, Role, TimeChart, time_chart
 
+OVER_NIGHTS, FEW_NIGHTS = 30, 10  # that a sentence counts; with fewer none is called another season
 CLIP_AT = 4.0  # load lines; a night of broken data must not flatten all the others
 ROLES: dict[str, Role] = {"champion": "champion", "challenger": "challenger", "previous": "previous"}
 LOSS = {"classification": "mean log loss", "regression": "mean absolute error"}
@@ -79,26 +80,47 @@ def markers(story: ModelStory) -> tuple[Marker, ...]:
 def input_section(story: ModelStory) -> Html:
     """Return the section about the input statistic against its load line."""
     lead = (
-        "How strange each night's inputs are beside the reference days of the champion. A night over the load line "
-        "alarms; that informs and does not retrain."
+        "How strange each night's inputs are beside the reference days of the champion. It informs, and retrains "
+        "nothing."
     )
-    return _statistic_section(story, "inputs", "Input drift", lead)
+    single = (
+        "Look below, night by night, for the columns that pushed it, and ask whoever sends them when the change is not "
+        "one of the world."
+    )
+    return _statistic_section(story, "inputs", "Input drift", lead, single)
 
 
 def score_section(story: ModelStory) -> Html:
     """Return the section about the statistic of score drift against its load line."""
     lead = (
-        "How strange the champion's scores of each night are beside its scores of the reference days. A night over the "
-        "load line alarms; that informs and does not retrain."
+        "How strange the champion's scores of each night are beside its scores of the reference days. It informs, and "
+        "retrains nothing."
     )
-    return _statistic_section(story, "scores", "Score drift", lead)
+    single = "Losses say whether that harms."
+    return _statistic_section(story, "scores", "Score drift", lead, single)
 
 
-def _statistic_section(story: ModelStory, which: str, title: str, lead: str) -> Html:
+def _statistic_section(story: ModelStory, which: str, title: str, lead: str, single: str) -> Html:
     nights = [(str(e.facts["date"]), e.facts.get("version"), e.facts.get(which) or {}) for e in story.nightly]
     chart = _against_load_line(story, nights)
-    chart = replace(chart, title=title, unit="statistic", clip=CLIP_AT * _highest(chart.threshold))
-    return section(title, time_chart(chart), lead=lead)
+    chart = replace(chart, title=title, unit="statistic", clip=CLIP_AT * _highest(chart.threshold), informs=True)
+    return section(title, time_chart(chart), lead=f"{lead} {_over_words(nights, single)}".strip())
+
+
+def _over_words(nights: Sequence[tuple[str, Any, Mapping[str, Any]]], single: str) -> str:
+    """Say how many of a version's last nights were over their load line, and what to do; single, of few of them."""
+    last = [said for _, version, said in nights if version == nights[-1][1] and said.get("statistic") is not None]
+    over = [bool(said.get("alarm")) for said in last[-OVER_NIGHTS:]]
+    if not any(over):
+        return ""
+    was = "was" if sum(over) == 1 else "were"
+    many = f"{sum(over)} of the last {len(over)} nights of v{nights[-1][1]} {was} over the load line."
+    if len(over) >= FEW_NIGHTS and sum(over) >= len(over) / 2:
+        return (
+            f"{many} That is another time than its reference days, as a new season is, and not one night's fault. "
+            "While the loss of quality is quiet nothing is to be done; the next version learns from these days."
+        )
+    return f"{many} {single}"
 
 
 def late_section(story: ModelStory) -> Html:

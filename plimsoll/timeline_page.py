@@ -108,7 +108,7 @@ def _check_words(seen: Entry | None) -> Child:
     inputs = seen.facts.get("inputs") or {}
     if seen.facts["decision"]["retrain"]:
         return badge("wait", "retrain decided")
-    return badge("note", "inputs drifted") if inputs.get("alarm") else "no retrain"
+    return badge("note", "inputs moved") if inputs.get("alarm") else "no retrain"
 
 
 def _notices(story: ModelStory) -> list[Html]:

@@ -1,11 +1,12 @@
 """A date's rows from a snapshot, with the suite's verdict: the one way in for training, scoring and tracing."""
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from plimsoll import assembled, assembly, batch_checks, column_kinds, keys, lookups
+from plimsoll import assembled, assembled_parts, assembly, batch_checks, column_kinds, keys, lookups, part_files
 from plimsoll.assembled import Assembled
 from plimsoll.assembly import assemble_rows, read_assembled
 from plimsoll.model_config import ModelConfig
@@ -14,10 +15,11 @@ from plimsoll.snapshot import FileRef, Snapshot
 from plimsoll.validation import Verdict
 from tasks.expectations import frame_source, judge_rows
 from tasks.features import feature_files, load_feature_function
+from tasks.scratch import scratch_folder
 from tasks.shared_rows import shared_rows
 from tasks.workspace import Workspace
 
-CODE = (assembled, assembly, batch_checks, column_kinds, keys, lookups)
+CODE = (assembled, assembly, batch_checks, column_kinds, keys, lookups, part_files)
 ASSEMBLING = [Path(str(module.__file__)) for module in CODE]  # the code that makes a frame
 UNDIVIDED = ""  # the one "date" of a table without a time axis
 
@@ -33,6 +35,27 @@ def reassemble(
     """Return a date's assembled rows from a snapshot; with a key that row among a few, which is quick."""
     function = load_feature_function(workspace.root, config)
     return segment_frame(read_assembled(workspace.store, snapshot, config, function, date, key), config)
+
+
+def column_parts(
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, columns: Sequence[str], scratch: Path
+) -> Iterator[pd.DataFrame]:
+    """Yield keys and some columns of a date's assembled rows, part by part; of a segment's batch all rows."""
+    function = load_feature_function(workspace.root, config)
+    return assembled_parts.column_parts(workspace.store, snapshot, config, function, date, columns, scratch)
+
+
+def sample(
+    workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, most: int, seed: int
+) -> pd.DataFrame:
+    """Return at most so many of a date's assembled rows, of a segment's batch its own, drawn while they are read."""
+    function = load_feature_function(workspace.root, config)
+    about = workspace.store, snapshot, config, function, date
+    with scratch_folder(workspace) as scratch:
+        if config.segment is None:
+            return assembled_parts.sampled_rows(*about, scratch, most, seed)
+        parts = assembled_parts.assembled_parts(*about, scratch)
+        return assembled_parts.draw((segment_frame(part, config) for part in parts), most, seed)
 
 
 def assemble_batch(

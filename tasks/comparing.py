@@ -82,6 +82,7 @@ def compare_versions(
         others,
         tuple(zip(facts, beside, told, strict=True)),
         tables,
+        {date: why for date, why in sorted(read.refused.items()) if date <= last.isoformat()},
     )
 
 

@@ -4,12 +4,12 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from plimsoll.assembly import read_part
 from plimsoll.bundle import Bundle
 from plimsoll.candidate_changes import changes_between
 from plimsoll.errors import PlimsollError
 from plimsoll.evidence import gather_evidence
 from plimsoll.judged_rows import Judged
+from plimsoll.part_files import read_part
 from plimsoll.row_parts import Mask, Rows
 from plimsoll.run_difference import RunView
 from plimsoll.snapshot import FileRef, load_snapshot

@@ -10,7 +10,7 @@ from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import Snapshot, load_snapshot
 from plimsoll.standing import Standing
-from tasks.assemble import UNDIVIDED, reassemble
+from tasks.assemble import UNDIVIDED, sample
 from tasks.bundles import fetch_bundle
 from tasks.records import Run
 from tasks.training_days import trained_on
@@ -48,15 +48,11 @@ def _spread(dates: list[str]) -> list[str]:
 
 
 def _rows(run: Run, config: ModelConfig, snapshot: Snapshot, dates: list[str]) -> pd.DataFrame:
+    """Return a sample of dates' features: each date is sampled while it is read, so none is in memory whole."""
     there = [date for date in dates if not date or snapshot.file("batch", date)]
-    days = (_sample(reassemble(run.workspace, config, snapshot, date), config) for date in there)
-    rows = pd.concat(days, ignore_index=True)
+    days = (sample(run.workspace, config, snapshot, date, MAX_ROWS, SEED) for date in there)
+    rows = pd.concat([day[list(config.feature_names)] for day in days], ignore_index=True)
     return rows.sample(min(len(rows), MAX_ROWS), random_state=SEED)
-
-
-def _sample(day: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
-    """Return what is looked at of a day: days are sampled one by one, so that no two are in memory whole."""
-    return day[list(config.feature_names)].sample(min(len(day), MAX_ROWS), random_state=SEED)
 
 
 def _save(reference: pd.DataFrame, tonight: pd.DataFrame, config: ModelConfig, path: Path) -> None:

@@ -39,11 +39,15 @@ def _line(workspace: Workspace, model: str, look: bool) -> FleetLine:
 
 
 def keep_line(
-    workspace: Workspace, standing: Standing, quality: Mapping[int, Sequence[NightlyQuality]] | None = None
+    workspace: Workspace,
+    standing: Standing,
+    quality: Mapping[int, Sequence[NightlyQuality]] | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> FleetLine:
-    """Fold a model's line and keep it; quality is read where the caller has not."""
-    config = workspace.model(standing.model)
-    line = fold_line(config, standing, _quality(workspace, standing) if quality is None else quality)
+    """Fold a model's line and keep it; quality, and why some is refused, is read where the caller has not."""
+    config, read = workspace.model(standing.model), Remembered()
+    found = _quality(workspace, standing, read) if quality is None else quality
+    line = fold_line(config, standing, found, read.refused if refused is None else refused)
     write_page(_place(workspace, standing.model), json.dumps(line.to_json()))
     return line
 
@@ -68,7 +72,7 @@ def _is_new(workspace: Workspace, line: FleetLine) -> bool:
     return not entries or parse_entry(workspace.store.get(key) or b"", key).digest == line.head
 
 
-def _quality(workspace: Workspace, standing: Standing) -> dict[int, list[NightlyQuality]]:
+def _quality(workspace: Workspace, standing: Standing, read: Remembered) -> dict[int, list[NightlyQuality]]:
     """Return the late losses of the champion and of versions that scored beside it of late, from their first night.
 
     That is how far back bounds go that hold however often somebody looks.
@@ -76,7 +80,7 @@ def _quality(workspace: Workspace, standing: Standing) -> dict[int, list[Nightly
     if not standing.entries or standing.champion is None:
         return {}
     config, last = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
-    window, read = (date.fromisoformat(last) - timedelta(days=WINDOW_DAYS)).isoformat(), Remembered()
+    window = (date.fromisoformat(last) - timedelta(days=WINDOW_DAYS)).isoformat()
     dates = {v.number: _dates_of(standing, v.number) for v in standing.versions if v.state in LIVING}
     late = {number: found[0] for number, found in dates.items() if found and found[-1] >= window}
     began = late.pop(standing.champion, window)

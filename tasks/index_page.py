@@ -36,7 +36,7 @@ def publish_index(workspace: Workspace, model_names: Sequence[str] | None = None
     for name in workspace.models if model_names is None else model_names:
         story = read_story(workspace, name, run)
         write_page(workspace.reports / name / "index.html", render_timeline(story))
-        keep_line(workspace, story.standing, story.quality)
+        keep_line(workspace, story.standing, story.quality, story.refused)
     return publish_fleet(workspace, look=run is None)[0]
 
 
@@ -55,6 +55,7 @@ def read_story(workspace: Workspace, name: str, run: Run | None = None) -> Model
     """Return all that a model's page shows."""
     run = run if run and run.config.model == name else None
     config, standing = workspace.model(name), run.standing() if run else standing_of(workspace, name)
+    read = run.outcomes if run else Remembered()
     return ModelStory(
         model=name,
         purpose=config.purpose.strip(),
@@ -62,18 +63,18 @@ def read_story(workspace: Workspace, name: str, run: Run | None = None) -> Model
         task=config.task,
         standing=standing,
         now=datetime.now(UTC),
-        quality=_quality(workspace, standing, run),
+        quality=_quality(workspace, standing, read),
+        refused=dict(read.refused),
         reports=_reports(workspace.store, standing),
         pages=written_pages(workspace),
     )
 
 
-def _quality(workspace: Workspace, standing: Standing, run: Run | None) -> dict[int, tuple[NightlyQuality, ...]]:
+def _quality(workspace: Workspace, standing: Standing, read: Remembered) -> dict[int, tuple[NightlyQuality, ...]]:
     """Return late losses by version, of every version that scored, as of the last business date of the ledger."""
     if not standing.entries:
         return {}
     config, as_of = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
-    read = run.outcomes if run else Remembered()
     nights = {v.number: late_losses(workspace, config, standing, v.number, as_of, read) for v in standing.versions}
     return {number: tuple(found) for number, found in nights.items() if found}
 

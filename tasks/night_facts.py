@@ -8,7 +8,7 @@ from typing import Any
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.night_verdict import LateVerdict, NightVerdict, judge_late, judge_night
-from plimsoll.outcomes import late_facts
+from plimsoll.outcomes import late_facts, refused_words
 from plimsoll.pooling import waiting_dates
 from plimsoll.retrain import Decision, RetrainFacts, decide
 from plimsoll.standing import Standing, Version
@@ -59,8 +59,7 @@ def _with_refused(body: dict[str, Any], refused: Mapping[str, str]) -> dict[str,
     """Say of which dates the outcomes cannot be used, and why of the first."""
     if not refused:
         return body
-    dates, why = "1 date" if len(refused) == 1 else f"{len(refused)} dates", refused[min(refused)]
-    said = f"Outcomes of {dates} cannot be used, and count as not come: {why}"
+    said = refused_words(refused)
     get_run_logger().warning(said)
     return {**body, "diagnosis": f"{body.get('diagnosis', '')} {said}".strip(), "outcomes_refused": dict(refused)}
 

@@ -7,24 +7,19 @@ from dataclasses import replace
 import pandas as pd
 
 from plimsoll.archive import get_sealed, put_sealed
-from plimsoll.assembly import KEY, outcome_values, read_part, read_row
+from plimsoll.assembly import outcome_values
 from plimsoll.errors import DataError
+from plimsoll.joined import count_changed, nightly_quality
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
-from plimsoll.outcomes import (
-    NightlyQuality,
-    Remembered,
-    WithChampion,
-    beside_champion,
-    nightly_quality,
-    quality_from_json,
-)
-from plimsoll.snapshot import FileRef, load_snapshot
+from plimsoll.outcomes import NightlyQuality, Remembered, WithChampion, beside_champion, quality_from_json
+from plimsoll.part_files import read_row
+from plimsoll.snapshot import FileRef
 from plimsoll.standing import Standing, by_champion
-from tasks.assemble import batch_partition, reassemble
-from tasks.committed_rows import committed_rows
+from tasks.committed_rows import committed_rows, outcome_share
 from tasks.former_outcomes import former_delivery
 from tasks.landing import keep_outcomes
+from tasks.late_join import joined_parts
 from tasks.workspace import Workspace
 
 AGREED_ROWS = 20_000  # of a night, that agreement with the champion is told by
@@ -50,7 +45,7 @@ def late_losses(
     batches = [e for e in standing.of_kind("batch_committed") if str(version) in e.facts["versions"]]
     scored = {str(e.facts["date"]): e for e in batches if since <= str(e.facts["date"]) <= known}
     dates = sorted(scored)
-    read.files |= _kept(workspace, config, [date for date in dates if date not in read.files], read)
+    see_outcomes(workspace, config, dates, read)
     found = []
     for date in (date for date in dates if date in read.files and date not in read.refused):
         entries = [scored[date], *standing.cleared(scored[date], version)]
@@ -67,9 +62,14 @@ def late_losses(
     return found
 
 
+def see_outcomes(workspace: Workspace, config: ModelConfig, dates: Sequence[str], read: Remembered) -> None:
+    """Keep the outcomes of dates that were not read yet, and remember their files, or why they cannot be used."""
+    read.files |= _kept(workspace, config, [d for d in dates if d not in read.files and d not in read.refused], read)
+
+
 def _kept(workspace: Workspace, config: ModelConfig, dates: list[str], read: Remembered) -> dict[str, FileRef]:
     try:
-        return keep_outcomes(workspace, config, dates)
+        return keep_outcomes(workspace, config, dates) if dates else {}
     except DataError as error:
         if len(dates) == 1:
             read.refused[dates[0]] = str(error)
@@ -89,14 +89,11 @@ def _night(
     date = str(entries[0].facts["date"])
     if kept := get_sealed(workspace.archive, key):
         return quality_from_json(kept)
-    table = read_part(workspace.store, ref, f"outcomes of {date}")
-    values = outcome_values(table, config)
-    rows = pd.concat([committed_rows(workspace, entry) for entry in entries], ignore_index=True)
-    mine = rows.loc[rows["version"] == version, ["key", "score"]]
-    night = nightly_quality(mine, values, date, version, config.task, _slices(workspace, config, entries))
-    former = former_delivery(workspace, config, ref, key, values, mine["key"])
-    beside = _with_champion(workspace, rival, mine, values, config.task) if rival else None
-    night = replace(night, digest=ref.digest, former=former, beside=beside)
+    former, file = former_delivery(workspace, ref, key)
+    parts = joined_parts(workspace, config, version, entries, ref, file)
+    former = replace(former, changed=count_changed(parts) if file else None) if former else None
+    beside = _with_champion(workspace, config, version, entries, ref, rival) if rival else None
+    night = replace(nightly_quality(parts, date, version), digest=ref.digest, former=former, beside=beside)
     put_sealed(workspace.archive, key, night.to_json())
     return night
 
@@ -108,24 +105,20 @@ def _champions(standing: Standing, date: str, version: int) -> Entry | None:
 
 
 def _with_champion(
-    workspace: Workspace, batch: Entry, mine: pd.DataFrame, values: pd.Series, task: str
+    workspace: Workspace, config: ModelConfig, version: int, entries: Sequence[Entry], ref: FileRef, batch: Entry
 ) -> WithChampion:
     """Return how far a version agrees with the champion, on the same few rows of every version by their keys."""
     share = AGREED_ROWS / max(int(batch.facts["rows"]), 1)
-    rows = committed_rows(workspace, batch, share)
-    champion = next(int(version) for version, role in batch.facts["versions"].items() if role == "champion")
-    theirs = rows.loc[rows["version"] == champion, ["key", "score"]]
-    return WithChampion(champion, beside_champion(mine, theirs, values, task))
+    champion = next(int(number) for number, role in batch.facts["versions"].items() if role == "champion")
+    mine = pd.concat([_scores(workspace, entry, version, share) for entry in entries], ignore_index=True)
+    theirs = _scores(workspace, batch, champion, share)
+    values = outcome_share(workspace, config, ref, f"outcomes of {batch.facts['date']}", share)
+    return WithChampion(champion, beside_champion(mine, theirs, values, config.task))
 
 
-def _slices(workspace: Workspace, config: ModelConfig, entries: Sequence[Entry]) -> pd.DataFrame | None:
-    """Return the keys of a batch's rows with the columns that are watched by value, None when there are none."""
-    if not config.drift.slices:
-        return None
-    snapshots = dict.fromkeys(str(entry.facts["snapshot"]) for entry in entries)
-    partition = batch_partition(config, str(entries[0].facts["date"]))
-    frames = [reassemble(workspace, config, load_snapshot(workspace.store, one), partition) for one in snapshots]
-    return pd.concat(frames, ignore_index=True)[[KEY, *config.drift.slices]].drop_duplicates(KEY, keep="last")
+def _scores(workspace: Workspace, entry: Entry, version: int, share: float) -> pd.DataFrame:
+    rows = committed_rows(workspace, entry, share)
+    return pd.DataFrame(rows.loc[rows["version"] == version, ["key", "score"]])
 
 
 def outcome_of(workspace: Workspace, config: ModelConfig, key: str, date: str) -> float | None:

@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 import pandas as pd
 
 from plimsoll.assembly import KEY
-from plimsoll.errors import IntegrityError
+from plimsoll.errors import DataError, IntegrityError
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import Remembered
@@ -20,7 +20,7 @@ from plimsoll.standing import Standing, Version
 from plimsoll.store import get_json
 from plimsoll.training import key_share
 from tasks.committed_rows import committed_rows, outcome_share
-from tasks.landing import keep_outcomes
+from tasks.outcomes_feed import see_outcomes
 from tasks.workspace import Workspace
 
 SHELF_ROWS = 2_000_000  # of other models and of outcomes in memory, for all members of a family
@@ -79,7 +79,8 @@ class Shelf:
     def remembered(self, config: ModelConfig) -> Remembered:
         """Return what has been read of the outcomes that a model goes by, to be added to."""
         files = self.once(("files", _outcome_of(config)), dict[str, FileRef])
-        return Remembered(files, self.once(("nights", config.model), dict))
+        refused = self.once(("refused", _outcome_of(config)), dict[str, str])
+        return Remembered(files, self.once(("nights", config.model), dict), refused)
 
 
 def share_of(sides: Sequence[Side], most: int) -> float:
@@ -93,19 +94,19 @@ def share_of(sides: Sequence[Side], most: int) -> float:
 def same_rows(workspace: Workspace, sides: Sequence[Side], last: str, share: float, shelf: Shelf) -> pd.DataFrame:
     """Return a row per key and day of the champion, the first of the sides: as `side_by_side` takes them.
 
-    share is of the champion's rows, by key. last is the business date by which outcomes have come.
+    share is of the champion's rows, by key. last is the business date by which outcomes have come. Outcomes that break
+    their form count as not come, and shelf remembers why.
     """
     config, names = sides[0].config, [side.name for side in sides]
     known = (dt.date.fromisoformat(last) - dt.timedelta(days=config.outcome.delay_days)).isoformat()
-    dates, files = _dates(sides), shelf.remembered(config).files
-    missing = [date for date in dates if date <= known and date not in files]
-    files |= keep_outcomes(workspace, config, missing) if missing else {}
+    dates, read = _dates(sides), shelf.remembered(config)
+    see_outcomes(workspace, config, [date for date in dates if date <= known], read)
     reading = _Reading(workspace, share, shelf)
     parts = [pd.DataFrame({DAY: [], OUTCOME: [], **{name: [] for name in names}}, dtype=float).astype({DAY: str})]
     for date in dates:
         day = reading.scores(sides, date)
-        ref = files.get(date) if date <= known else None
-        truth = reading.outcomes(config, ref, date) if ref else pd.Series(dtype=float)
+        ref = read.files.get(date) if date <= known else None
+        truth = reading.outcomes(config, ref, date, read) if ref else pd.Series(dtype=float)
         day.insert(0, OUTCOME, truth.reindex(day.index).to_numpy())
         day = day.astype(float).assign(**{DAY: date})
         parts.append(day if sides[0].dated else day.assign(**{KEY: day.index}))
@@ -134,8 +135,16 @@ class _Reading:
         others = {s.name: self._scores(s, date, champion.index, batches).reindex(champion.index) for s in sides[1:]}
         return pd.DataFrame({sides[0].name: champion, **others}, index=champion.index)
 
-    def outcomes(self, config: ModelConfig, ref: FileRef, date: str) -> pd.Series:
-        """Return the outcomes of a file by key."""
+    def outcomes(self, config: ModelConfig, ref: FileRef, date: str, read: Remembered) -> pd.Series:
+        """Return the outcomes of a file by key; none where they break their form, and read is told why."""
+        if date not in read.refused:
+            try:
+                return self._outcomes_of(config, ref, date)
+            except DataError as error:
+                read.refused[date] = str(error)
+        return pd.Series(dtype=float)
+
+    def _outcomes_of(self, config: ModelConfig, ref: FileRef, date: str) -> pd.Series:
         name = ("outcomes", ref.digest, _outcome_of(config), self._share)
         if name not in self._outcomes:
             self._outcomes.clear()

@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from plimsoll.assembled import Assembled
-from plimsoll.assembly import KEY, OUTCOME, outcome_values, read_part
+from plimsoll.assembly import KEY, OUTCOME, outcome_values
 from plimsoll.errors import DataError
 from plimsoll.estimator_config import BYTES_A_CELL, EXTERNAL_CELLS, FIT_IN_MEMORY, Memory
 from plimsoll.holdout import held_rows, keep_out, wholly_held
 from plimsoll.model_config import ModelConfig
 from plimsoll.own_features import put_beside, without_beside
+from plimsoll.part_files import read_part
 from plimsoll.row_parts import DATE, Rows
 from plimsoll.segment_rows import segment_frame
 from plimsoll.snapshot import ALL, Snapshot

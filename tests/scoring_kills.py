@@ -72,7 +72,8 @@ def prepare(folder: Path) -> dict[str, Path]:
 
 def make_champion(home: Path) -> None:
     """Enter a version as champion and another one that waits, without the server that flows need."""
-    from plimsoll.assembly import attach_outcome, read_part
+    from plimsoll.assembly import attach_outcome
+    from plimsoll.part_files import read_part
     from plimsoll.training import give_pseudo_days, train_bundle
     from tasks.assemble import UNDIVIDED, assemble_batch
     from tasks.bundles import keep_bundle

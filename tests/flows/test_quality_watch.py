@@ -186,7 +186,7 @@ def test_two_outcomes_for_one_row_count_as_none_and_stop_nothing(serving: Place,
     facts = checked(serving, plimsoll)
     assert facts["late"]["date"] == str(NEXT), "the other night counts"
     assert "two outcomes for" in facts["outcomes_refused"][str(DAY)]
-    assert "Outcomes of 1 date cannot be used, and count as not come: " in facts["diagnosis"]
+    assert f"Outcomes of {DAY} cannot be used, and count as not come: " in facts["diagnosis"]
     assert "Send one per row" in facts["diagnosis"]
 
 

@@ -216,6 +216,28 @@ def test_a_share_is_not_taken_of_scores_that_were_changed(beside: Place) -> None
             committed_rows(beside.workspace, entry, share)
 
 
+def test_outcomes_of_a_date_that_cannot_be_read_are_left_out_and_named(beside: Place, plimsoll: Cli) -> None:
+    whole = json.loads(plimsoll("compare", MODEL, "--json").out)
+    assert whole["outcomes_refused"] == {}
+    outcomes = sorted((beside.data / "outcomes").glob("*.parquet"))
+    first, second = (next(path for path in outcomes if path.stem == f"{DAY + dt.timedelta(days=n)}") for n in (2, 3))
+    first.write_bytes(b"no parquet at all")
+    rows = pd.read_parquet(second)
+    pd.concat([rows, rows.head(1).assign(arrival_delay_minutes=-500.0)]).to_parquet(second, index=False)
+    told = plimsoll("compare", MODEL, "--json")
+    assert told.code == 0, told.said
+    found = json.loads(told.out)
+    assert set(found["outcomes_refused"]) == {first.stem, second.stem}
+    assert f"Outcomes of {first.stem}, {second.stem} cannot be used, and count as not come: " in found["sentence"]
+    assert [one["rows"] for one in found["versions"]] == [one["rows"] for one in whole["versions"]]
+    assert [one["nights"] for one in found["versions"]] == [one["nights"] - 2 for one in whole["versions"]]
+    (beside.home / f"reports/{MODEL}/fleet.json").unlink()
+    line = json.loads(plimsoll("fleet", "--json").out)[0]
+    assert f"Outcomes of {first.stem}, {second.stem} cannot be used" in line["refused"]
+    assert f"{MODEL}: Outcomes of {first.stem}" in " ".join(plimsoll("fleet").out.split())
+    assert f"Outcomes of {first.stem}" in (beside.home / "reports/index.html").read_text()
+
+
 def test_all_models_stand_in_one_list_with_whoever_needs_a_person_first(beside: Place, plimsoll: Cli) -> None:
     said = plimsoll("fleet")
     assert said.code == 0, said.said

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plimsoll import assembly
+from plimsoll import assembly, key_buckets, part_files
 from plimsoll import scores_digest as digests
 from plimsoll.batch_checks import BatchChecks
 from plimsoll.errors import DataError
@@ -106,9 +106,9 @@ def test_more_buckets_than_a_process_may_open_files(monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.setattr(digests, "SORTED_ROWS", 3)
     assert digests.bucket_bits(600) == 8
-    monkeypatch.setattr(digests, "DEAL_BITS", 8)
+    monkeypatch.setattr(key_buckets, "DEAL_BITS", 8)
     at_once = batch_digest([rows], 600, tmp_path)
-    monkeypatch.setattr(digests, "DEAL_BITS", 4)
+    monkeypatch.setattr(key_buckets, "DEAL_BITS", 4)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len([*Path("/proc/self/fd").iterdir()]) + 40, hard))
     try:
@@ -141,7 +141,7 @@ def grown(path: Path) -> int:
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = peak_kib()
     with path.open("rb") as stream:
-        for _ in assembly._raw_chunks(stream, "rows"):
+        for _ in part_files.raw_chunks(stream, "rows"):
             continue
     return peak_kib() - before
 

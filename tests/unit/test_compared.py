@@ -20,7 +20,8 @@ from plimsoll.errors import ConfigError
 from plimsoll.fleet_line import FleetLine, Waiting, fold_line, in_order, line_from_json, unknown_line
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
-from plimsoll.outcomes import NightlyQuality
+from plimsoll.outcomes import NightlyQuality, refused_words
+from plimsoll.overview_page import render_overview, state_of
 from plimsoll.paired_bootstrap import Gain, interval, tally
 from plimsoll.recommendation import PATIENCE_NIGHTS, Contender, recommend
 from plimsoll.retirement import check_retirement
@@ -280,6 +281,7 @@ def test_who_needs_a_person_comes_first() -> None:
         line("rejected", rejected="375 flights"),
         line("waits", waiting=(Waiting(2, "2026-12-01T00:00:00+00:00"),)),
         line("losing", alarms=("late losses",)),
+        line("unread", refused="Outcomes of 2026-10-31 cannot be used"),
         line("beaten", contenders=better),
         line("useless", contenders=(CHAMPION, replace(ASKS, gain=WORSE, lasting=WRONG))),
         line("strange", alarms=("inputs",)),
@@ -288,7 +290,27 @@ def test_who_needs_a_person_comes_first() -> None:
         replace(line("new"), champion=None, entries=0),
     ]
     assert [one.model for one in in_order(reversed(lines))] == [one.model for one in lines]
-    assert line("old", age_days=46).urgency == lines[6].urgency
+    assert line("old", age_days=46).urgency == lines[7].urgency
+
+
+def test_outcomes_that_cannot_be_read_are_named_in_the_line_and_an_old_date_no_longer() -> None:
+    book, why = stand("m", Book().champion(1).entries), "two outcomes for row 7. Send one per row."
+    told = replace(fold_line(config(), book, {}, {"2026-10-30": why, "2013-01-01": why}), waiting=())
+    assert told.refused == f"Outcomes of 2026-10-30 cannot be used, and count as not come: {why}"
+    assert state_of(told) == ("note", "outcomes cannot be read")
+    page = render_overview([told], ())
+    assert "Outcomes of 2026-10-30 cannot be used" in page
+    assert "2013-01-01" not in page
+    assert fold_line(config(), book, {}, {"2013-01-01": why}).refused == ""
+    many = {f"2026-10-{n}": why for n in range(10, 16)}
+    assert refused_words(many).startswith("Outcomes of 2026-10-10, 2026-10-11, 2026-10-12 and 3 more dates cannot")
+
+
+def test_inputs_that_moved_are_no_open_alarm() -> None:
+    page = render_overview([line("strange", alarms=("inputs",)), line("losing", alarms=("late losses", "inputs"))], ())
+    assert "models with high losses; inputs moved in 2" in page
+    assert line("strange", alarms=("inputs",)).harms == ()
+    assert line("losing", alarms=("late losses", "inputs")).harms == ("late losses",)
 
 
 def test_a_line_is_kept_whole_and_a_request_expires_in_it() -> None:

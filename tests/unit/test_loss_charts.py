@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +16,6 @@ from plimsoll.outcomes import (
     Former,
     NightlyQuality,
     correction_words,
-    count_changed,
     late_facts,
     quality_from_json,
 )
@@ -81,13 +79,6 @@ def test_slices_that_are_no_longer_declared_take_no_part_of_the_false_alarms() -
     assert judge_losses(Drift(slices=("origin",)), SLICED, [night(1, 900)], flat)[0].threshold == pytest.approx(30)
 
 
-def test_a_later_delivery_that_only_adds_outcomes_corrects_nothing() -> None:
-    rows = pd.Series(["a", "b", "c", "d"])
-    before = pd.Series({"a": 1.0, "b": 0.0, "c": np.nan, "other batch": 1.0})
-    assert count_changed(before, pd.Series({"a": 1.0, "b": 0.0, "c": 1.0, "d": 0.0}), rows) == 0
-    assert count_changed(before, pd.Series({"a": 0.0, "c": 1.0}), rows) == 2, "one is another, one is gone"
-
-
 @pytest.mark.parametrize(("changed", "said"), [(0, ""), (1, "1 outcome, loss 0.49 before"), (None, "")])
 def test_a_correction_is_kept_beside_the_newest_night_and_told(changed: int | None, said: str) -> None:
     former = Former("f" * 64, 0.49, 800, changed)
@@ -104,19 +95,17 @@ def test_a_correction_is_kept_beside_the_newest_night_and_told(changed: int | No
     assert late_facts([]) is None
 
 
-def test_a_reports_sample_is_taken_day_by_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: list[weakref.ref[pd.DataFrame]] = []
+def test_a_reports_sample_is_of_the_days_that_are_there_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
 
-    def whole_day(*_: object) -> pd.DataFrame:
-        assert all(day() is None for day in kept), "the day before is still in memory"
-        frame = pd.DataFrame({"x": np.arange(20_000), "wide": 0.0})
-        kept.append(weakref.ref(frame))
-        return frame
+    def sampled(_workspace: object, _config: object, _snapshot: object, date: str, most: int, _seed: int) -> Any:
+        asked.append((date, most))
+        return pd.DataFrame({"x": np.arange(most), "wide": 0.0})
 
-    monkeypatch.setattr(evidently_report, "reassemble", whole_day)
+    monkeypatch.setattr(evidently_report, "sample", sampled)
     run: Any = SimpleNamespace(workspace=None, config=SimpleNamespace(feature_names=["x"]))
     snapshot: Any = SimpleNamespace(file=lambda _table, date: date != "2013-01-02")
     rows = evidently_report._rows(run, run.config, snapshot, ["2013-01-01", "2013-01-02", "2013-01-03"])
-    assert len(kept) == 2
+    assert asked == [("2013-01-01", evidently_report.MAX_ROWS), ("2013-01-03", evidently_report.MAX_ROWS)]
     assert rows.shape == (evidently_report.MAX_ROWS, 1)
     assert rows.equals(evidently_report._rows(run, run.config, snapshot, ["2013-01-01", "2013-01-02", "2013-01-03"]))

@@ -303,6 +303,26 @@ def test_quiet_nights_are_told_together() -> None:
     assert "12 quiet nights" in render_timeline(told(ledger))
 
 
+def inputs_over(over: set[int]) -> str:
+    ledger = Ledger()
+    for number in range(20):
+        ledger.night(day(number), 1, 3.0 if number in over else 1.0)
+    return render_timeline(told(ledger))
+
+
+def test_what_only_informs_is_not_drawn_as_an_alarm_and_says_what_to_do() -> None:
+    season = inputs_over(set(range(4, 20)))
+    check(season)
+    assert 'class="alarm told"' in season
+    assert 'class="alarm"' not in season, "no loss alarmed"
+    assert "16 of the last 20 nights of v1 were over the load line. That is another time" in season
+    assert "While the loss of quality is quiet nothing is to be done" in season
+    single = inputs_over({7})
+    assert "1 of the last 20 nights of v1 was over the load line. Look below" in single
+    assert "over the load line. That" not in single
+    assert "nights of v1" not in inputs_over(set())
+
+
 def test_a_request_waits_for_a_person_until_it_expires() -> None:
     ledger = Ledger()
     ledger.train(1, day(0))
