@@ -85,6 +85,7 @@ IN_THE_DATES = {
     "assembled",
     "assembly",
     "lookups",
+    "part_files",
     "snapshot",
     "validation",
 }  # how rows were assembled is in the digest of each date
