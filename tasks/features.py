@@ -98,8 +98,9 @@ def reader(folder: Path) -> Reader:
 def keep_feature_files(workspace: Workspace, config: ModelConfig) -> None:
     """Keep the source of a model's feature function as objects: what scores later is compared with it.
 
-    The record of the run names them in its list of source files.
+    The record of the run names them in its list of source files. Raises ConfigError for a function that is not there.
     """
+    load_feature_function(workspace.root, config)  # before anything else is read
     for name, path in feature_files(workspace.root, config).items():
         refuse_secrets(data := path.read_bytes(), name)
         refuse_passwords(data, name)

@@ -176,7 +176,8 @@ CONFIG: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize(("old", "new", "words"), CONFIG, ids=[words for _, _, words in CONFIG])
 def test_a_mistake_in_a_model_config_is_named(serving: Place, plimsoll: Cli, old: str, new: str, words: str) -> None:
     serving.configure(old, new)
-    refused(plimsoll("score", MODEL, "--date", DAY), words)
+    asked = ("train", MODEL, "--as-of", AS_OF) if "function" in old else ("score", MODEL, "--date", DAY)
+    refused(plimsoll(*asked), words)  # the champion scores on with the function that it was trained with
     nothing_half_written(serving)
 
 
