@@ -100,6 +100,6 @@ def unlearned(standing: Standing, number: int, nights: Sequence[NightlyQuality])
 
 
 def last_judged(standing: Standing) -> Mapping[str, Any]:
-    """Return the facts of the newest drift decision about a batch that the champion of now scored."""
-    mine = (e.facts for e in reversed(standing.of_kind("drift_decided")) if e.facts.get("version") == standing.champion)
+    """Return the facts of the drift decision about the latest night whose batch the champion of now scored."""
+    mine = (e.facts for e in reversed(standing.nights().values()) if e.facts.get("version") == standing.champion)
     return next(mine, {})

@@ -122,7 +122,7 @@ def fold_line(
     champion = standing.version(standing.champion) if standing.champion else None
     moved, batch, stopped = (
         standing.last("promoted", "rolled_back"),
-        standing.last("batch_committed"),
+        standing.newest("batch_committed"),
         rejected_last(standing),
     )
     judged = last_judged(standing)

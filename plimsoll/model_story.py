@@ -47,9 +47,8 @@ class ModelStory:
 
     @cached_property
     def nightly(self) -> list[Entry]:
-        """The latest decision about each date, in order of date."""
-        latest = {str(e.facts["date"]): e for e in self.decisions}
-        return [latest[date] for date in sorted(latest)]
+        """The decision about each date, in order of date."""
+        return list(self.standing.nights().values())
 
     @cached_property
     def span(self) -> tuple[str, str] | None:

@@ -11,7 +11,16 @@ from typing import Literal
 
 from plimsoll.drift_config import Retrain
 
-STOPS = ("batch_rejected", "batch_missing", "in_flight", "awaiting_approval", "cooldown", "monthly_budget")
+STOPS = (
+    "batch_rejected",
+    "batch_missing",
+    "backfill",
+    "no_longer_champion",
+    "in_flight",
+    "awaiting_approval",
+    "cooldown",
+    "monthly_budget",
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +36,13 @@ class RetrainFacts:
     estimate_alarms: tuple[bool, ...]  # the same, of losses estimated before outcomes came
     alarmed_slices: tuple[str, ...]  # in which losses have risen, tonight
     losses_rose_from: str | None  # date from which they have been rising, None when they have not
-    model_age_days: int
-    days_since_last_retrain: int | None  # None: never retrained
-    retrains_last_30_days: int
+    model_age_days: int  # 0 of a version that was trained after that night
+    days_since_last_retrain: int | None  # up to that night; None: never retrained
+    retrains_last_30_days: int  # up to that night
     in_flight: bool
     awaiting_approval: int | None  # version that waits for a person
+    backfill: str = ""  # why the night is past for the version that scored it; empty when it is not
+    successor: int | None = None  # champion of now, where the version that scored the night no longer serves
 
 
 @dataclass(frozen=True)
@@ -47,8 +58,9 @@ class Decision:
 def decide(facts: RetrainFacts, policy: Retrain) -> Decision:
     """Return the decision of the first rule that holds.
 
-    Broken or missing data, a running retrain, an open request, the cooldown and the monthly budget stop
-    a retrain; late losses and the maximum age ask for one. A stopped wish is named beside what stopped it.
+    Broken or missing data, a night that is past, a version that no longer serves, a running retrain, an open
+    request, the cooldown and the monthly budget stop a retrain; late losses and the maximum age ask for one. A
+    stopped wish is named beside what stopped it.
     """
     wish, stop = _wish(facts, policy), _stop(facts, policy)
     if stop:
@@ -73,6 +85,10 @@ def _stop(facts: RetrainFacts, policy: Retrain) -> tuple[str, str] | None:
         )
     if facts.batch == "missing":
         return "batch_missing", f"tonight's batch is missing{why}, and missing data is not drift"
+    if facts.backfill:
+        return "backfill", f"{facts.backfill}, and a decision about the past informs only"
+    if facts.successor is not None:
+        return "no_longer_champion", f"the version that scored it no longer serves, v{facts.successor} is champion"
     if facts.in_flight:
         return "in_flight", "a retrain is already running"
     if facts.awaiting_approval is not None:

@@ -45,6 +45,13 @@ class Standing:
         """Return the latest entry of some kinds."""
         return next((e for e in reversed(self.entries) if e.kind in kinds), None)
 
+    def newest(self, *kinds: str) -> Entry | None:
+        """Return the entry of some kinds that is about the latest date, the latest of these where there are several.
+
+        A ledger is in the order in which things were done, and the past may be done after the present.
+        """
+        return max(self.of_kind(*kinds), key=lambda e: (str(e.facts["date"]), e.n), default=None)
+
     def approvals(self, number: int) -> list[Entry]:
         """Return the approvals that decided about a version, in order; none while others are still needed."""
         about = [e for e in self.of_kind("promotion_requested", "approved") if e.facts["version"] == number]
@@ -85,9 +92,31 @@ class Standing:
                 found.setdefault((str(entry.facts["date"]), int(version)), set()).add(str(entry.facts["scored_by"]))
         return found
 
+    def nights(self) -> dict[str, Entry]:
+        """Return the drift decision about each date, in the order of dates.
+
+        That is the first about a committed batch, whoever scored the date later; else the latest about a rejection.
+        """
+        found: dict[str, Entry] = {}
+        for entry in self.of_kind("drift_decided"):
+            before = found.get(str(entry.facts["date"]))
+            if before is None or before.facts.get("batch") == "batch_rejected":
+                found[str(entry.facts["date"])] = entry
+        return dict(sorted(found.items()))
+
     def decision(self, date: str) -> Entry | None:
-        """Return the latest drift decision about a date."""
-        return next((e for e in reversed(self.of_kind("drift_decided")) if e.facts["date"] == date), None)
+        """Return the drift decision about a date."""
+        return self.nights().get(date)
+
+    def night_batch(self, date: str) -> Entry | None:
+        """Return what a date's decision is about: the first result of a champion, else the latest rejection.
+
+        A date that only versions asked for by number have scored is answered by that result, which is not decided on.
+        """
+        about = [e for e in self.of_kind("batch_committed", "batch_rejected") if e.facts["date"] == date]
+        first = next((e for e in about if e.kind == "batch_committed" and by_champion(e)), None)
+        rejected = [e for e in about if e.kind == "batch_rejected"]
+        return first or next(reversed(rejected or about), None)
 
     def owed_retrain(self) -> Entry | None:
         """Return the decision to retrain that nothing has followed (a process died between the two), else None.
@@ -100,10 +129,17 @@ class Standing:
 
     def undecided(self) -> list[str]:
         """Return the dates whose batch was committed or rejected and has no drift decision yet, in order."""
-        latest = {e.facts["date"]: e for e in self.of_kind("batch_rejected")}
-        latest |= {e.facts["date"]: e for e in self.of_kind("batch_committed") if by_champion(e)}
-        decided = {(e.facts["date"], e.facts["batch_entry"]) for e in self.of_kind("drift_decided")}
-        return sorted(date for date, entry in latest.items() if (date, entry.n) not in decided)
+        about = {e.facts["date"]: e for e in self.of_kind("batch_rejected")}
+        about |= {e.facts["date"]: e for e in reversed(self.of_kind("batch_committed")) if by_champion(e)}
+        nights = self.nights()
+        return sorted(date for date, entry in about.items() if not settles(nights.get(date), entry))
+
+
+def settles(decision: Entry | None, batch: Entry) -> bool:
+    """Return whether a date's decision is the one about a batch; one about a committed batch is so for every other."""
+    if decision is None:
+        return False
+    return decision.facts.get("batch") != "batch_rejected" or decision.facts["batch_entry"] == batch.n
 
 
 def by_champion(entry: Entry) -> bool:
@@ -143,7 +179,7 @@ _AFTER: dict[str, State] = {
 
 def summary(standing: Standing) -> dict[str, Any]:
     """Return a model's standing as JSON for lists."""
-    last_batch = standing.last("batch_committed")
+    last_batch = standing.newest("batch_committed")
     return {
         "model": standing.model,
         "champion": standing.champion,

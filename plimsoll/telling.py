@@ -18,6 +18,11 @@ RULES = {  # rule → what one night, and what many nights, are called
     ),
     "batch_rejected": ("No judgement on broken data", "{} nights without a judgement: broken data"),
     "batch_missing": ("No judgement: the batch is missing", "{} nights without a batch"),
+    "backfill": ("No retrain: a night of the past", "{} nights of the past, which inform only"),
+    "no_longer_champion": (
+        "No retrain: its version no longer serves",
+        "{} nights of a version that no longer serves",
+    ),
     "in_flight": ("No retrain: one is already running", "{} nights while a retrain ran"),
     "awaiting_approval": ("No retrain: a version waits for a person", "{} nights while a version waited for a person"),
     "cooldown": ("No retrain: cooldown after the last one", "{} nights of cooldown after the last retrain"),
@@ -142,6 +147,7 @@ def byline(chapter: Chapter) -> str:
 
 
 def rejected_last(standing: Standing) -> Entry | None:
-    """Return the rejection of the latest batch, None when that batch was committed."""
-    last = standing.last("batch_committed", "batch_rejected")
+    """Return the rejection of the batch of the latest date, None when that batch was committed."""
+    newest = standing.newest("batch_committed", "batch_rejected")
+    last = standing.batch(str(newest.facts["date"])) if newest else None
     return last if last and last.kind == "batch_rejected" else None

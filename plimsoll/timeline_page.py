@@ -71,7 +71,7 @@ def render_timeline(story: ModelStory) -> str:
 def _tiles(story: ModelStory) -> Html:
     standing = story.standing
     champion = standing.version(standing.champion) if standing.champion else None
-    moved, batch = standing.last("promoted", "rolled_back"), standing.last("batch_committed")
+    moved, batch = standing.last("promoted", "rolled_back"), standing.newest("batch_committed")
     seen = story.nightly[-1] if story.nightly else None
     asks = story.requests
     return tiles(

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from plimsoll.belated import LOOK_BACK_DAYS, missed_dates
 from plimsoll.bundle import Bundle
 from plimsoll.champions import reign_at, reigns
 from plimsoll.errors import ChangedFeaturesError, DataError, IntegrityError
@@ -21,13 +22,14 @@ from tasks.stage import get_run_logger, stage
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-RETRY_DAYS = 7
 MAY_SCORE = ("champion", "former", "requested")
 
 
 def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list[str]:
-    """Return the asked dates; without a start, all landed after the newest committed batch up to the business date,
-    and the rejected ones of the last week, which may have been delivered again.
+    """Return the asked dates; without a start, all landed after the newest committed batch up to the business date.
+
+    With them come those of the last week that landed after a later date was scored, and the rejected ones, which may
+    have been delivered again, all in order.
 
     A date that was asked but has not landed stays in the list, so that it is rejected, not forgotten.
     """
@@ -41,8 +43,9 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
     if not done:
         return landed[-1:]
     stopped = {str(entry.facts["date"]) for entry in standing.of_kind("batch_rejected")} - done
-    since = (dt.date.fromisoformat(run.as_of) - dt.timedelta(days=RETRY_DAYS)).isoformat()
+    since = (dt.date.fromisoformat(run.as_of) - dt.timedelta(days=LOOK_BACK_DAYS)).isoformat()
     again = {date for date in stopped if since <= date <= until}
+    again |= {date for date in missed_dates(standing, run.as_of) if date <= until} & {*landed}
     return sorted(again | {date for date in landed if date > max(done)})
 
 

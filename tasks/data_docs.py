@@ -39,7 +39,7 @@ def build_data_docs(workspace: Workspace, model: str, results: list[dict[str, An
 
 def told_batches(standing: Standing) -> list[dict[str, Any]]:
     """Return the facts of every rejected batch and of the last good one."""
-    last = standing.last("batch_committed")
+    last = standing.newest("batch_committed")
     return [e.facts for e in (*standing.of_kind("batch_rejected"), *([last] if last else []))]
 
 

@@ -4,18 +4,17 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from plimsoll.belated import missed_dates, told_gaps
 from plimsoll.errors import DataError, PlimsollError
 from plimsoll.ledger import Entry
-from plimsoll.retrain import STOPS
-from plimsoll.standing import Standing, by_champion
+from plimsoll.standing import Standing, by_champion, settles
 from tasks.announce import announce
 from tasks.evidently_report import draw_report
-from tasks.landing import dates_between
+from tasks.landing import dates_between, landed_dates
 from tasks.night_facts import judge_batch
 from tasks.pages import report_url
 from tasks.prefect_api import publish_markdown
 from tasks.records import Run
-from tasks.retrain_starts import owed
 from tasks.stage import get_run_logger, stage
 
 
@@ -81,19 +80,13 @@ def decide_nights(run: Run, dates: list[str]) -> list[Night]:
     return nights
 
 
-def owed_retrain(run: Run, nights: list[Night]) -> Night | None:
-    """Return the night whose retrain nobody has started, or whose training died, because its process was killed.
-
-    None when what was found tonight stops retrains, or when that night is more than a week ago: the world has moved on.
-    """
-    entry = owed(run)
-    return None if entry is None or (nights and nights[-1].rule in STOPS) else Night(entry)
-
-
 def decide_night(run: Run, date: str) -> Night:
-    """Return the one decision about a date's batch: the one in the ledger, or a new one."""
+    """Return the one decision about a date: the one in the ledger, or a new one about its first result.
+
+    What another version said of the date later changes nothing: that night was decided.
+    """
     standing = run.standing()
-    batch = standing.batch(date)
+    batch = standing.night_batch(date)
     if batch is None:
         raise DataError(f"{run.config.model}: no batch of {date} was scored or rejected.")
     if batch.kind == "batch_committed" and not by_champion(batch):
@@ -102,15 +95,15 @@ def decide_night(run: Run, date: str) -> Night:
             f"there is nothing to decide. Score it: plimsoll score {run.config.model} --date {date}"
         )
     run.parents.append(str(batch.facts["run"]))
-    before = standing.decision(date)
-    if before and before.facts["batch_entry"] == batch.n:
-        return Night(before)
+    nights = standing.nights()
+    if settles(nights.get(date), batch):
+        return Night(nights[date])
     facts = judge_batch(run, standing, batch, date)
     entry = run.decide("drift_decided", facts, key=f"check:{date}:{batch.n}", as_of=date)
     if entry.facts["run"] == run.id:  # else another run was quicker, and has told
         if entry.facts.get("report"):
             _draw(run, standing, batch)
-        announce(run, entry, standing.last("drift_decided"))
+        announce(run, entry, next((nights[night] for night in reversed(nights) if night < date), None))
     return Night(entry)
 
 
@@ -130,24 +123,42 @@ def close_nights(run: Run, nights: list[Night], started: dict[str, Any] | None) 
     run.outputs |= {"decisions": {night.date: night.sentence for night in nights}, "retrain": started}
     if nights:
         _publish(run, nights)
-    run.sentence = nights[-1].sentence if nights else _nothing_to_decide(run)
+    said = nights[-1].sentence if nights else _nothing_to_decide(run)
+    if started and ("version" not in started or not nights or started["night"] != nights[-1].date):
+        said = f"{said} Retrain that {started['night']} asked for: {started['sentence']}"
+    if gaps := _gaps(run):
+        run.outputs["gaps"] = gaps
+    run.sentence = f"{said} {gaps}".strip()
     return {"run": run.id, "sentence": run.sentence, **run.outputs}
 
 
 def _nothing_to_decide(run: Run) -> str:
     """Say that every batch has a decision, and whether tonight's batch is missing; or that nothing was scored yet."""
     standing = run.standing()
-    model, last = run.config.model, standing.last("drift_decided")
+    model, last = run.config.model, next(reversed(standing.nights()), None)
     if not standing.of_kind("batch_committed", "batch_rejected"):
         if standing.champion is None:
             why = f"{model} has no champion, so nothing was scored and there is nothing to decide"
             return f"{why}. Train one and approve it: plimsoll train {model}"
         return f"{model}: nothing was scored yet, so there is nothing to decide. plimsoll score {model} --date DATE"
     said = f"{model}: every batch has a decision already"
-    if last is None or str(last.facts["date"]) >= run.as_of:
+    if last is None or run.as_of in standing.nights():
         return f"{said}."
     score = f"plimsoll score {model} --date {run.as_of}"
-    return f"{said}, the newest that of {last.facts['date']}. No batch of {run.as_of} was scored: {score}"
+    return f"{said}, the newest that of {last}. No batch of {run.as_of} was scored: {score}"
+
+
+def _gaps(run: Run) -> str:
+    """Say which dates of the last week have no batch, and whether they have landed."""
+    standing = run.standing()
+    missed = missed_dates(standing, run.as_of) if run.config.source.kind == "dates" else []
+    if not missed:
+        return ""
+    known = {str(e.facts["date"]) for e in standing.of_kind("batch_committed", "batch_rejected")}
+    try:
+        return told_gaps(run.config.model, missed, landed_dates(run.workspace, run.config), known)
+    except PlimsollError as error:  # a check needs no landing folder
+        return f"{', '.join(missed)} have no batch, and whether they have landed cannot be seen: {error}"
 
 
 def _publish(run: Run, nights: list[Night]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from plimsoll.belated import why_past
 from plimsoll.errors import DataError
 from plimsoll.ledger import Entry
 from plimsoll.night_verdict import LateVerdict, NightVerdict, judge_late, judge_night
@@ -17,7 +18,7 @@ from tasks.evidently_report import report_name
 from tasks.observed import observed_nights
 from tasks.outcomes_feed import late_losses
 from tasks.records import Run, utc_now
-from tasks.retrain_starts import in_flight, lived
+from tasks.retrain_starts import in_flight, trained_days
 from tasks.stage import get_run_logger
 from tasks.thresholds import kept_curves
 
@@ -46,7 +47,7 @@ def judge_batch(run: Run, standing: Standing, batch: Entry, date: str) -> dict[s
     facts = _facts(run, standing, batch, found, version)
     decision = decide(facts, config.retrain)
     body = {"version": version.number, **_with_refused(found.to_json(), run.outcomes.refused), "late": late_facts(late)}
-    report = report_name(config.model, batch) if _report_wanted(run, standing, found, decision.retrain) else ""
+    report = report_name(config.model, batch) if _report_wanted(run, standing, date, found, decision.retrain) else ""
     return _told(batch, facts, decision, **body, report=report)
 
 
@@ -81,7 +82,8 @@ def _facts(
 ) -> RetrainFacts:
     today, of = dt.date.fromisoformat(str(batch.facts["date"])), run.config.retrain.persistence_of
     night = found if isinstance(found, NightVerdict) else None
-    started = [dt.date.fromisoformat(e.as_of) for e in lived(run, standing)]
+    asked, by_hand = trained_days(run, standing, today)
+    last = max([*asked, *by_hand], default=None)
     return RetrainFacts(
         date=str(today),
         batch="rejected" if batch.kind == "batch_rejected" else "committed",
@@ -92,11 +94,13 @@ def _facts(
         estimate_alarms=night.estimate_alarms[-of:] if night else (),
         alarmed_slices=found.alarmed_slices if found else (),
         losses_rose_from=found.losses_rose_from if found else None,
-        model_age_days=(today - dt.date.fromisoformat(version.trained.as_of)).days if version else 0,
-        days_since_last_retrain=(today - started[-1]).days if started else None,
-        retrains_last_30_days=sum((today - day).days < 30 for day in started),
+        model_age_days=max((today - dt.date.fromisoformat(version.trained.as_of)).days, 0) if version else 0,
+        days_since_last_retrain=(today - last).days if last else None,
+        retrains_last_30_days=sum((today - day).days < 30 for day in asked),
         in_flight=in_flight(run, standing),
         awaiting_approval=_awaiting(standing),
+        backfill=why_past(standing, version, str(today)) if version else "",
+        successor=standing.champion if version and version.number != standing.champion else None,
     )
 
 
@@ -107,10 +111,11 @@ def _awaiting(standing: Standing) -> int | None:
     return next((number for number in waiting if not standing.approvals(number)), None)
 
 
-def _report_wanted(run: Run, standing: Standing, found: LateVerdict, retrain: bool) -> bool:
+def _report_wanted(run: Run, standing: Standing, date: str, found: LateVerdict, retrain: bool) -> bool:
     """Return whether the policy asks for Evidently's report about this night."""
     if not isinstance(found, NightVerdict):
         return False
-    past = [e.facts.get("inputs") or {} for e in standing.of_kind("drift_decided")[-QUIET_NIGHTS:]]
+    before = [entry.facts for night, entry in standing.nights().items() if night < date]
+    past = [facts.get("inputs") or {} for facts in before[-QUIET_NIGHTS:]]
     news = found.input_alarm and not any(verdict.get("alarm") for verdict in past)
     return {"always": True, "never": False, "on_change": retrain or news}[run.config.drift.report]

@@ -147,10 +147,11 @@ def runs_of(
             more = client.read_flow_runs(**asked, limit=PAGE, offset=len(runs))
             runs, page = [*runs, *more], len(more)
     mine = [run for run in runs if parameters.items() <= run.parameters.items()]
-    return [RunOf(str(run.id), bool(run.state and run.state.is_final()), _busy_since(run.state)) for run in mine]
+    return [RunOf(str(run.id), bool(run.state and run.state.is_final()), busy_since(run.state)) for run in mine]
 
 
-def _busy_since(state: Any) -> datetime | None:
+def busy_since(state: Any) -> datetime | None:
+    """Return since when a process is said to have a run; None where none is needed in its state."""
     busy = state and (state.is_running() or state.is_pending() or state.is_cancelling())
     return state.timestamp if busy else None
 

@@ -250,7 +250,7 @@ def test_every_kind_of_ledger_entry_is_explained() -> None:
     assert [kind for kind in get_args(Kind) if f"`{kind}`" not in text] == []
 
 
-RULES_OF_POLICY = {"cooldown", "nothing"} | {
+RULES_OF_POLICY = {"backfill", "cooldown", "nothing"} | {
     node.value
     for node in ast.walk(ast.parse((ROOT / "plimsoll/retrain.py").read_text()))
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"[a-z]+(_[a-z]+)+", node.value)

@@ -32,6 +32,8 @@ ESTIMATES: dict[str, Any] = {"estimate_alarms": (True, False, True)}
 BLOCKS: list[tuple[str, dict[str, Any], str]] = [
     ("batch_rejected", {"batch": "rejected", "batch_reason": "seats: 40 % null"}, "(seats: 40 % null)"),
     ("batch_missing", {"batch": "missing"}, "batch is missing"),
+    ("backfill", {"backfill": "v2 was trained on days through 2013-05-30"}, "and a decision about the past informs"),
+    ("no_longer_champion", {"successor": 3}, "no longer serves, v3 is champion"),
     ("in_flight", {"in_flight": True}, "already running"),
     ("awaiting_approval", {"awaiting_approval": 7}, "version 7 still waits for approval"),
     ("cooldown", {"days_since_last_retrain": 13}, "13 days ago and the cooldown is 14 days"),
