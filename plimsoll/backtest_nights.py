@@ -59,4 +59,5 @@ def still_waiting(seen: Mapping[str, Seen], before: Sequence[str] = ()) -> tuple
 
 
 def _quality(date: str, night: NightLoss) -> NightlyQuality:
-    return NightlyQuality(date, 1, night.loss, night.rows, night.outcomes, 0, night.slices)
+    counts = night.rows, night.outcomes, 0
+    return NightlyQuality(date, VERSION, night.loss, *counts, night.slices, slice_outcomes=night.slice_outcomes)

@@ -42,6 +42,7 @@ class NightLoss:
     outcomes: int
     rows: int = 0
     slices: Mapping[str, float] = field(default_factory=dict)  # mean loss of each, where it has rows enough
+    slice_outcomes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class NightlyQuality:
     slices: Mapping[str, float] = field(default_factory=dict)  # mean loss by slice, where it has rows enough
     digest: str = ""  # of the delivery of outcomes
     former: Former | None = None  # None: the first delivery
+    slice_outcomes: Mapping[str, int] = field(default_factory=dict)  # of each slice; none: kept before they were
 
     @property
     def corrected(self) -> bool:
@@ -79,19 +80,21 @@ def nightly_quality(
     unknown = int((~outcomes.index.isin(predictions["key"])).sum())
     losses = row_losses(truth[known], predictions["score"].to_numpy(dtype=np.float64)[known], task)
     loss = float(losses.mean()) if known.any() else None
-    parts = losses_by_slice(predictions.loc[known, "key"], losses, slices) if slices is not None else {}
-    return NightlyQuality(date, version, loss, len(predictions), int(known.sum()), unknown, parts)
+    parts, sizes = losses_by_slice(predictions.loc[known, "key"], losses, slices) if slices is not None else ({}, {})
+    counts = len(predictions), int(known.sum()), unknown
+    return NightlyQuality(date, version, loss, *counts, parts, slice_outcomes=sizes)
 
 
-def losses_by_slice(keys: pd.Series, losses: Numbers, slices: pd.DataFrame) -> dict[str, float]:
-    """Return the mean loss of every slice with rows enough; slices has key and the columns whose values they are."""
+def losses_by_slice(keys: pd.Series, losses: Numbers, slices: pd.DataFrame) -> tuple[dict[str, float], dict[str, int]]:
+    """Return mean loss and rows of every slice with rows enough; slices has key and the columns of the slices."""
     if len(slices.columns) < 2 or not len(keys):
-        return {}
+        return {}, {}
     values = slices.set_index(KEY).loc[keys]
     one_day = np.zeros(len(keys), dtype=np.int32)
     parts = pd.concat([slice_losses(values[column], one_day, losses) for column in values.columns])
     enough = parts[parts["rows"] >= MIN_SLICE_ROWS]
-    return dict(zip(enough["slice"], (enough["loss"] / enough["rows"]).astype(float), strict=True))
+    means, names = (enough["loss"] / enough["rows"]).astype(float), [*enough["slice"]]
+    return dict(zip(names, means, strict=True)), dict(zip(names, enough["rows"].astype(int).tolist(), strict=True))
 
 
 def count_changed(before: pd.Series, after: pd.Series, rows: pd.Series) -> int:

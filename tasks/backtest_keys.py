@@ -5,8 +5,7 @@ the `drift` section.
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 from plimsoll import (
@@ -33,6 +32,7 @@ from plimsoll import (
     leakage_gate,
     limits_gate,
     loss_charts,
+    loss_sizes,
     matrices,
     metrics,
     night_verdict,
@@ -56,6 +56,7 @@ from plimsoll import (
     unseen_losses,
     whole_columns,
 )
+from plimsoll.code_digests import code_of
 from plimsoll.digest import sha256_file, sha256_json
 from plimsoll.drift_config import Drift
 from plimsoll.model_config import ModelConfig
@@ -73,6 +74,7 @@ TRAINING = (
     estimators,
     holdout,
     keys,
+    loss_sizes,
     matrices,
     metrics,
     profile,
@@ -181,9 +183,3 @@ class Made:
 
     def _of(self, dates: list[str]) -> list[list[str]]:
         return [[date, self.dates[date]] for date in dates]
-
-
-@cache
-def code_of(modules: tuple[Any, ...]) -> list[str]:
-    """Return the digest of each module's file."""
-    return [sha256_file(Path(str(module.__file__))) for module in modules]

@@ -120,7 +120,7 @@ def study(bench: Bench, order: Training) -> None:
     with _rows(bench, order) as rows, own_booster(bench.config.estimator) as booster:
         found = study_days(_bundle(bench, order.key), rows, bench.config, booster)
     body = found.to_json()
-    bench.kept.put("folds", order.key, {name: body[name] for name in ("losses", "scores", "slices")})
+    bench.kept.put("folds", order.key, {name: body[name] for name in ("losses", "scores", "slices", "spread")})
 
 
 def fight(bench: Bench, duel_key: str, challenger: str, champion: str, name: str) -> None:
@@ -226,7 +226,7 @@ def needed_columns(frame: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
 
 def _losses(bench: Bench, bundle: Bundle, dates: Sequence[str]) -> dict[str, list[Any]]:
     """Return mean loss and number of outcomes of each date; rows are scored together, which is quicker."""
-    found: dict[str, list[Any]] = {date: [None, 0, 0, {}] for date in dates}
+    found: dict[str, list[Any]] = {date: [None, 0, 0, {}, {}] for date in dates}
     frames = [frame for date in dates if (frame := bench.read(date)) is not None]
     rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({OUTCOME: []})
     if len(rows):
@@ -237,7 +237,7 @@ def _losses(bench: Bench, bundle: Bundle, dates: Sequence[str]) -> dict[str, lis
             came = here & ~np.isnan(losses)
             parts = losses_by_slice(rows.loc[came, KEY], losses[came], slices[here])
             mean = float(losses[came].mean()) if came.any() else None
-            found[str(date)] = [mean, int(came.sum()), int(here.sum()), parts]
+            found[str(date)] = [mean, int(came.sum()), int(here.sum()), *parts]
     return found
 
 
