@@ -176,10 +176,12 @@ class Made:
         """Return the key of nights' profiles on a model's plan."""
         return sha256_json(["profiles", model, self._of(nights)])
 
-    def seen(self, model: str, drift_policy: Drift, served: list[str], nights: list[str], waiting: list[str]) -> str:
-        """Return the key of what nights showed about a model that had served some nights until their end."""
+    def seen(
+        self, model: str, drift_policy: Drift, served: list[str], nights: list[str], waiting: list[str], serves: str
+    ) -> str:
+        """Return the key of what nights showed about a model that had scored some nights until their end."""
         rule, delay = drift_policy.model_dump(mode="json", exclude={"report"}), self.config.outcome.delay_days
-        return sha256_json(["seen", model, rule, delay, self._of(served), nights, waiting, code_of(LOOKING)])
+        return sha256_json(["seen", model, rule, delay, self._of(served), nights, waiting, serves, code_of(LOOKING)])
 
     def _of(self, dates: list[str]) -> list[list[str]]:
         return [[date, self.dates[date]] for date in dates]

@@ -83,7 +83,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Looking:
-    """Nights to look at for a model, and the nights that it has served until their end."""
+    """Nights to look at for a model, and the nights that it has scored until their end."""
 
     model: str  # keys
     losses: str
@@ -93,6 +93,7 @@ class Looking:
     served: tuple[str, ...]
     nights: tuple[str, ...]
     waiting: tuple[str, ...]  # nights of before that were too small to be judged
+    serves: str = ""  # from when on it is champion
 
 
 def assemble_dates(bench: Bench, dates: list[str]) -> dict[str, str]:
@@ -146,7 +147,7 @@ def look(bench: Bench, order: Looking) -> None:
     losses = {date: NightLoss(*night) for date, night in (bench.kept.get("losses", order.losses) or {}).items()}
     late = (bundle.trained_through, order.served, nights, losses, bench.config.outcome.delay_days)
     curves, earlier = kept_curves(bench.workspace.archive), [night for block in before for night in block]
-    seen = look_at_nights(order.drift, reference, *late, curves, earlier, order.waiting)
+    seen = look_at_nights(order.drift, reference, *late, curves, earlier, order.waiting, order.serves)
     bench.kept.put("seen", order.seen, {date: asdict(one) for date, one in seen.items()})
 
 
