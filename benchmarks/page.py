@@ -18,6 +18,7 @@ NAMES = (
     "snapshots",
     "drift",
     "quality",
+    "small_nights",
     "gates",
     "looks",
     "flips",

@@ -92,7 +92,7 @@ def _pooled(last: LossPoint, scale: LossScale) -> str:
     said = f"{nights}, where a reference night has {scale.typical:,}."
     if last.rows < scale.needed:
         least = ALLOWANCE / shrinkage
-        said += f" So few show little: a rise under {least:.1f} standard deviations of a reference night is not seen."
+        said += f" So few show little: a rise of less than {least:.1f} reference sd is hardly seen."
     if not scale.known:
         said += " How far rows lie apart is kept from the next version on; until then all movement is taken for chance."
     return said

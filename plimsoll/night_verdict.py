@@ -160,8 +160,8 @@ def judge_night(
     chart = seen.quality
     recent = judge_recent(chart, policy.recent_one_in_nights, _behind(chart, tonight.date), delay_days)
     guesses = _estimates(reference, nights)
-    estimate, high = _judge_estimates(policy, reference, nights, guesses)
-    scores = _judge_scores(policy, reference, nights, inputs.pool)
+    estimate, high = judge_estimates(policy, reference, nights, guesses)
+    scores = judge_scores(policy, reference, nights, inputs.pool)
     later = [n for n in late if n.date > trained_through and has_enough(n, policy)]
     came = {n.date: n.loss for n in later if n.loss is not None}
     both = {date: (guess, came[date]) for date, guess in guesses.items() if date in came}
@@ -170,20 +170,21 @@ def judge_night(
     return NightVerdict(chart, seen.slices, seen.stale, inputs, scores, recent, estimate, high, sentence)
 
 
-def _judge_scores(policy: Drift, reference: Reference, nights: Sequence[Observed], pool: Pool) -> InputVerdict | None:
+def judge_scores(policy: Drift, reference: Reference, nights: Sequence[Observed], pool: Pool) -> InputVerdict | None:
     """Return the verdict about tonight's scores, of the nights that its inputs are judged with."""
     told = reference.scores
     if told is None or nights[-1].scores is None:
         return None
     days = [*told.days.values()]
     if pool.waits:
-        return unjudged(len(days), policy.one_in_nights, f"{pool.rows:,} rows wait, {pool.needed:,} are needed.")
+        why = f"Scores were not judged: {pool.rows:,} rows wait and {pool.needed:,} are needed."
+        return replace(unjudged(len(days), policy.one_in_nights, ""), sentence=why)
     some = [told.profile(night.scores) for night in nights if night.date in pool.nights and night.scores]
     against = blocks_of(days, [one.rows for one in some]) if len(some) > 1 else days
     return judge_inputs([told.plan], against, reduce(merge, some), policy.one_in_nights)
 
 
-def _judge_estimates(
+def judge_estimates(
     policy: Drift, reference: Reference, nights: Sequence[Observed], guesses: Mapping[str, float]
 ) -> tuple[EstimateVerdict, tuple[bool, ...]]:
     """Return the verdict about tonight's estimated loss, and of every night whether its own is high."""
