@@ -167,8 +167,7 @@ def ways(
     policy = unhindered(config)
     facts = facts_of(policy, day, verdict)
     alone = policy.model_copy(update={"on_estimate": "informs", "on_recent": "informs"})
-    past = [*bundle.reference.losses.values()]
-    high = {rate: judge_recent(past, verdict.quality, rate).alarm for rate in RATES}
+    high = {rate: judge_recent(verdict.quality, rate).alarm for rate in RATES}
     asked = {f"{POLICY}, {one_in(rate)}": decide(replace(facts, recent_alarm=high[rate]), policy) for rate in RATES}
     return {
         **{way: decision.retrain for way, decision in asked.items()},

@@ -20,6 +20,7 @@ NAMES = (
     "score_drift",
     "planted",
     "quality",
+    "small_nights",
     "gates",
     "looks",
     "flips",

@@ -174,3 +174,7 @@ def _me() -> str:
     me = os.environ.get("PLIMSOLL_USER") or getpass.getuser()
     refuse_undecodable(["user name", me], {})  # LOGNAME and USER are anybody's
     return me
+
+
+if __name__ == "__main__":
+    main()

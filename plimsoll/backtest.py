@@ -41,17 +41,21 @@ class _State:
     """Where a replay stands. Not frozen: it is one replay's own."""
 
     champion: Model
-    since: str
+    since: str  # the first night that it serves
+    scores: str  # the first that it scores: a challenger scores beside the champion while it waits
     challenger: Model | None = None  # waits for its approval
     serves_from: str = ""
+    scores_from: str = ""
     started: list[str] = field(default_factory=list)
     seen: dict[str, Seen] = field(default_factory=dict)
     looked: int = -1  # the last block
 
     def begin(self, date: str) -> None:
-        """Let an approved challenger serve from its night on."""
+        """Let a challenger score from its first night on, and serve once it is approved."""
+        self.scores_from = self.scores_from or date
         if self.challenger and self.serves_from <= date:
             self.champion, self.since, self.challenger = self.challenger, date, None
+            self.scores = self.scores_from
             self.seen, self.looked = {}, -1
 
 
@@ -65,7 +69,7 @@ def replay(policy: Policy, history: History) -> Generator[Request, Any, Course]:
     if first.refused:
         raise DataError(f"No first model could be trained as of {first.as_of}: {first.refused}")
     duel: Duel = yield Fight(first.asked)
-    state = _State(first, history.nights[0].date)
+    state = _State(first, *2 * (history.nights[0].date,))
     nights: list[Served] = []
     retrains: list[Retraining] = []
     for night in history.nights:
@@ -134,8 +138,9 @@ def _seen(policy: Policy, state: _State, night: Night) -> Generator[Request, Any
         if state.looked < 0:
             yield Study(state.champion.asked)
         state.looked += 1
-        waiting = still_waiting(state.seen)
-        found = yield Look(state.champion.asked, state.since, policy.drift, state.looked, waiting)
+        waiting = still_waiting({date: seen for date, seen in state.seen.items() if date >= state.since})
+        serves = state.since if state.scores < state.since else ""
+        found = yield Look(state.champion.asked, state.scores, policy.drift, state.looked, waiting, serves)
         state.seen.update(found)
     return state.seen[night.date]
 
@@ -151,6 +156,7 @@ def _retrain(
     duel: Duel = yield Fight(challenger.asked, state.champion.asked)
     if duel.passed:
         state.challenger, state.serves_from = challenger, shifted(night.date, history.approval_days + 1)
+        state.scores_from = ""
     return Retraining(*told, duel.passed, "; ".join(gate.sentence for gate in duel.gates if gate.passed == duel.passed))
 
 

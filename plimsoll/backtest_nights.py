@@ -24,17 +24,19 @@ def look_at_nights(
     curves: Curves,
     before: Sequence[Observed] = (),
     waiting: Sequence[str] = (),
+    serves: str = "",
 ) -> dict[str, Seen]:
-    """Return what each of some nights showed; served are the nights that the model has served, in order.
+    """Return what each of some nights showed; served are the nights that the model has scored, in order.
 
     On a night only losses of nights at least delay_days before it are known. before are the nights that came before
-    these, waiting those of them that were too small to be judged and wait for others.
+    these, waiting those of them that were too small to be judged and wait for others. serves is from when on the model
+    is champion: nothing is decided about a challenger, so its small nights wait for nobody.
     """
     found: dict[str, Seen] = {}
     for n, tonight in enumerate(nights):
         late = [_quality(date, losses[date]) for date in served if date <= shifted(tonight.date, -delay_days)]
         observed = [*before, *nights[: n + 1]][-NIGHTS_SEEN:]
-        small = still_waiting(found, waiting)
+        small = still_waiting({date: seen for date, seen in found.items() if date >= serves}, waiting)
         verdict = judge_night(drift, reference, trained_through, observed, late, curves, small, delay_days)
         pool = verdict.inputs.pool
         found[tonight.date] = Seen(
@@ -59,4 +61,5 @@ def still_waiting(seen: Mapping[str, Seen], before: Sequence[str] = ()) -> tuple
 
 
 def _quality(date: str, night: NightLoss) -> NightlyQuality:
-    return NightlyQuality(date, 1, night.loss, night.rows, night.outcomes, 0, night.slices)
+    counts = night.rows, night.outcomes, 0
+    return NightlyQuality(date, VERSION, night.loss, *counts, night.slices, slice_outcomes=night.slice_outcomes)

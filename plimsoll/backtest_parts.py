@@ -42,6 +42,7 @@ class NightLoss:
     outcomes: int
     rows: int = 0
     slices: Mapping[str, float] = field(default_factory=dict)  # mean loss of each, where it has rows enough
+    slice_outcomes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,14 @@ class Fight:
 
 @dataclass(frozen=True)
 class Look:
-    """Asks what a block of nights shows about a model that serves since a night; returns Seen by date."""
+    """Asks what a block of nights shows about a model that scores since a night; returns Seen by date."""
 
     model: Train
     since: str
     drift: Drift
     block: int
     waiting: tuple[str, ...] = ()  # small nights of earlier blocks that wait to be judged with others
+    serves: str = ""  # from when on it is champion, where it scored as a challenger before
 
 
 Request = Train | Study | Fight | Look
@@ -183,7 +185,7 @@ def learning_from(history: History, as_of: str, window_days: int | None, since: 
 
 
 def block_of(history: History, since: str, block: int) -> list[Night]:
-    """Return a block of nights, counted from the night since which a model serves."""
+    """Return a block of nights, counted from the night since which a model scores."""
     start = next(n for n, night in enumerate(history.nights) if night.date == since) + block * BLOCK_NIGHTS
     return [*history.nights[start : start + BLOCK_NIGHTS]]
 

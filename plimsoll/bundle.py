@@ -17,6 +17,7 @@ from plimsoll.digest import canonical_json, sha256_hex, sha256_json
 from plimsoll.encoder import Encoder, encoder_from_json
 from plimsoll.errors import IntegrityError
 from plimsoll.estimators import Fitted, Scores, Task, load
+from plimsoll.loss_sizes import WHOLE, LossSpread, spread_from_json
 from plimsoll.profile import ColumnPlan, Profile, plan_from_json, plan_to_json
 from plimsoll.profile import from_json as profile_from_json
 from plimsoll.profile import to_json as profile_to_json
@@ -34,7 +35,7 @@ class Reference:
     counts took it longer than scoring a day.
     """
 
-    __slots__ = ("days", "losses", "plan", "scores", "slices")
+    __slots__ = ("days", "losses", "plan", "scores", "slices", "spread")
 
     def __init__(
         self,
@@ -43,12 +44,22 @@ class Reference:
         losses: Mapping[str, float],
         scores: ScoreReference | None = None,
         slices: Mapping[str, Mapping[str, float]] | None = None,
+        spread: Mapping[str, LossSpread] | None = None,
     ) -> None:
         self.plan = plan
         self.days = days  # by date, in order
         self.losses = losses  # out-of-fold mean loss by date, in order
         self.scores = scores  # out of fold too; None: trained before they were kept
         self.slices = slices or {}  # the same losses of the rows of each declared slice, by its name
+        self.spread = spread or {}  # of single rows' losses, by slice, of all rows under WHOLE; none: trained before
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """How many rows the losses of each date are of; of an older version what its scores or its days hold."""
+        if WHOLE in self.spread:
+            return self.spread[WHOLE].rows
+        days = self.scores.days if self.scores else self.days
+        return {date: day.rows for date, day in days.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return the reference as JSON."""
@@ -60,6 +71,7 @@ class Reference:
             "losses": [list(item) for item in self.losses.items()],
             "scores": self.scores.to_json() if self.scores else None,
             "slices": slices,
+            "spread": {name: spread.to_json() for name, spread in self.spread.items()},
         }
 
 
@@ -68,7 +80,8 @@ def reference_from_json(body: Mapping[str, Any]) -> Reference:
     days = {day["date"]: profile_from_json(day["profile"]) for day in body["days"]}
     scores = score_reference_from_json(body["scores"]) if body.get("scores") else None
     slices = {name: dict(losses) for name, losses in body.get("slices", {}).items()}
-    return Reference(plan_from_json(body["plan"]), days, dict(body["losses"]), scores, slices)
+    spread = {name: spread_from_json(told) for name, told in body.get("spread", {}).items()}
+    return Reference(plan_from_json(body["plan"]), days, dict(body["losses"]), scores, slices, spread)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class RetrainFields(Part):
     max_age_days: Positive = 45
     monthly_budget: Positive = 2
     on_recent: Literal["proposes", "informs"] = "proposes"  # what a high moving average of late losses does
-    on_estimate: Literal["proposes", "informs"] = "proposes"  # what a high estimated loss does, before outcomes come
+    on_estimate: Literal["proposes", "informs"] = "informs"  # a high estimated loss caught none of the bad nights
     window: Literal["configured", "since_change"] = "configured"  # days that a retrain for late losses learns from
     min_days_since_change: Positive = 30  # fewer, and the configured window is taken
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from plimsoll.drift_level import alarming_ranks
+from plimsoll.loss_sizes import LossScale
 from plimsoll.quality import MIN_REFERENCE_NIGHTS
 
 BAND = 1.96  # sd of the error on either side of an estimate: 19 nights of 20, were errors normal
@@ -36,28 +37,50 @@ class EstimateVerdict:
 
 
 def judge_estimate(
-    tonight: float | None, estimates: Mapping[str, float], losses: Mapping[str, float], one_in_nights: int
+    tonight: float | None,
+    estimates: Mapping[str, float],
+    losses: Mapping[str, float],
+    one_in_nights: int,
+    scale: LossScale | None = None,
+    rows: int = 0,
 ) -> EstimateVerdict:
     """Return whether tonight's estimated loss is higher than one night in one_in_nights of the reference is.
 
     estimates and losses are of the reference nights, by date. The rank decides (conformal p-value), so the level
-    holds whatever the distribution. Raises ValueError when one_in_nights is below 2.
+    holds whatever the distribution. scale is that of the estimates and rows are tonight's: chance moves the estimate of
+    few rows further, and the alarm lies as much further away. Raises ValueError when one_in_nights is below 2.
     """
     if one_in_nights < 2:
         raise ValueError(f"one_in_nights: expected 2 or more, found {one_in_nights}.")
     if (why := _too_little(tonight, len(estimates))) or tonight is None:
         return EstimateVerdict(False, False, tonight, None, None, None, None, None, why)
     nights = len(estimates)
-    threshold = sorted(estimates.values())[nights - alarming_ranks(nights, one_in_nights)]
+    threshold = high_estimate(estimates, one_in_nights, scale, rows)
     sd, bias, correlation = _goodness(estimates, losses)
     usual, alarm = float(np.median([*estimates.values()])), tonight > threshold
     said = f"Estimated loss {'is high' if alarm else 'as usual'}: {tonight:.4g}"
     band = f" ± {BAND * sd:.2g}" if sd is not None else ""
     sentence = (
         f"{said}{band} before outcomes, {usual:.4g} in the median of {nights} reference nights, alarm over "
-        f"{threshold:.4g}.{goodness_words(sd, bias, correlation)}"
+        f"{threshold:.4g}.{_few(scale, rows)}{goodness_words(sd, bias, correlation)}"
     )
     return EstimateVerdict(True, alarm, tonight, threshold, usual, sd, bias, correlation, sentence)
+
+
+def high_estimate(estimates: Mapping[str, float], one_in_nights: int, scale: LossScale | None, rows: int) -> float:
+    """Return the estimate that a night of so many rows has to exceed to be called high."""
+    held = scale.held(estimates) if scale else [*estimates.values()]
+    highest = sorted(held)[len(held) - alarming_ranks(len(held), one_in_nights)]
+    return scale.centre + (highest - scale.centre) / scale.shrinkage(rows) if scale else highest
+
+
+def _few(scale: LossScale | None, rows: int) -> str:
+    if scale is None or rows >= scale.needed:
+        return ""
+    return (
+        f" It is of {rows:,} rows, a reference night of {scale.typical:,}: chance moves it further, so the alarm lies "
+        "further away."
+    )
 
 
 def _too_little(tonight: float | None, nights: int) -> str:

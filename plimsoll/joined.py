@@ -70,7 +70,8 @@ def nightly_quality(parts: Sequence[JoinedPart], date: str, version: int) -> Nig
     loss = math.fsum(part.loss for part in parts) / known if known else None
     slices = [part.slices for part in parts if part.slices is not None]
     rows, unknown = sum(part.rows for part in parts), sum(part.unknown_keys for part in parts)
-    return NightlyQuality(date, version, loss, rows, known, unknown, slice_means(slices))
+    means, sizes = slice_means(slices)
+    return NightlyQuality(date, version, loss, rows, known, unknown, means, slice_outcomes=sizes)
 
 
 def count_changed(parts: Iterable[JoinedPart]) -> int | None:

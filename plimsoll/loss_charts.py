@@ -5,10 +5,14 @@ from dataclasses import replace
 
 from plimsoll.bundle import Reference
 from plimsoll.drift_config import Drift
+from plimsoll.loss_sizes import WHOLE, LossScale, cautious_scale, loss_scale
 from plimsoll.outcomes import NightlyQuality
-from plimsoll.quality import NO_OUTCOMES, QualityVerdict, judge_quality
-from plimsoll.quality_threshold import Curves
+from plimsoll.pooling import LossPoint, pool_losses
+from plimsoll.quality import MIN_REFERENCE_NIGHTS, NO_OUTCOMES, QualityVerdict, judge_quality
+from plimsoll.quality_threshold import ALLOWANCE, Curves
 from plimsoll.unseen_losses import MIN_SLICE_ROWS
+
+WHOLE_SHARE = 0.5  # of the false alarms, where slices are watched too: they share the rest
 
 
 def judge_losses(
@@ -16,28 +20,91 @@ def judge_losses(
 ) -> tuple[QualityVerdict, dict[str, QualityVerdict]]:
     """Return the chart of all rows and of every slice; together they alarm as often as the policy says (Bonferroni).
 
-    late are the nights after the training, in order; those with too few outcomes are not judged, and where none is left
-    the sentence says so. Slices are watched that the policy names and the reference has losses of.
+    late are the nights after the training, in order; those with too few outcomes are not judged, small ones are judged
+    together, and where none is left the sentence says so. Slices are watched that the policy names and the reference
+    has losses of; half of the false alarms are those of all rows, the slices that can be judged share the rest.
     """
     watched = {name: past for name, past in reference.slices.items() if _column(name, policy)}
-    share = policy.quality_false_alarm_share / (1 + len(watched))
+    judgeable = sum(len(past) >= MIN_REFERENCE_NIGHTS for past in watched.values())
+    share = policy.quality_false_alarm_share * (WHOLE_SHARE if judgeable else 1)
+    rest = policy.quality_false_alarm_share * (1 - WHOLE_SHARE) / max(judgeable, 1)
     enough = [n for n in late if has_enough(n, policy)]
     nothing = _why_none(policy, late, enough)
 
-    def judged(past: Mapping[str, float], losses: Sequence[tuple[str, float]], why: str) -> QualityVerdict:
-        return judge_quality([*past.values()], losses, share, policy.quality_horizon_nights, curves, why)
+    def judged(name: str, past: Mapping[str, float], share: float, why: str) -> QualityVerdict:
+        scale, nights = _sized(reference, name, past, enough)
+        return _judge(past, scale, nights, (share, policy.quality_horizon_nights, curves), why)
 
-    whole = judged(reference.losses, [(n.date, n.loss) for n in enough if n.loss is not None], nothing)
-    parts = {
-        name: judged(past, [(n.date, n.slices[name]) for n in enough if name in n.slices], nothing or _too_small(name))
-        for name, past in watched.items()
-    }
+    whole = judged(WHOLE, reference.losses, share, nothing)
+    parts = {name: judged(name, past, rest, nothing or _too_small(name)) for name, past in watched.items()}
     return replace(whole, sentence=" ".join(filter(None, [whole.sentence, _not_watched(policy, watched)]))), parts
 
 
 def has_enough(night: NightlyQuality, policy: Drift) -> bool:
     """Return whether enough of a night's rows have an outcome for its loss to be judged."""
     return night.loss is not None and night.coverage >= policy.min_coverage
+
+
+def _sized(
+    reference: Reference, name: str, past: Mapping[str, float], nights: Sequence[NightlyQuality]
+) -> tuple[LossScale, list[tuple[str, float, int]]]:
+    """Return the scale of a slice's reference losses, or of the whole's, and its nights as (date, loss, rows).
+
+    What is not known of a slice is taken from the whole: a night of half its rows has half of the slice's.
+    """
+    rows = reference.rows
+    spread = reference.spread.get(name)
+    scale = loss_scale(past, spread) if spread else cautious_scale(past, rows)
+    if name == WHOLE:
+        return scale, [(n.date, n.loss, n.outcomes) for n in nights if n.loss is not None]
+    part = scale.typical / cautious_scale(past, rows).typical
+    here = [n for n in nights if name in n.slices]
+    sized = [n.slice_outcomes.get(name, 0) if spread else 0 for n in here]
+    known = [size or max(round(n.outcomes * part), 1) for n, size in zip(here, sized, strict=True)]
+    return scale, [(n.date, n.slices[name], size) for n, size in zip(here, known, strict=True)]
+
+
+def _judge(
+    past: Mapping[str, float],
+    scale: LossScale,
+    nights: Sequence[tuple[str, float, int]],
+    stated: tuple[float, int, Curves],
+    nothing: str,
+) -> QualityVerdict:
+    points, waits = pool_losses(nights, scale.needed)
+    held = scale.held(past), [scale.bring(point.loss, point.rows) for point in points]
+    together = max(1, round(sum(point.nights for point in points) / len(points))) if points else 1
+    wait = _waiting(nights, waits, scale)
+    dated = [(point.date, point.loss) for point in points]
+    chart = judge_quality([*past.values()], dated, *stated, wait if waits else nothing, held, together)
+    said = [chart.sentence]
+    if chart.judged:
+        said += [_pooled(points[-1], scale), wait[:1].upper() + wait[1:]]
+    return replace(chart, waits=tuple(waits), sentence=" ".join(filter(None, said)))
+
+
+def _pooled(last: LossPoint, scale: LossScale) -> str:
+    """Say how the last night was judged where it was small, and what cannot be seen so."""
+    shrinkage = scale.shrinkage(last.rows)
+    if last.rows >= scale.needed and last.nights == 1:
+        return ""
+    nights = f"{last.nights} nights with {last.rows:,} outcomes are judged as one" if last.nights > 1 else ""
+    said = f"{nights}, where a reference night has {scale.typical:,}."
+    if last.rows < scale.needed:
+        least = ALLOWANCE / shrinkage
+        said += f" So few show little: a rise of less than {least:.1f} reference sd is hardly seen."
+    if not scale.known:
+        said += " How far rows lie apart is kept from the next version on; until then all movement is taken for chance."
+    return said
+
+
+def _waiting(nights: Sequence[tuple[str, float, int]], waits: Sequence[str], scale: LossScale) -> str:
+    """Say which nights at the end are too small and wait; nothing when there is none."""
+    if not waits:
+        return ""
+    rows = sum(size for date, _, size in nights if date in waits)
+    told = f"1 night, {waits[0]}, waits" if len(waits) == 1 else f"{len(waits)} nights, from {waits[0]} on, wait"
+    return f"{told} to be judged with the next: {rows:,} outcomes, {scale.needed:,} are needed."
 
 
 def _why_none(policy: Drift, late: Sequence[NightlyQuality], enough: Sequence[NightlyQuality]) -> str:

@@ -6,18 +6,21 @@ Nightly checks and backtests of a policy call the same two functions, so what wa
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from plimsoll import drift, quality
 from plimsoll.bundle import Reference
 from plimsoll.diagnosis import diagnose
-from plimsoll.drift import InputVerdict, judge_inputs
+from plimsoll.drift import InputVerdict, judge_inputs, unjudged
 from plimsoll.drift_config import Drift
 from plimsoll.errors import DataError
-from plimsoll.estimate import EstimateVerdict, judge_estimate
+from plimsoll.estimate import EstimateVerdict, high_estimate, judge_estimate
 from plimsoll.loss_charts import has_enough, judge_losses
+from plimsoll.loss_sizes import loss_scale
 from plimsoll.outcomes import NightlyQuality
-from plimsoll.profile import Profile
+from plimsoll.pooling import MAX_NIGHTS, Pool, blocks_of
+from plimsoll.profile import Profile, merge
 from plimsoll.quality import QualityVerdict
 from plimsoll.quality_threshold import Curves, threshold_curve
 from plimsoll.recent_losses import LONGEST_BEHIND, RecentVerdict, judge_recent
@@ -49,8 +52,8 @@ class LateVerdict:
     def quality_alarms(self) -> tuple[bool, ...]:
         """Whether late losses were over their threshold, as a whole or in a slice, night by night, newest last."""
         dates = [] if self.stale else [date for date, _, _ in self.quality.path]
-        over = {date for chart in (self.quality, *self.slices.values()) for date in chart.alarm_nights}
-        return tuple(date in over for date in dates)
+        charts = [set(self.quality.alarm_nights), *(_high_nights(chart, dates) for chart in self.slices.values())]
+        return tuple(any(date in high for high in charts) for date in dates)
 
     @property
     def alarmed_slices(self) -> tuple[str, ...]:
@@ -66,6 +69,15 @@ class LateVerdict:
         """Return the verdict as it is kept with a decision, its charts cut to the last nights."""
         charts = {name: _cut(chart) for name, chart in self.slices.items()}
         return {"quality": _cut(self.quality), "slices": charts, "outcomes_ended": self.stale}
+
+
+def _high_nights(chart: QualityVerdict, dates: Sequence[str]) -> set[str]:
+    """Return on which dates a slice's chart is high: until its next night, since its small nights are pooled."""
+    high: set[str] = set()
+    for night in chart.alarm_nights:
+        later = min((date for date, _, _ in chart.path if date > night), default="9999")
+        high |= {*[date for date in dates if night <= date < later][:MAX_NIGHTS]}
+    return high
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,14 @@ def judge_late(
     come for LONGEST_BEHIND days more than the delay, what was seen then asks for nothing tonight.
     """
     chart, slices = judge_losses(policy, reference, [n for n in late if n.date > trained_through], curves)
-    ended = chart.path[-1][0] if chart.path else date
-    stale = (dt.date.fromisoformat(date) - dt.date.fromisoformat(ended)).days > delay_days + LONGEST_BEHIND
+    stale = bool(chart.path) and _behind(chart, date) > delay_days + LONGEST_BEHIND
     return LateVerdict(chart, slices, stale)
+
+
+def _behind(chart: QualityVerdict, date: str) -> int:
+    """Return how many days before a date the last night was whose outcomes have come, judged or waiting."""
+    ended = [*(night for night, _, _ in chart.path), *chart.waits][-1:] or [date]
+    return (dt.date.fromisoformat(date) - dt.date.fromisoformat(ended[0])).days
 
 
 def judge_night(
@@ -141,14 +158,10 @@ def judge_night(
     inputs = replace(judge_both(*given, policy.one_in_nights, pooled), unread=unread)
     seen = judge_late(policy, reference, trained_through, tonight.date, late, curves, delay_days)
     chart = seen.quality
-    behind = sum(night.date > chart.path[-1][0] for night in nights) if chart.path else len(nights)
-    recent = judge_recent([*reference.losses.values()], chart, policy.recent_one_in_nights, behind)
+    recent = judge_recent(chart, policy.recent_one_in_nights, _behind(chart, tonight.date), delay_days)
     guesses = _estimates(reference, nights)
-    estimate = judge_estimate(
-        guesses.get(tonight.date), _reference_estimates(reference), reference.losses, policy.estimate_one_in_nights
-    )
-    high = tuple(guesses.get(n.date, 0) > estimate.threshold for n in nights) if estimate.threshold else ()
-    scores = _judge_scores(policy, reference, tonight)
+    estimate, high = judge_estimates(policy, reference, nights, guesses)
+    scores = judge_scores(policy, reference, nights, inputs.pool)
     later = [n for n in late if n.date > trained_through and has_enough(n, policy)]
     came = {n.date: n.loss for n in later if n.loss is not None}
     both = {date: (guess, came[date]) for date, guess in guesses.items() if date in came}
@@ -157,11 +170,33 @@ def judge_night(
     return NightVerdict(chart, seen.slices, seen.stale, inputs, scores, recent, estimate, high, sentence)
 
 
-def _judge_scores(policy: Drift, reference: Reference, tonight: Observed) -> InputVerdict | None:
-    if reference.scores is None or tonight.scores is None:
+def judge_scores(policy: Drift, reference: Reference, nights: Sequence[Observed], pool: Pool) -> InputVerdict | None:
+    """Return the verdict about tonight's scores, of the nights that its inputs are judged with."""
+    told = reference.scores
+    if told is None or nights[-1].scores is None:
         return None
-    days = list(reference.scores.days.values())
-    return judge_inputs([reference.scores.plan], days, reference.scores.profile(tonight.scores), policy.one_in_nights)
+    days = [*told.days.values()]
+    if pool.waits:
+        why = f"Scores were not judged: {pool.rows:,} rows wait and {pool.needed:,} are needed."
+        return replace(unjudged(len(days), policy.one_in_nights, ""), sentence=why)
+    some = [told.profile(night.scores) for night in nights if night.date in pool.nights and night.scores]
+    against = blocks_of(days, [one.rows for one in some]) if len(some) > 1 else days
+    return judge_inputs([told.plan], against, reduce(merge, some), policy.one_in_nights)
+
+
+def judge_estimates(
+    policy: Drift, reference: Reference, nights: Sequence[Observed], guesses: Mapping[str, float]
+) -> tuple[EstimateVerdict, tuple[bool, ...]]:
+    """Return the verdict about tonight's estimated loss, and of every night whether its own is high."""
+    past, one_in = _reference_estimates(reference), policy.estimate_one_in_nights
+    scale = loss_scale(past, reference.scores.spread()) if reference.scores else None
+    rows = {night.date: night.scores.count if night.scores else 0 for night in nights}
+    tonight = nights[-1].date
+    verdict = judge_estimate(guesses.get(tonight), past, reference.losses, one_in, scale, rows[tonight])
+    if not verdict.judged:
+        return verdict, ()
+    levels = {size: high_estimate(past, one_in, scale, size) for size in {*rows.values()}}
+    return verdict, tuple(n.date in guesses and guesses[n.date] > levels[rows[n.date]] for n in nights)
 
 
 def _estimates(reference: Reference, nights: Sequence[Observed]) -> dict[str, float]:

@@ -48,6 +48,7 @@ class NightlyQuality:
     digest: str = ""  # of the delivery of outcomes
     former: Former | None = None  # None: the first delivery
     beside: WithChampion | None = None  # None: of the champion itself, and of nights kept before this was
+    slice_outcomes: Mapping[str, int] = field(default_factory=dict)  # of each slice; none: kept before they were
 
     @property
     def corrected(self) -> bool:
@@ -73,22 +74,23 @@ class Remembered:
     refused: dict[str, str] = field(default_factory=dict)  # why the outcomes of a date cannot be used
 
 
-def losses_by_slice(keys: pd.Series, losses: Numbers, slices: pd.DataFrame) -> dict[str, float]:
-    """Return the mean loss of every slice with rows enough; slices has key and the columns whose values they are."""
+def losses_by_slice(keys: pd.Series, losses: Numbers, slices: pd.DataFrame) -> tuple[dict[str, float], dict[str, int]]:
+    """Return mean loss and rows of every slice with rows enough; slices has key and the columns of the slices."""
     if len(slices.columns) < 2 or not len(keys):
-        return {}
+        return {}, {}
     values = slices.set_index(KEY).loc[keys]
     one_day = np.zeros(len(keys), dtype=np.int32)
     return slice_means([slice_losses(values[column], one_day, losses) for column in values.columns])
 
 
-def slice_means(parts: Sequence[pd.DataFrame]) -> dict[str, float]:
-    """Return the mean loss of every slice with rows enough from the sums of parts of a day."""
+def slice_means(parts: Sequence[pd.DataFrame]) -> tuple[dict[str, float], dict[str, int]]:
+    """Return mean loss and rows of every slice with rows enough from the sums of parts of a day."""
     if not parts:
-        return {}
+        return {}, {}
     told = pd.concat(parts).groupby("slice", sort=False)[["rows", "loss"]].sum()
     enough = told[told["rows"] >= MIN_SLICE_ROWS]
-    return {str(name): float(mean) for name, mean in (enough["loss"] / enough["rows"]).items()}
+    names, means = [str(name) for name in enough.index], (enough["loss"] / enough["rows"]).astype(float)
+    return dict(zip(names, means, strict=True)), dict(zip(names, enough["rows"].astype(int).tolist(), strict=True))
 
 
 def refused_words(refused: Mapping[str, str]) -> str:

@@ -38,6 +38,16 @@ class Pool:
         return {**asdict(self), "nights": [*self.nights]}
 
 
+@dataclass(frozen=True)
+class LossPoint:
+    """One or more nights that are judged as one."""
+
+    date: str  # of the last of them
+    loss: float  # mean over their rows
+    rows: int
+    nights: int
+
+
 def rows_needed(reference: Sequence[Profile]) -> int:
     """Return how many rows a batch needs to be judged: half the median reference day's, at least one."""
     sizes = [day.rows for day in reference if day.rows]
@@ -78,6 +88,23 @@ def blocks_of(days: Sequence[Profile], sizes: Sequence[int]) -> list[Profile]:
     nights, chance = len(sizes), np.random.default_rng(SEED)
     starts = range(len(days) % nights, len(days), nights)
     return [reduce(merge, map(thin, days[at : at + nights], sizes, repeat(chance))) for at in starts]
+
+
+def pool_losses(nights: Sequence[tuple[str, float, int]], needed: int) -> tuple[list[LossPoint], list[str]]:
+    """Return nights (date, mean loss, rows) in order, small ones together, and the dates at the end that still wait.
+
+    A night with the rows that are needed is judged with those that waited before it; so are MAX_NIGHTS small ones.
+    """
+    points: list[LossPoint] = []
+    open_: list[tuple[str, float, int]] = []
+    for night in nights:
+        open_.append(night)
+        rows = sum(size for _, _, size in open_)
+        if rows >= needed or len(open_) == MAX_NIGHTS:
+            mean = sum(loss * size for _, loss, size in open_) / rows
+            points.append(LossPoint(night[0], mean if len(open_) > 1 else night[1], rows, len(open_)))
+            open_ = []
+    return points, [date for date, _, _ in open_]
 
 
 def waiting_dates(decisions: Iterable[Mapping[str, Any]], version: int) -> list[str]:

@@ -4,6 +4,7 @@ Page, "Continuous inspection schemes", Biometrika 1954; sequential normal scores
 Cordero-Franco, arXiv 1705.03496. The threshold is simulated for this reference's length and autocorrelation.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -32,6 +33,8 @@ class QualityVerdict:
     reference_median: float | None
     alarm_nights: tuple[str, ...]
     sentence: str
+    scores: tuple[float, ...] = ()  # normal scores of the path's nights
+    waits: tuple[str, ...] = ()  # small nights at the end that are judged with the next
 
 
 def judge_quality(
@@ -41,26 +44,32 @@ def judge_quality(
     horizon_nights: int,
     curves: Curves = threshold_curve,
     nothing: str = NO_OUTCOMES,
+    held: tuple[Sequence[float], Sequence[float]] | None = None,
+    together: int = 1,
 ) -> QualityVerdict:
     """Return whether the nightly losses (date, loss) have risen above those of the reference nights.
 
     Both are in order of time; higher is worse. An unchanged model alarms within horizon_nights with a chance of about
-    false_alarm_share; curves says from which CUSUM on. nothing says why there is no night, where there is none. Raises
-    ValueError for a loss that is not finite.
+    false_alarm_share; curves says from which CUSUM on. nothing says why there is no night, where there is none. held
+    are both losses as they are ranked, where nights differ in size; together is how many nights each of nightly stands
+    for. Raises ValueError for a loss that is not finite.
     """
     past, losses = _finite("reference", reference), _finite("nightly", [loss for _, loss in nightly])
     median = float(np.median(past)) if past.size else None
     if why := _too_little(past.size, losses.size, nothing):
         return QualityVerdict(False, False, (), None, None, None, median, (), why)
-    rho = float(autocorrelation(normal_scores(past, past)))
-    threshold = curves(past.size, horizon_nights, false_alarm_share).at(rho)
-    sums = cusum(normal_scores(past, losses)).tolist()
+    ranked, new = (_finite("held", side) for side in held) if held else (past, losses)
+    rho = float(autocorrelation(normal_scores(ranked, ranked)))
+    threshold = curves(past.size, math.ceil(horizon_nights / together), false_alarm_share).at(rho)
+    scores = normal_scores(ranked, new)
+    sums = cusum(scores).tolist()
     path = tuple((date, float(loss), s) for (date, loss), s in zip(nightly, sums, strict=True))
     nights = tuple(date for date, _, s in path if s > threshold)
     sentence = _sentence(path, threshold, past, nights)
-    if len(path) > horizon_nights:
-        sentence += f" The false alarm share holds for {horizon_nights} nights; these are {len(path)}."
-    return QualityVerdict(True, sums[-1] > threshold, path, sums[-1], threshold, rho, median, nights, sentence)
+    if len(path) * together > horizon_nights:
+        sentence += f" The false alarm share holds for {horizon_nights} nights; these are {len(path) * together}."
+    told = median, nights, sentence, tuple(scores.tolist())
+    return QualityVerdict(True, sums[-1] > threshold, path, sums[-1], threshold, rho, *told)
 
 
 def rose_from(verdict: QualityVerdict) -> str | None:
@@ -73,7 +82,8 @@ def rose_from(verdict: QualityVerdict) -> str | None:
 
 def to_json(verdict: QualityVerdict) -> dict[str, Any]:
     """Return a verdict as a JSON value."""
-    body = asdict(verdict)
+    body = {name: value for name, value in asdict(verdict).items() if name != "scores"}
+    body["waits"] = [*verdict.waits]
     return {**body, "path": [list(p) for p in verdict.path], "alarm_nights": list(verdict.alarm_nights)}
 
 

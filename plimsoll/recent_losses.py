@@ -10,14 +10,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from plimsoll.quality import QualityVerdict
-from plimsoll.quality_threshold import normal_scores
 
 WEIGHT = 0.3  # of the newest night: half of the average is of the last two nights, nine tenths of the last seven
 
-LONGEST_BEHIND = 14  # nights without outcomes: what was bad a fortnight ago says nothing of tonight
+LONGEST_BEHIND = 14  # days without outcomes beyond their delay: what was bad a fortnight ago says nothing of tonight
 
 
 @dataclass(frozen=True)
@@ -36,24 +33,21 @@ class RecentVerdict:
         return {**asdict(self), "alarm_nights": list(self.alarm_nights)}
 
 
-def judge_recent(
-    reference: Sequence[float], chart: QualityVerdict, one_in_nights: int, behind: int = 0
-) -> RecentVerdict:
+def judge_recent(chart: QualityVerdict, one_in_nights: int, behind: int = 0, delay_days: int = 0) -> RecentVerdict:
     """Return whether the moving average of the chart's losses is as high as on one night in one_in_nights.
 
-    reference are the losses that the chart was made with, behind how many nights of the model came after its last one
-    and have no loss yet. An unchanged model is over the threshold on about that share of nights. Raises ValueError when
-    one_in_nights is below 2.
+    behind is how many days ago the last night was whose outcomes have come; they come delay_days late. An unchanged
+    model is over the threshold on about that share of nights. Raises ValueError when one_in_nights is below 2.
     """
     if one_in_nights < 2:
         raise ValueError(f"one_in_nights: expected 2 or more, found {one_in_nights}.")
     if not chart.judged or chart.rho is None:
         return RecentVerdict(False, False, None, None, (), "Recent losses were not judged: late losses were not.")
-    if behind > LONGEST_BEHIND:
-        why = f"{behind} nights have been scored since the last one with enough outcomes, {chart.path[-1][0]}."
+    if behind > delay_days + LONGEST_BEHIND:
+        late = f", and outcomes come {delay_days} days late" if delay_days else ""
+        why = f"the last night with enough outcomes was {behind} days ago{late}."
         return RecentVerdict(False, False, None, None, (), f"Recent losses were not judged: {why}")
-    losses = np.array([loss for _, loss, _ in chart.path])
-    averages = moving_average(normal_scores(np.asarray(reference, dtype=np.float64), losses).tolist())
+    averages = moving_average(chart.scores)
     threshold = round(high_average(chart.rho, one_in_nights), 3)
     over = tuple(date for (date, _, _), average in zip(chart.path, averages, strict=True) if average > threshold)
     alarm, tonight = averages[-1] > threshold, averages[-1]

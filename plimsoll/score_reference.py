@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plimsoll.loss_sizes import LossSpread
 from plimsoll.profile import ColumnPlan, ColumnProfile, Profile, number_plan, plan_from_json, plan_to_json
 from plimsoll.score_sketch import ScoreSketch, rounded_scores, sketch_points
 
@@ -40,6 +41,17 @@ class ScoreReference:
         """Return the mean loss that rows with a day's scores have had; None for a day without scores."""
         counts = np.asarray(day.columns[COLUMN].counts, dtype=np.float64)
         return float(counts @ np.asarray(self.expected) / counts.sum()) if counts.sum() else None
+
+    def spread(self) -> LossSpread:
+        """Return how far the expected losses of single rows lie apart on one day."""
+        known = {date: np.asarray(day.columns[COLUMN].counts, dtype=np.float64) for date, day in self.days.items()}
+        at, free, apart = np.asarray(self.expected), 0.0, 0.0
+        for counts in known.values():
+            rows = counts.sum()
+            apart += float(counts @ at**2 - (counts @ at) ** 2 / rows) if rows else 0.0
+            free += max(float(rows) - 1, 0.0)
+        sizes = {date: int(counts.sum()) for date, counts in known.items()}
+        return LossSpread(max(apart, 0.0) / free if free else 0.0, sizes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the reference as JSON."""

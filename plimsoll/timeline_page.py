@@ -222,9 +222,10 @@ def _pages_named(story: ModelStory, start: str) -> list[str]:
 
 
 def _backtest_name(path: str) -> str:
-    """Return `1 Apr 2013 to 31 Dec 2013` from the name of a backtest's page."""
+    """Return `1 Apr 2013 to 31 Dec 2013, 1a2b3c4d` from the name of a backtest's page; older names have no digest."""
     days = path.rpartition("/backtest-")[2].removesuffix(".html")
-    return f"{short_date(days[:10], year=True)} to {short_date(days[11:], year=True)}"
+    which = f", {days[22:]}" if days[22:] else ""
+    return f"{short_date(days[:10], year=True)} to {short_date(days[11:21], year=True)}{which}"
 
 
 def _drift_name(path: str) -> str:

@@ -146,7 +146,8 @@ def evaluate_scores(score: Scores, rows: Rows, mask: Mask, task: Task) -> Evalua
 
 
 def _reference(plan: tuple[ColumnPlan, ...], days: Mapping[str, Profile], unseen: Unseen) -> Reference:
-    return Reference(plan, days, dict(sorted(unseen.losses.items())), unseen.scores(), unseen.by_slice())
+    losses = dict(sorted(unseen.losses.items()))
+    return Reference(plan, days, losses, unseen.scores(), unseen.by_slice(), unseen.spread())
 
 
 def _scores(fitted: Fitted, pages: Pages) -> Scores:

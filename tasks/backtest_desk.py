@@ -133,9 +133,9 @@ class Desk:
         last = nights[-1] if nights else request.since
         served = [date for date in self.nights if request.since <= date <= last]
         profiles = tuple((self.made.profiles(training.key, [*block]), block) for block in last_blocks(blocks))
-        seen = self.made.seen(training.key, request.drift, served, [*nights], [*request.waiting])
+        seen = self.made.seen(training.key, request.drift, served, [*nights], [*request.waiting], request.serves)
         keys = training.key, training.losses_key
-        return Looking(*keys, profiles, seen, request.drift, tuple(served), nights, request.waiting)
+        return Looking(*keys, profiles, seen, request.drift, tuple(served), nights, request.waiting, request.serves)
 
     def _block(self, since: str, block: int) -> tuple[str, ...]:
         return tuple(night.date for night in block_of(self.history, since, block) if not night.stopped)

@@ -5,8 +5,7 @@ the `drift` section.
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 from plimsoll import (
@@ -33,6 +32,7 @@ from plimsoll import (
     leakage_gate,
     limits_gate,
     loss_charts,
+    loss_sizes,
     matrices,
     metrics,
     night_verdict,
@@ -57,6 +57,7 @@ from plimsoll import (
     unseen_losses,
     whole_columns,
 )
+from plimsoll.code_digests import code_of
 from plimsoll.digest import sha256_file, sha256_json
 from plimsoll.drift_config import Drift
 from plimsoll.model_config import ModelConfig
@@ -74,6 +75,7 @@ TRAINING = (
     estimators,
     holdout,
     keys,
+    loss_sizes,
     matrices,
     metrics,
     own_features,
@@ -176,16 +178,12 @@ class Made:
         """Return the key of nights' profiles on a model's plan."""
         return sha256_json(["profiles", model, self._of(nights)])
 
-    def seen(self, model: str, drift_policy: Drift, served: list[str], nights: list[str], waiting: list[str]) -> str:
-        """Return the key of what nights showed about a model that had served some nights until their end."""
+    def seen(
+        self, model: str, drift_policy: Drift, served: list[str], nights: list[str], waiting: list[str], serves: str
+    ) -> str:
+        """Return the key of what nights showed about a model that had scored some nights until their end."""
         rule, delay = drift_policy.model_dump(mode="json", exclude={"report"}), self.config.outcome.delay_days
-        return sha256_json(["seen", model, rule, delay, self._of(served), nights, waiting, code_of(LOOKING)])
+        return sha256_json(["seen", model, rule, delay, self._of(served), nights, waiting, serves, code_of(LOOKING)])
 
     def _of(self, dates: list[str]) -> list[list[str]]:
         return [[date, self.dates[date]] for date in dates]
-
-
-@cache
-def code_of(modules: tuple[Any, ...]) -> list[str]:
-    """Return the digest of each module's file."""
-    return [sha256_file(Path(str(module.__file__))) for module in modules]

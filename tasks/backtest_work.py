@@ -83,7 +83,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Looking:
-    """Nights to look at for a model, and the nights that it has served until their end."""
+    """Nights to look at for a model, and the nights that it has scored until their end."""
 
     model: str  # keys
     losses: str
@@ -93,6 +93,7 @@ class Looking:
     served: tuple[str, ...]
     nights: tuple[str, ...]
     waiting: tuple[str, ...]  # nights of before that were too small to be judged
+    serves: str = ""  # from when on it is champion
 
 
 def assemble_dates(bench: Bench, dates: list[str]) -> dict[str, str]:
@@ -120,7 +121,7 @@ def study(bench: Bench, order: Training) -> None:
     with _rows(bench, order) as rows, own_booster(bench.config.estimator) as booster:
         found = study_days(_bundle(bench, order.key), rows, bench.config, booster)
     body = found.to_json()
-    bench.kept.put("folds", order.key, {name: body[name] for name in ("losses", "scores", "slices")})
+    bench.kept.put("folds", order.key, {name: body[name] for name in ("losses", "scores", "slices", "spread")})
 
 
 def fight(bench: Bench, duel_key: str, challenger: str, champion: str, name: str) -> None:
@@ -146,7 +147,7 @@ def look(bench: Bench, order: Looking) -> None:
     losses = {date: NightLoss(*night) for date, night in (bench.kept.get("losses", order.losses) or {}).items()}
     late = (bundle.trained_through, order.served, nights, losses, bench.config.outcome.delay_days)
     curves, earlier = kept_curves(bench.workspace.archive), [night for block in before for night in block]
-    seen = look_at_nights(order.drift, reference, *late, curves, earlier, order.waiting)
+    seen = look_at_nights(order.drift, reference, *late, curves, earlier, order.waiting, order.serves)
     bench.kept.put("seen", order.seen, {date: asdict(one) for date, one in seen.items()})
 
 
@@ -226,7 +227,7 @@ def needed_columns(frame: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
 
 def _losses(bench: Bench, bundle: Bundle, dates: Sequence[str]) -> dict[str, list[Any]]:
     """Return mean loss and number of outcomes of each date; rows are scored together, which is quicker."""
-    found: dict[str, list[Any]] = {date: [None, 0, 0, {}] for date in dates}
+    found: dict[str, list[Any]] = {date: [None, 0, 0, {}, {}] for date in dates}
     frames = [frame for date in dates if (frame := bench.read(date)) is not None]
     rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({OUTCOME: []})
     if len(rows):
@@ -237,7 +238,7 @@ def _losses(bench: Bench, bundle: Bundle, dates: Sequence[str]) -> dict[str, lis
             came = here & ~np.isnan(losses)
             parts = losses_by_slice(rows.loc[came, KEY], losses[came], slices[here])
             mean = float(losses[came].mean()) if came.any() else None
-            found[str(date)] = [mean, int(came.sum()), int(here.sum()), parts]
+            found[str(date)] = [mean, int(came.sum()), int(here.sum()), *parts]
     return found
 
 

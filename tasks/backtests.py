@@ -19,6 +19,7 @@ from plimsoll.backtest_parts import (
 )
 from plimsoll.backtest_policies import Policy, PolicyFile, policies_of, refuse_names, rival_names
 from plimsoll.config_loading import check_config, parse_yaml
+from plimsoll.digest import sha256_json
 from plimsoll.errors import ConfigError, DataError
 from plimsoll.model_config import ModelConfig
 from plimsoll.snapshot import Snapshot
@@ -110,6 +111,7 @@ def replay_policies(
     run: Run, policies: tuple[Policy, ...], snapshot: Snapshot, start: dt.date, approval_days: int, scratch: Path
 ) -> Replayed:
     """Replay every policy over the same nights; what takes long is made once for all of them, and kept."""
+    require_outcomes(run.config.model, snapshot, start)
     place = Workspace(run.workspace.root, run.workspace.platform)  # without what is open in this process
     bench, made = Bench(place, run.config, snapshot, scratch), Made(run.workspace, run.config, snapshot)
     with Crew(len(os.sched_getaffinity(0))) as crew:
@@ -126,6 +128,16 @@ def replay_policies(
     run.outputs |= {**told, "excluded_dates": stopped}
     get_run_logger().info("Made anew: %s; found kept: %s", told["made"] or "nothing", told["found"] or "nothing")
     return Replayed(policies, history, tuple(courses[policy.name] for policy in policies), desk.models)
+
+
+def require_outcomes(model: str, snapshot: Snapshot, start: dt.date) -> None:
+    """Raise DataError where no outcomes have landed for any night: asked before anything is made."""
+    nights = [date for date in snapshot.dates if date >= start.isoformat()]
+    if not any(snapshot.file("outcome", date) for date in nights):
+        raise DataError(
+            f"{model}: no outcomes have landed for any night from {nights[0]} to {nights[-1]}, so no policy can be "
+            "judged. Land outcomes, or replay earlier nights."
+        )
 
 
 def _stopped(bench: Bench, made: Made, crew: Crew) -> dict[str, str]:
@@ -167,11 +179,17 @@ def weigh_policies(run: Run, replayed: Replayed, prices: Prices) -> tuple[Tally,
     return tallies
 
 
+def page_name(policies: Sequence[Policy], history: History, prices: Prices) -> str:
+    """Return the name of a backtest's page: of its dates, and of what else makes it another than one of these dates."""
+    asked = [[asdict(one) | {"drift": one.drift.model_dump(), "retrain": one.retrain.model_dump()} for one in policies]]
+    what = sha256_json([asked, asdict(prices), history.approval_days])[:8]
+    return f"backtest-{history.nights[0].date}-{history.nights[-1].date}-{what}.html"
+
+
 @stage
 def publish_backtest(run: Run, replayed: Replayed, tallies: tuple[Tally, ...], prices: Prices) -> str:
     """Write the page about a backtest and return its path."""
-    nights = replayed.history.nights
-    name = f"backtest-{nights[0].date}-{nights[-1].date}.html"
+    name = page_name(replayed.policies, replayed.history, prices)
     story = BacktestStory(run.config, run.id, replayed.policies, replayed.history, replayed.courses, tallies, prices)
     path = write_page(run.workspace.reports / run.config.model / name, render_backtest(story))
     link = f"[The page about this backtest]({report_url(run.workspace, path)}) is served while `make up` runs."

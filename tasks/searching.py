@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from plimsoll import encoder, estimators, inner_folds, matrices, metrics, row_parts, trials
 from plimsoll.archive import Archive, get_sealed, put_sealed
+from plimsoll.code_digests import code_of
 from plimsoll.digest import sha256_json
 from plimsoll.errors import ConfigError, DataError, IntegrityError
 from plimsoll.inner_folds import Folds
@@ -18,7 +19,6 @@ from plimsoll.model_config import ModelConfig
 from plimsoll.search_config import Search
 from plimsoll.trials import Trial, has_time, is_hopeless, same_settings, trial_from_json, with_settings
 from tasks import proposals
-from tasks.backtest_keys import code_of
 
 FORMAT = 1
 MADE_BY = (encoder, estimators, inner_folds, matrices, metrics, row_parts, trials, proposals)

@@ -1,21 +1,12 @@
 """The quality chart's thresholds: simulated once for a reference's length, then kept in the store."""
 
-from functools import partial
+from functools import cache, partial
 
+from plimsoll import quality_threshold
 from plimsoll.archive import Archive, get_sealed, put_sealed
-from plimsoll.quality_threshold import (
-    ALLOWANCE,
-    DRAWS,
-    FALLING_TO,
-    NEAREST,
-    SEED,
-    Curves,
-    ThresholdCurve,
-    curve_from_json,
-    threshold_curve,
-)
-
-METHOD = f"{SEED}-{DRAWS}-{NEAREST}-{ALLOWANCE}-{FALLING_TO}"  # another method finds nothing of this one
+from plimsoll.code_digests import code_of
+from plimsoll.digest import sha256_json
+from plimsoll.quality_threshold import Curves, ThresholdCurve, curve_from_json, threshold_curve
 
 
 def kept_curves(archive: Archive) -> Curves:
@@ -23,8 +14,14 @@ def kept_curves(archive: Archive) -> Curves:
     return partial(_kept, archive)
 
 
+@cache
+def method() -> str:
+    """Return the digest of the code that thresholds are simulated by: another method finds nothing of this one."""
+    return sha256_json(["thresholds", code_of((quality_threshold,))])[:16]
+
+
 def _kept(archive: Archive, reference_nights: int, horizon_nights: int, share: float) -> ThresholdCurve:
-    key = f"thresholds/{METHOD}/{reference_nights}-{horizon_nights}-{share:.6g}.json"
+    key = f"thresholds/{method()}/{reference_nights}-{horizon_nights}-{share:.6g}.json"
     if kept := get_sealed(archive, key):
         return curve_from_json(kept)
     curve = threshold_curve(reference_nights, horizon_nights, share)

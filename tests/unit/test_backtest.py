@@ -53,7 +53,7 @@ from plimsoll.quality_threshold import threshold_curve
 from plimsoll.snapshot import FileRef, Snapshot
 from tasks import backtest_keys, landing
 from tasks.backtest_desk import last_blocks
-from tasks.backtests import read_policies
+from tasks.backtests import page_name, read_policies, require_outcomes
 from tasks.workspace import open_workspace
 
 FIRST = "2013-04-01"
@@ -409,6 +409,51 @@ def test_a_block_is_counted_from_the_night_since_which_a_model_serves() -> None:
     history = past(nights(30), 1)
     assert block_of(history, shifted(FIRST, 10), 0)[0].date == shifted(FIRST, 10)
     assert len(block_of(history, shifted(FIRST, 10), 1)) == 30 - 10 - BLOCK_NIGHTS
+
+
+def test_a_new_champion_is_judged_with_its_time_as_a_challenger() -> None:
+    waits = 3
+    world = World(past(nights(40), 1, waits), {shifted(FIRST, n) for n in (10, 11, 12)}.__contains__)
+    course = run(policy("quality alone"), world)
+    asked = [one for one in world.asked if isinstance(one, Look) and one.model.as_of >= FIRST]
+    trained = course.retrains[0].date
+    assert {(one.since, one.serves) for one in asked} == {(shifted(trained, 1), shifted(trained, 1 + waits))}
+    assert not [one for one in world.asked if isinstance(one, Look) and one.model.as_of < FIRST and one.serves]
+
+
+def test_small_nights_of_a_challenger_wait_for_nobody() -> None:
+    past = {shifted(date, -100): frame for date, frame in days_of(60, 1).items()}
+    plan = plan_profile(pd.concat(past.values()), {"x": "number"})
+    reference = Reference(plan, {date: profile_batch(plan, frame) for date, frame in past.items()}, {})
+    told = {date: frame.head(15) for date, frame in days_of(6, 3).items()}
+    observed = [Observed(date, profile_batch(plan, frame), None) for date, frame in told.items()]
+    given = (Drift(), reference, "", [*told], observed, {date: NightLoss(None, 0) for date in told}, 1, threshold_curve)
+    champion, challenger = look_at_nights(*given), look_at_nights(*given, serves=observed[3].date)
+    assert champion[observed[1].date].pooled == tuple(told)[:2]
+    assert challenger[observed[3].date].pooled == (observed[3].date,), "what it scored before was no decision"
+    assert challenger[observed[4].date].pooled == tuple(told)[3:5]
+
+
+def test_a_backtest_without_any_outcome_ends_before_anything_is_made() -> None:
+    outcomes = (FileRef("2013-03-01", "a" * 64, 1, 1),)
+    snapshot = Snapshot("m", ("2013-03-01", "2013-03-02"), "2013-04-01", {"outcome": outcomes})
+    require_outcomes("m", snapshot, dt.date(2013, 3, 1))
+    with pytest.raises(DataError, match="no outcomes have landed for any night from 2013-03-02 to 2013-03-02"):
+        require_outcomes("m", snapshot, dt.date(2013, 3, 2))
+
+
+def test_two_backtests_of_the_same_dates_have_a_page_each() -> None:
+    history, files = past(nights(5), 1), {"calm": {"drift": {"recent_one_in_nights": 30}}}
+    some = policies_of(CONFIG, files)
+    bolder = policies_of(CONFIG, {"calm": {"drift": {"recent_one_in_nights": 7}}})
+    names = [
+        page_name(some, history, Prices()),
+        page_name(bolder, history, Prices()),
+        page_name(some, history, Prices(retrain=30)),
+        page_name(some, past(nights(5), 1, 3), Prices()),
+    ]
+    assert len({*names}) == len(names)
+    assert names[0] == page_name(policies_of(CONFIG, files), past(nights(5), 1), Prices()), "the same has the same"
 
 
 # what it gave and cost

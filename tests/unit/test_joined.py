@@ -72,8 +72,9 @@ def test_parts_of_any_number_give_the_plain_joins_figures(
     assert found.unknown_keys == len(set(theirs) - set(mine))
     assert count_changed(parts) == int((~np.isnan(old) & (old != truth)).sum())
     frame = pd.DataFrame({"__key__": PRIMES, "origin": places})
-    by_slice = losses_by_slice(keys[came], losses, frame)
+    by_slice, sizes = losses_by_slice(keys[came], losses, frame)
     assert found.slices == pytest.approx(by_slice, rel=1e-13)
+    assert found.slice_outcomes == sizes
     if not came.any():
         assert found.loss is None
     elif bits == 0:

@@ -76,7 +76,7 @@ def test_slices_that_are_no_longer_declared_take_no_part_of_the_false_alarms() -
     whole, slices = judge_losses(Drift(), SLICED, [night(1, 900, EWR=0.5)], flat)
     assert slices == {}
     assert whole.threshold == pytest.approx(10)
-    assert judge_losses(Drift(slices=("origin",)), SLICED, [night(1, 900)], flat)[0].threshold == pytest.approx(30)
+    assert judge_losses(Drift(slices=("origin",)), SLICED, [night(1, 900)], flat)[0].threshold == pytest.approx(20)
 
 
 @pytest.mark.parametrize(("changed", "said"), [(0, ""), (1, "1 outcome, loss 0.49 before"), (None, "")])

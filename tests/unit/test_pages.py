@@ -216,8 +216,11 @@ def test_a_models_page_shows_guesses_outcomes_and_what_pushed_its_inputs() -> No
     story = months(40)
     for entry in story.decisions:
         entry.facts["scores"] = None
-    page = render_timeline(replace(story, pages=story.pages | {"flight_delay/backtest-2013-04-01-2013-12-31.html"}))
-    assert "Backtest: 1 Apr 2013 to 31 Dec 2013" in page
+    days = ("04-01-2013-12-31", "05-01-2013-06-30-1a2b3c4d")
+    older, newer = (f"flight_delay/backtest-2013-{span}.html" for span in days)
+    page = render_timeline(replace(story, pages=story.pages | {older, newer}))
+    assert "Backtest: 1 Apr 2013 to 31 Dec 2013<" in page
+    assert "Backtest: 1 May 2013 to 30 Jun 2013, 1a2b3c4d<" in page
     assert goodness_words(0.1, 0.01, 0.5) in page, "as in the sentence of the night"
     assert page.count("not judged") >= 14, "no scores were kept for these nights"
     assert "Losses rose in" in page

@@ -18,7 +18,7 @@ def no_matter(reference_nights: int, horizon_nights: int, share: float) -> Thres
 def judged(losses: "np.ndarray[tuple[int], np.dtype[np.float64]]", one_in_nights: int) -> RecentVerdict:
     past, later = losses[:REFERENCE].tolist(), losses[REFERENCE:].tolist()
     chart = judge_quality(past, [(f"night {n:03d}", loss) for n, loss in enumerate(later)], 0.1, NIGHTS, no_matter)
-    return judge_recent(past, chart, one_in_nights)
+    return judge_recent(chart, one_in_nights)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.4])
@@ -48,7 +48,7 @@ def test_three_bad_nights_are_enough_and_good_ones_end_it() -> None:
 
 
 def test_without_a_judged_chart_nothing_is_said_to_be_high() -> None:
-    found = judge_recent([1.0] * 5, judge_quality([1.0] * 5, [("night", 9.0)], 0.1, NIGHTS, no_matter), 7)
+    found = judge_recent(judge_quality([1.0] * 5, [("night", 9.0)], 0.1, NIGHTS, no_matter), 7)
     assert (found.judged, found.alarm, found.alarm_nights) == (False, False, ())
     assert "were not judged" in found.sentence
 
@@ -58,14 +58,16 @@ def test_losses_of_long_ago_say_nothing_of_tonight() -> None:
     nights[REFERENCE:] = nights.max() + 1
     past, later = nights[:REFERENCE].tolist(), [(f"night {n}", loss) for n, loss in enumerate(nights[REFERENCE:])]
     chart = judge_quality(past, later, 0.1, NIGHTS, no_matter)
-    assert judge_recent(past, chart, 7, behind=14).alarm
-    stale = judge_recent(past, chart, 7, behind=15)
+    assert judge_recent(chart, 7, behind=14).alarm
+    stale = judge_recent(chart, 7, behind=15)
     assert (stale.judged, stale.alarm) == (False, False)
-    assert "15 nights have been scored since the last one with enough outcomes, night 2" in stale.sentence
+    assert "the last night with enough outcomes was 15 days ago." in stale.sentence
+    assert judge_recent(chart, 7, behind=35, delay_days=21).alarm, "what comes three weeks late is not missing yet"
+    assert not judge_recent(chart, 7, behind=36, delay_days=21).judged
 
 
 def test_the_average_starts_at_nought_and_forgets() -> None:
     assert moving_average([1.0, 0.0, 0.0]) == pytest.approx([0.3, 0.21, 0.147])
     assert high_average(0.0, 7) < high_average(0.4, 7) < high_average(0.4, 20)
     with pytest.raises(ValueError, match="expected 2 or more, found 1"):
-        judge_recent([1.0], judge_quality([], [], 0.1, NIGHTS, no_matter), 1)
+        judge_recent(judge_quality([], [], 0.1, NIGHTS, no_matter), 1)

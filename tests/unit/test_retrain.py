@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from plimsoll.drift_config import Retrain
 from plimsoll.retrain import STOPS, RetrainFacts, decide
 
-POLICY = Retrain(persistence_nights=2, persistence_of=3, cooldown_days=14, max_age_days=45, monthly_budget=2)
+LIMITS: dict[str, Any] = {"cooldown_days": 14, "max_age_days": 45, "monthly_budget": 2}
+POLICY = Retrain(persistence_nights=2, persistence_of=3, on_estimate="proposes", **LIMITS)
 QUIET = RetrainFacts(
     date="2013-05-23",
     batch="committed",
@@ -146,6 +147,7 @@ def test_input_drift_alone_never_changes_a_decision(facts: RetrainFacts) -> None
 def test_an_estimate_that_informs_asks_for_nothing() -> None:
     informs = POLICY.model_copy(update={"on_estimate": "informs"})
     assert decide(replace(QUIET, **ESTIMATES), informs).rule == "nothing"
+    assert Retrain().on_estimate == "informs", "of the bad nights it was measured on it caught none"
 
 
 @pytest.mark.parametrize(
