@@ -11,6 +11,7 @@ from typing import Any
 
 from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
+from plimsoll.business_date import business_dates, reached
 from plimsoll.contenders import ALARMS, contenders_of, last_judged
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import NightlyQuality
@@ -104,7 +105,7 @@ def fold_line(
         rejected_last(standing),
     )
     judged = last_judged(standing)
-    today = max((entry.as_of for entry in standing.entries), default="")
+    today = reached(standing.entries)
     age = (date.fromisoformat(today) - date.fromisoformat(champion.trained.as_of)).days if champion else None
     requests = open_requests(standing.entries, BEGINNING)
     return FleetLine(
@@ -114,7 +115,7 @@ def fold_line(
         head=last.digest if last else "",
         entries=len(standing.entries),
         champion=standing.champion,
-        since=moved.as_of if moved else "",
+        since=business_dates(standing.entries)[moved.n] if moved else "",
         age_days=age,
         max_age_days=config.retrain.max_age_days,
         batch=str(batch.facts["date"]) if batch else "",

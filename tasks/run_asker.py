@@ -1,0 +1,35 @@
+"""Who asks for a run that names nobody: a schedule, or somebody in Prefect's UI."""
+
+from typing import Any
+
+SCHEDULE = "schedule"
+IN_UI = "somebody in Prefect's UI"
+IN_CODE = "a call in Python"
+
+
+def asked_by(requested_by: str) -> str:
+    """Return who asks for the present flow run: whoever is named, else what Prefect knows of the run's origin.
+
+    Raises ServerError when Prefect does not answer.
+    """
+    from prefect.runtime import flow_run
+
+    from tasks.prefect_api import connected
+
+    if requested_by.strip() or not flow_run.id:
+        return requested_by.strip() or IN_CODE
+    with connected() as client:
+        return origin_of(client.read_flow_run(flow_run.id))
+
+
+def origin_of(run: Any) -> str:
+    """Return who made a flow run, by Prefect's description of it: its schedule, an account that it names, or the UI.
+
+    A Prefect server without accounts names nobody.
+    """
+    maker = run.created_by
+    if run.auto_scheduled or (maker and maker.type == "SCHEDULE"):
+        return SCHEDULE
+    if maker and maker.display_value:
+        return str(maker.display_value)
+    return IN_UI if run.deployment_id else IN_CODE
