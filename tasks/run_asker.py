@@ -1,4 +1,4 @@
-"""Who asks for a run that names nobody: a schedule, or somebody in Prefect's UI."""
+"""Who asks for a run that names nobody: a schedule, an automation, or somebody in Prefect's UI."""
 
 from typing import Any
 
@@ -23,13 +23,15 @@ def asked_by(requested_by: str) -> str:
 
 
 def origin_of(run: Any) -> str:
-    """Return who made a flow run, by Prefect's description of it: its schedule, an account that it names, or the UI.
+    """Return who made a flow run, by Prefect's description of it: its schedule, an automation, an account, or the UI.
 
-    A Prefect server without accounts names nobody.
+    A Prefect server without accounts names no account. An automation can bear anybody's name, so it is told as one.
     """
     maker = run.created_by
     if run.auto_scheduled or (maker and maker.type == "SCHEDULE"):
         return SCHEDULE
+    if maker and maker.type == "AUTOMATION":
+        return f"Prefect's automation {maker.display_value}"
     if maker and maker.display_value:
         return str(maker.display_value)
     return IN_UI if run.deployment_id else IN_CODE

@@ -183,6 +183,7 @@ def test_history_says_why_an_approval_was_refused_and_how_each_gate_ended() -> N
         (False, SimpleNamespace(type="SCHEDULE", display_value="nightly"), "d", "schedule"),
         (False, None, "d", "somebody in Prefect's UI"),
         (False, SimpleNamespace(type="USER", display_value="ada"), "d", "ada"),
+        (False, SimpleNamespace(type="AUTOMATION", display_value="ada"), "d", "Prefect's automation ada"),
         (False, SimpleNamespace(type=None, display_value=None), "d", "somebody in Prefect's UI"),
         (False, None, None, "a call in Python"),
     ],
