@@ -20,6 +20,10 @@ Code = Annotated[str, typer.Option(help="The six digits of your authenticator ap
 Version = Annotated[
     int | None, typer.Argument(help="The version that asks; of a family empty, for all that wait.", min=1)
 ]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Business date; if empty today, or where the ledger of a replay is."),
+]
 Comment = Annotated[str, typer.Option(help="Why; it is kept in the ledger.")]
 
 
@@ -30,17 +34,29 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def approve(
-    model: Model, who: Who, version: Version = None, comment: Comment = "", code: Code = "", as_json: Json = False
+    model: Model,
+    who: Who,
+    version: Version = None,
+    comment: Comment = "",
+    as_of: AsOf = None,
+    code: Code = "",
+    as_json: Json = False,
 ) -> None:
     """Approve a version's promotion: it scores the next batch once as many approved as its policy asks for."""
-    _decide(model, version, "approve", who, comment, code, as_json)
+    _decide(model, version, "approve", who, comment, as_of, code, as_json)
 
 
 def reject(
-    model: Model, who: Who, version: Version = None, comment: Comment = "", code: Code = "", as_json: Json = False
+    model: Model,
+    who: Who,
+    version: Version = None,
+    comment: Comment = "",
+    as_of: AsOf = None,
+    code: Code = "",
+    as_json: Json = False,
 ) -> None:
     """Reject a version's promotion: it never scores."""
-    _decide(model, version, "reject", who, comment, code, as_json)
+    _decide(model, version, "reject", who, comment, as_of, code, as_json)
 
 
 def rollback(
@@ -48,7 +64,7 @@ def rollback(
     who: Who,
     to: Annotated[int | None, typer.Option(help="A former champion; the one before this if empty.")] = None,
     reason: Comment = "",
-    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date; today if empty.")] = None,
+    as_of: AsOf = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Prove that it would be safe, and change nothing; asks for no code.")
     ] = False,
@@ -57,12 +73,15 @@ def rollback(
 ) -> None:
     """Make a former champion the champion again, once it scores as it did then; with --to, the same undoes it."""
     from flows.asking import ask_code
+    from plimsoll.business_date import date_of_decision
+    from tasks.champion import standing_of
     from tasks.rollback import prove_rollback_as, roll_back_as
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
     workspace.model(model)
-    day = (day_of(as_of) or datetime.now(UTC).date()).isoformat()
+    day = _iso(as_of)
+    date_of_decision(model, standing_of(workspace, model).entries, day, datetime.now(UTC))
     if dry_run:
         with working(f"proving the rollback of {model}", as_json):
             proof = prove_rollback_as(workspace, model, to, who)
@@ -79,12 +98,13 @@ def retire(
     version: Annotated[int, typer.Argument(help="The version to retire; never the champion.")],
     who: Who,
     reason: Comment = "",
-    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date; today if empty.")] = None,
+    as_of: AsOf = None,
     code: Code = "",
     as_json: Json = False,
 ) -> None:
     """Retire a version: it stops scoring in the shadow and can never be champion; what it scored stays."""
     from flows.asking import ask_code
+    from plimsoll.business_date import date_of_decision
     from plimsoll.retirement import check_retirement, retired_entry
     from tasks.champion import standing_of
     from tasks.identity import raise_refusal
@@ -95,7 +115,8 @@ def retire(
     workspace.model(model)
     entries = standing_of(workspace, model).entries
     raise_refusal(check_retirement(model, entries, version))  # before anybody looks for a phone
-    day = (day_of(as_of) or datetime.now(UTC).date()).isoformat()
+    day = _iso(as_of)
+    date_of_decision(model, entries, day, datetime.now(UTC))
     code = code if retired_entry(entries, version) else ask_code(code, who)
     with working(f"retiring {model} v{version}", as_json):
         done = retire_as(workspace, model, version, who, day, reason, code=code)
@@ -108,28 +129,32 @@ def _decide(
     decision: Literal["approve", "reject"],
     who: str,
     comment: str,
+    as_of: datetime | None,
     code: str,
     as_json: bool,
 ) -> None:
     from flows.asking import ask_code
+    from plimsoll.business_date import date_of_decision
     from plimsoll.errors import ApprovalError, UserError
     from tasks.approvals import decide_from_terminal
+    from tasks.champion import standing_of
     from tasks.requests import keep_shown, read_request
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
     if workspace.members(model):
-        return _decide_all(workspace, model, version, decision, who, comment, code, as_json)
+        return _decide_all(workspace, model, version, decision, who, comment, as_of, code, as_json)
     workspace.model(model)
     if version is None:
         raise UserError(f"Name the version of {model} too. What waits: plimsoll pending")
+    date_of_decision(model, standing_of(workspace, model).entries, _iso(as_of), datetime.now(UTC))
     view, shown = read_request(workspace, model, version), ""
     if view.status == "waiting":
         _show(view.evidence, code, as_json)
         shown = keep_shown(workspace, view)
     code = ask_code(code, who)
     with working(f"{decision} {model} v{version}", as_json):
-        outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code, shown)
+        outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code, shown, _iso(as_of))
     if not outcome.accepted:
         raise ApprovalError(outcome.sentence)
     told = {"shown": shown, "evidence": view.evidence} if shown else {}
@@ -149,6 +174,7 @@ def _decide_all(
     decision: Literal["approve", "reject"],
     who: str,
     comment: str,
+    as_of: datetime | None,
     code: str,
     as_json: bool,
 ) -> None:
@@ -168,15 +194,20 @@ def _decide_all(
     text = evidence_of(workspace, family, *asked_now(workspace, family))
     _show(text, code, as_json)
     shown = put_object(workspace.store, text.encode())
-    code = ask_code(code, who)
+    given = Answer(decision, who, comment, ask_code(code, who), shown=shown, as_of=_iso(as_of))
     with working(f"{decision} {family}", as_json):
-        done = decide_family(workspace, family, requests, Answer(decision, who, comment, code, shown=shown))
+        done = decide_family(workspace, family, requests, given)
     if as_json:
         print_json({"decided": [vars(one) for one in done], "shown": shown, "evidence": text})
     else:
         said = [["yes" if one.accepted else "no", one.sentence] for one in done]
         print_table("Decided", ["accepted", "what became of it"], said, whole="accepted")
     _require_all(done, tell_faults(faults))
+
+
+def _iso(as_of: datetime | None) -> str | None:
+    day = day_of(as_of)
+    return day.isoformat() if day else None
 
 
 def _require_all(done: "Sequence[Decided]", code: int) -> None:

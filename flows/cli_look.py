@@ -102,7 +102,7 @@ def history(
 ) -> None:
     """Show who was champion when, by whose decision and on what evidence, and all that led there."""
     from flows.story import history_rows, print_reign
-    from plimsoll.champions import champion_rows, parse_at, reign_at, reigns, told_at
+    from plimsoll.champions import champion_rows, parse_at, reign_at, reigns, served_at, told_at
     from tasks.champion import standing_of
     from tasks.workspace import open_workspace
 
@@ -112,10 +112,11 @@ def history(
     standing = standing_of(workspace, model)
     if asked:
         found = reign_at(standing, asked)
-        sentence = told_at(model, found, asked)
+        served = served_at(standing, asked)
+        sentence = told_at(model, found, asked, served)
         if as_json:
-            reign = found.to_json() if found else None
-            return print_json({"sentence": sentence, "champion": found.version if found else None, "reign": reign})
+            told = {"champion": found.version, "reign": found.to_json()} if found else {"champion": None, "reign": None}
+            return print_json({"sentence": sentence, **told, "served": served})
         return print_reign(sentence, found)
     line = reigns(standing)
     if as_json:

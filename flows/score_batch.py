@@ -23,7 +23,7 @@ def score_batch(
 
     Args:
         model: A model of configs/models.
-        start: First batch date; empty scores what landed since the last committed batch.
+        start: First batch date; empty scores what landed since the last committed batch, at first the newest date.
         end: Last batch date; empty scores the start date alone.
         as_of: Business date of the run, scored by the version that was champion then; empty is today.
         version: Score with this version alone; empty takes the champion and its challengers.

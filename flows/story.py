@@ -1,7 +1,7 @@
 """Ledger, records and traces in words, for the terminal."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.output import print_facts, print_table, say
@@ -48,6 +48,8 @@ def describe(entry: Entry) -> str:
         return f"{facts['date']}: {facts['rows']:,} rows that had been set aside, by {by}; {left:,} still set aside"
     if entry.kind in {"holdout_frozen", "holdout_looked"}:
         return str(facts["sentence"])
+    if entry.kind == "approval_refused":
+        return f"v{facts['version']}: {facts.get('decision', 'decision')} refused: {facts.get('sentence', '')}"
     said = facts.get("comment") or facts.get("reason") or ""
     return f"v{facts.get('version', '?')}{': ' + said if said else ''}"
 
@@ -97,7 +99,7 @@ def _print_scored(found: dict[str, Any]) -> None:
     gone = f"{left['how']}, to v{left['to']}, by {left['by']} on {left['as_of']}. {left['reason']}" if left else ""
     _part("Model", {**found["version"], "departure": gone})
     approval = dict(found["approval"] or {"by": "nobody: it was never approved"})
-    approval["gates"] = [gate["sentence"] for gate in approval.get("gates", [])]
+    approval["gates"] = told_gates(approval.get("gates", []))
     _part("Approval", approval)
     data = dict(found["training_data"])
     data["files"] = f"{len(data['files'])} files, each with its digest in --json and --html"
@@ -125,9 +127,16 @@ def print_reign(sentence: str, reign: Reign | None) -> None:
         return
     facts = reign.to_json()
     approval = facts.pop("approval") or {"by": "nobody"}
-    approval["gates"] = [gate["sentence"] for gate in approval.get("gates", [])]
+    approval["gates"] = told_gates(approval.get("gates", []))
     _part("Champion", {name: value for name, value in facts.items() if value not in (None, "")})
     _part("Approval", approval)
+
+
+def told_gates(gates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what gates said, one line each, the verdict first."""
+    said = {"pass": "passed", "warn": "warned", "fail": "failed"}
+    older = {True: "passed", False: "failed"}  # gates of earlier releases could not warn
+    return [f"{said.get(g.get('verdict', '')) or older[bool(g['passed'])]}: {g['sentence']}" for g in gates]
 
 
 def _part(title: str, facts: dict[str, Any]) -> None:

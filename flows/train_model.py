@@ -20,6 +20,7 @@ from tasks.judging import judge_candidate
 from tasks.landing import take_snapshot, training_dates
 from tasks.open_approval import open_approval
 from tasks.records import recording
+from tasks.run_asker import asked_by
 from tasks.scratch import scratch_folder
 from tasks.settling import require_question, settle_settings
 
@@ -30,7 +31,7 @@ def train_model(
     start: dt.date | None = None,
     end: dt.date | None = None,
     as_of: dt.date | None = None,
-    requested_by: str = "schedule",
+    requested_by: str = "",
     cause: str = "asked for",
     cause_key: str = "",
     search: bool = False,
@@ -42,11 +43,13 @@ def train_model(
         start: First batch date to train on; empty takes all, or the config's window.
         end: Last batch date; empty takes the last whose outcomes have come.
         as_of: Business date of the run; empty is today.
-        requested_by: Who asks. A person may not approve what they asked for where the config says so.
+        requested_by: Who asks; empty is whom Prefect knows of, as the schedule. A person may not approve what they
+            asked for where the config says so.
         cause: Why, in words; it is kept in the ledger.
         cause_key: The drift decision that asked, when one did; one decision trains once.
         search: Search settings anew, whatever the config's search.when says.
     """
+    requested_by = asked_by(requested_by)
     asked = {"requested_by": requested_by, "cause": cause, "cause_key": cause_key, "search": search}
     given = {"start": start, "end": end, **asked}
     with recording("train_model", model, as_of, given) as run, scratch_folder(run.workspace) as scratch:

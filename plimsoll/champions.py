@@ -4,12 +4,13 @@ Two clocks run in a ledger. `as_of` is the business date, simulated in a replay 
 wall clock (UTC). A date asks the first, a time the second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from itertools import zip_longest
 from typing import Any
 
+from plimsoll.business_date import business_dates
 from plimsoll.errors import UserError
 from plimsoll.ledger import Entry
 from plimsoll.standing import Standing
@@ -21,7 +22,7 @@ class Reign:
     """One version's time as champion."""
 
     version: int
-    since: str  # business date
+    since: str  # business date; what was scored on it before is the former champion's
     since_recorded: str  # wall clock
     until: str | None  # business date of the next move; None while it stands
     until_recorded: str | None
@@ -39,7 +40,8 @@ class Reign:
 def reigns(standing: Standing) -> list[Reign]:
     """Return the champions of a model, oldest first; a version that came back is there twice."""
     moves = standing.of_kind("promoted", "rolled_back")
-    return [_reign(standing, move, after) for move, after in zip_longest(moves, moves[1:])]
+    on = business_dates(standing.entries)
+    return [_reign(standing, on, move, after) for move, after in zip_longest(moves, moves[1:])]
 
 
 def reign_at(standing: Standing, at: date | datetime) -> Reign | None:
@@ -69,11 +71,31 @@ def parse_at(text: str) -> date | datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def told_at(model: str, reign: Reign | None, at: date | datetime) -> str:
-    """Return in a sentence who was champion then."""
-    when = f"at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if isinstance(at, datetime) else f"on {at.isoformat()}"
+def served_at(standing: Standing, at: date | datetime) -> list[int]:
+    """Return the versions that scored a business date as champion, in that order; none for a time of the clock.
+
+    More than one when the date was scored again under a later champion.
+    """
+    batches = [] if isinstance(at, datetime) else standing.of_kind("batch_committed")
+    roles = [batch.facts["versions"] for batch in batches if batch.facts["date"] == at.isoformat()]
+    return [int(number) for versions in roles for number, role in versions.items() if role == "champion"]
+
+
+def told_at(model: str, reign: Reign | None, at: date | datetime, served: Sequence[int] = ()) -> str:
+    """Return in words who was champion at the end of a date or at a time, and who scored the date where others did."""
+    said, mine = _told_at(model, reign, at), [reign.version] if reign else []
+    if not served or [*served] == mine:
+        return said
+    first, *again = (f"v{number}" for number in served)
+    return f"{said} As champion {first} scored the batch of {at}{', and later ' + ', '.join(again) if again else ''}."
+
+
+def _told_at(model: str, reign: Reign | None, at: date | datetime) -> str:
+    when = f"at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if isinstance(at, datetime) else f"on {at}"
     if reign is None:
         return f"{model} had no champion {when}."
+    if reign.since == str(at):
+        when = f"at the end of {at}"  # another may have been before
     until = f"until {reign.until}" if reign.until else "and still is"
     return f"{model} v{reign.version} was champion {when}: since {reign.since}, {until}."
 
@@ -98,13 +120,13 @@ def _how(reign: Reign) -> str:
     return f"rolled back by {reign.by}{': ' + reign.reason if reign.reason else ''}"
 
 
-def _reign(standing: Standing, move: Entry, after: Entry | None) -> Reign:
+def _reign(standing: Standing, on: Mapping[int, str], move: Entry, after: Entry | None) -> Reign:
     number = int(move.facts["version"])
     return Reign(
         version=number,
-        since=move.as_of,
+        since=on[move.n],
         since_recorded=move.recorded_at,
-        until=after.as_of if after else None,
+        until=on[after.n] if after else None,
         until_recorded=after.recorded_at if after else None,
         how=move.kind,
         by=move.by,

@@ -12,6 +12,7 @@ from typing import Any
 from plimsoll.agreement import Agreement
 from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
+from plimsoll.business_date import business_dates, reached
 from plimsoll.contenders import ALARMS, WINDOW_DAYS, contenders_of, last_judged
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import NightlyQuality, refused_words
@@ -126,7 +127,7 @@ def fold_line(
         rejected_last(standing),
     )
     judged = last_judged(standing)
-    today = max((entry.as_of for entry in standing.entries), default="")
+    today = reached(standing.entries)
     age = (date.fromisoformat(today) - date.fromisoformat(champion.trained.as_of)).days if champion else None
     requests = open_requests(standing.entries, BEGINNING)
     return FleetLine(
@@ -136,7 +137,7 @@ def fold_line(
         head=last.digest if last else "",
         entries=len(standing.entries),
         champion=standing.champion,
-        since=moved.as_of if moved else "",
+        since=business_dates(standing.entries)[moved.n] if moved else "",
         age_days=age,
         max_age_days=config.retrain.max_age_days,
         batch=str(batch.facts["date"]) if batch else "",

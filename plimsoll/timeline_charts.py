@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from plimsoll.axes import is_date
+from plimsoll.business_date import business_dates
 from plimsoll.chart_events import Marker
 from plimsoll.estimate import BAND
 from plimsoll.model_story import ModelStory
@@ -69,11 +70,11 @@ def expected_band(story: ModelStory) -> Band:
 
 def markers(story: ModelStory) -> tuple[Marker, ...]:
     """Return what happened to a model as marks on its charts, the same on all of them."""
-    found = []
+    found, moved = [], business_dates(story.standing.entries)
     for entry in story.standing.of_kind(*MARKED):
         label, tone = MARKED[entry.kind]
-        if is_date(entry.as_of):
-            found.append(Marker(entry.as_of, label.format(version=entry.facts.get("version")), tone))
+        if is_date(on := moved.get(entry.n, entry.as_of)):
+            found.append(Marker(on, label.format(version=entry.facts.get("version")), tone))
     return tuple(dict.fromkeys(found))
 
 

@@ -5,6 +5,7 @@ from datetime import UTC
 from typing import Any
 
 from plimsoll.axes import short_date
+from plimsoll.business_date import business_dates
 from plimsoll.ledger import Entry
 from plimsoll.model_story import Chapter, ModelStory, approval_of, chapters, metrics_of, newest_first, who
 from plimsoll.page import (
@@ -23,7 +24,7 @@ from plimsoll.page import (
     table,
     tiles,
 )
-from plimsoll.standing import State, Version
+from plimsoll.standing import Standing, State, Version
 from plimsoll.telling import byline, page_link, rejected_last, tell
 from plimsoll.timeline_charts import input_section, late_section, quality_section, recent_section, score_section
 from plimsoll.validation import quarantined_rows
@@ -76,7 +77,7 @@ def _tiles(story: ModelStory) -> Html:
     asks = story.requests
     return tiles(
         [
-            ("Champion", f"Version {champion.number}" if champion else "None yet", _since(champion, moved)),
+            ("Champion", f"Version {champion.number}" if champion else "None yet", _since(standing, champion, moved)),
             ("Last good batch", day(batch.facts["date"]) if batch else "None yet", _batch_words(batch)),
             ("Last night checked", day(seen.facts["date"]) if seen else "None yet", _check_words(seen)),
             (
@@ -88,11 +89,12 @@ def _tiles(story: ModelStory) -> Html:
     )
 
 
-def _since(champion: Version | None, moved: Entry | None) -> Child:
+def _since(standing: Standing, champion: Version | None, moved: Entry | None) -> Child:
     if champion is None or moved is None:
         return "train one and approve it"
     through = champion.trained.facts.get("trained_through")
-    return join("since ", day(moved.as_of), *((", trained through ", day(through)) if through else ()))
+    since = business_dates(standing.entries)[moved.n]
+    return join("since ", day(since), *((", trained through ", day(through)) if through else ()))
 
 
 def _batch_words(batch: Entry | None) -> str:
@@ -170,12 +172,12 @@ def _beside(mine: float | None, rival: float | None, champion: Any) -> Child:
 
 def _decided_by(story: ModelStory, version: int, state: State) -> Child:
     refused = [e for e in story.standing.of_kind("rejected") if e.facts.get("version") == version]
-    approved = approval_of(story.standing, version)
+    approved, on = approval_of(story.standing, version), business_dates(story.standing.entries)
     if approved:
         names = " and ".join(who(entry.by) for entry in story.standing.approvals(version))
-        return join(names, ", ", day(approved.as_of))
+        return join(names, ", ", day(on[approved.n]))
     return (
-        join(who(refused[-1].by), ", ", day(refused[-1].as_of))
+        join(who(refused[-1].by), ", ", day(on[refused[-1].n]))
         if refused
         else "the gates"
         if state == "refused"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from plimsoll.business_date import business_dates
 from plimsoll.ledger import Entry
 from plimsoll.snapshot import Snapshot
 from plimsoll.standing import Standing, Version
@@ -32,7 +33,7 @@ def departure_facts(standing: Standing, number: int) -> dict[str, Any] | None:
         "how": "rolled back" if move.kind == "rolled_back" else "replaced",
         "to": move.facts["version"],
         "by": move.by,
-        "as_of": move.as_of,
+        "as_of": business_dates(standing.entries)[move.n],
         "reason": move.facts.get("reason", ""),
         "entry": move.n,
     }
@@ -45,7 +46,7 @@ def arrival_facts(standing: Standing, number: int) -> dict[str, Any] | None:
         return None
     move = moves[-1]
     how = "made champion again" if move.kind == "rolled_back" else "made champion"
-    return {"how": how, "by": move.by, "as_of": move.as_of, "entry": move.n}
+    return {"how": how, "by": move.by, "as_of": business_dates(standing.entries)[move.n], "entry": move.n}
 
 
 def approval_facts(standing: Standing, number: int) -> dict[str, Any] | None:
@@ -59,8 +60,9 @@ def approval_facts(standing: Standing, number: int) -> dict[str, Any] | None:
     return {
         "by": " and ".join(entry.by for entry in approvals),
         "at": approved.recorded_at,
-        "as_of": approved.as_of,
+        "as_of": business_dates(standing.entries)[approved.n],
         "comment": facts.get("comment", ""),
+        "shown": facts.get("shown", ""),
         "identity": facts.get("identity", ""),
         "entry": approved.n,
         "requested_by": request.facts["requested_by"] if request else "",

@@ -1,6 +1,5 @@
 """Approvals: how a decision, a person's or the policy's, becomes ledger entries and a champion."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from plimsoll.approval import (
 )
 from plimsoll.approvers_config import approver_named
 from plimsoll.automatic import POLICY, check_policy
+from plimsoll.business_date import decision_date, wrong_date
 from plimsoll.errors import ServerError
 from plimsoll.judged_against import champion_judged, never_compared
 from plimsoll.ledger import Entry, Guard, Kind, append, read_ledger
@@ -24,7 +24,8 @@ from plimsoll.people import Refusal
 from tasks.champion import mirror_aliases, promote
 from tasks.identity import RefusedError, UnreadableSecretError, Verified, raise_refusal, verify_code
 from tasks.requests import current_evidence, no_request
-from tasks.secrecy import HIDDEN, without_secrets
+from tasks.secrecy import without_secrets
+from tasks.typed_text import as_typed, without_code
 from tasks.workspace import Workspace
 
 TERMINAL = "command line"
@@ -66,7 +67,8 @@ def submit_decision(
     """Enter a person's decision in the ledger, or the refusal of it; the last approval needed promotes at once.
 
     The one check for the form and the command line; entered is when the form was filled in. The code is used up after
-    every other rule has been found kept, and before the decision is entered; it is kept nowhere. verified: whoever used
+    every other rule has been found kept, and before the decision is entered; it is kept nowhere. as_of: its business
+    date, that of `decision_date` if None, never one before the newest of the ledger. verified: whoever used
     up a code for several requests at once, this one among them; refused: why this one was not. shown: the object that
     holds the evidence as this person was shown it, which the entry names.
     """
@@ -77,11 +79,13 @@ def submit_decision(
     decision = as_typed(decision, code).casefold()
     approvers = workspace.approvers().names_for(model, "reject" if decision == "reject" else "approve")
     evidence = current_evidence(workspace, request)
-    facts = {**_facts(request, _without_code(comment, code), via, run_id), **({"shown": shown} if shown else {})}
+    facts = {**_facts(request, without_code(comment, code), via, run_id), **({"shown": shown} if shown else {})}
     by = approver_named(who, approvers) or as_typed(who, code)
 
     def guard(entries: Sequence[Entry]) -> None:
         raise_refusal(refused)
+        if as_of and (wrong := wrong_date(model, entries, as_of, now)):
+            raise RefusedError(Refusal("business_date", wrong))
         raise_refusal(check_decision(entries, request, by, approvers, request.policy, now, evidence, decision))
 
     def prove() -> Mapping[str, Any]:
@@ -94,7 +98,7 @@ def submit_decision(
             raise RefusedError(Refusal("unreadable_secret", str(unreadable))) from None
         return {**person.facts, "warning": person.warning}
 
-    return _enter(workspace, request, decision, by, facts, as_of or request.as_of, now, guard, prove)
+    return _enter(workspace, request, decision, by, facts, as_of, now, guard, prove)
 
 
 def submit_policy(workspace: Workspace, model: str, version: int, run_id: str = "") -> Outcome:
@@ -109,7 +113,7 @@ def submit_policy(workspace: Workspace, model: str, version: int, run_id: str = 
     def guard(entries: Sequence[Entry]) -> None:
         raise_refusal(check_policy(entries, request, now, evidence))
 
-    return _enter(workspace, request, "approve", POLICY, facts, request.as_of, now, guard, dict)
+    return _enter(workspace, request, "approve", POLICY, facts, None, now, guard, dict)
 
 
 def _enter(
@@ -118,7 +122,7 @@ def _enter(
     decision: str,
     by: str,
     facts: dict[str, Any],
-    as_of: str,
+    as_of: str | None,
     now: datetime,
     guard: Guard,
     prove: Callable[[], Mapping[str, Any]],
@@ -128,16 +132,17 @@ def _enter(
     kind: Kind = "approved" if decision == "approve" else "rejected"
     warning = ""
     before = read_ledger(archive, model)
+    today = decision_date(before, now)
     facts |= _beside(before, request)
     try:
         guard(before)  # before the code, so that none is used up in vain
         proof = dict(prove())
         warning = str(proof.pop("warning", ""))
         facts |= proof
-        entry = append(archive, model, kind, facts=facts, as_of=as_of, recorded_at=clock, by=by, guard=guard)
+        entry = append(archive, model, kind, facts=facts, as_of=as_of or today, recorded_at=clock, by=by, guard=guard)
     except RefusedError as refused:
         facts |= {"decision": decision, "rule": refused.rule, "sentence": str(refused)}
-        append(archive, model, "approval_refused", facts=facts, as_of=as_of, recorded_at=clock, by=by)
+        append(archive, model, "approval_refused", facts=facts, as_of=today, recorded_at=clock, by=by)
         return Outcome(False, str(refused))
     missing = never_compared(request, entry.facts["champion"]) if kind == "approved" else ""
     warning = " ".join(part for part in (missing, warning, _settled(workspace, request)) if part)
@@ -163,11 +168,16 @@ def _outcome(entries: Sequence[Entry], request: Request, entry: Entry, warning: 
 
 
 def settle(workspace: Workspace, model: str, version: int) -> None:
-    """Do what a decision still owes: promote an approved version, and let MLflow's aliases follow."""
-    entries = read_ledger(workspace.archive, model)
+    """Do what a decision still owes: promote an approved version, and let MLflow's aliases follow.
+
+    A promotion that was owed for long, since a process died, counts from the day on which it is made good.
+    """
+    entries, now = read_ledger(workspace.archive, model), datetime.now(UTC)
     request = find_request(entries, version)
     if request and (approved := owed_promotion(entries, request)):
-        promote(workspace, model, version, by=approved.by, as_of=approved.as_of)
+        at_once = approved is entries[-1] and approved.recorded_at[:10] == now.date().isoformat()
+        as_of = approved.as_of if at_once else max(approved.as_of, decision_date(entries, now))
+        promote(workspace, model, version, by=approved.by, as_of=as_of)
     elif request:
         mirror_aliases(workspace, model)
 
@@ -199,10 +209,18 @@ def _resume(flow: str, deployment: str, parameters: Mapping[str, Any]) -> list[s
 
 
 def decide_from_terminal(
-    workspace: Workspace, model: str, version: int, decision: str, who: str, comment: str, code: str, shown: str = ""
+    workspace: Workspace,
+    model: str,
+    version: int,
+    decision: str,
+    who: str,
+    comment: str,
+    code: str,
+    shown: str = "",
+    as_of: str | None = None,
 ) -> Outcome:
     """Submit a decision from the command line; every run that waits for it ends, or shows who has approved by now."""
-    outcome = submit_decision(workspace, model, version, decision, who, comment, code=code, shown=shown)
+    outcome = submit_decision(workspace, model, version, decision, who, comment, as_of=as_of, code=code, shown=shown)
     if outcome.accepted:
         release_waiting(workspace, model, version)
     return outcome
@@ -223,16 +241,3 @@ def _facts(request: Request, comment: str, via: str, run_id: str) -> dict[str, A
 def _beside(entries: Sequence[Entry], request: Request) -> dict[str, Any]:
     """Return which champion stood when a version was decided about, and which one it was compared with."""
     return {"champion": champion_of(entries), "judged_against": champion_judged(request)}
-
-
-def as_typed(text: str, code: str) -> str:
-    """Return a name or a decision as a person wrote it, without the code or any other six digits."""
-    return re.sub(r"[0-9](?: *[0-9]){5,}", HIDDEN, _without_code(text, code))
-
-
-def _without_code(text: str, code: str) -> str:
-    """Return what a person wrote without the code, however it is spaced; of six digits and nothing else nothing."""
-    typed, digits = text.strip(), "".join(code.split())
-    if re.fullmatch(r"[0-9 ]{6,}", typed):
-        return HIDDEN
-    return re.sub(r"\s*".join(map(re.escape, digits)), HIDDEN, typed) if len(digits) >= 6 else typed

@@ -31,12 +31,19 @@ def dates_to_score(run: Run, start: dt.date | None, end: dt.date | None) -> list
     With them come those of the last week that landed after a later date was scored, and the rejected ones, which may
     have been delivered again, all in order.
 
-    A date that was asked but has not landed stays in the list, so that it is rejected, not forgotten.
+    A date that was asked but has not landed stays in the list, so that it is rejected, not forgotten. Raises DataError
+    for one after the business date: it is mistyped, since nothing of it can be there.
     """
+    asked = dates_between(start, end) if start else []
+    if late := [date for date in asked if date > run.as_of]:
+        raise DataError(
+            f"{run.config.model}: {late[-1]} is still to come, as of {run.as_of}, so it cannot be scored. Nothing was "
+            "scored, of other dates neither. Where the business date is later, name it: --as-of DATE"
+        )
     if run.config.source.kind == "table":
         return [(start or dt.date.fromisoformat(run.as_of)).isoformat()]
-    if start:
-        return dates_between(start, end)
+    if asked:
+        return asked
     standing, until = run.standing(), min(run.as_of, str(end or run.as_of))
     done = {str(entry.facts["date"]) for entry in standing.of_kind("batch_committed") if by_champion(entry)}
     landed = [date for date in landed_dates(run.workspace, run.config) if date <= until]

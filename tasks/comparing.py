@@ -10,6 +10,7 @@ import pandas as pd
 
 from plimsoll.anytime import Anytime
 from plimsoll.approval import open_requests
+from plimsoll.business_date import reached
 from plimsoll.compared import Compared, Facts
 from plimsoll.contenders import unlearned
 from plimsoll.errors import ConfigError, DataError
@@ -50,7 +51,7 @@ def compare_versions(
     config, standing = workspace.model(model), standing_of(workspace, model)
     if standing.champion is None:
         raise DataError(f"{model} has no champion to compare with. Train and approve one: plimsoll train {model}")
-    last = until or dt.date.fromisoformat(max(entry.as_of for entry in standing.entries))
+    last = until or dt.date.fromisoformat(reached(standing.entries))
     first = (last - dt.timedelta(days=days - 1)).isoformat()
     sides, others = _sides(workspace, shelf, config, standing, first, last.isoformat())
     if not sides or sides[0].role != "champion":

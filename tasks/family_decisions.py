@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 
 from plimsoll.approval import DECISIONS, Request, check_decision, find_request, open_requests
 from plimsoll.approvers_config import approver_named, not_allowed
+from plimsoll.business_date import wrong_date
 from plimsoll.errors import ApprovalError, PlimsollError
 from plimsoll.family_approval import require_one_each
 from plimsoll.ledger import read_ledger
 from plimsoll.model_config import ModelConfig
 from plimsoll.people import Refusal
-from tasks.approvals import TERMINAL, Outcome, as_typed, release_family, release_waiting, submit_decision
+from tasks.approvals import TERMINAL, Outcome, release_family, release_waiting, submit_decision
 from tasks.identity import Verified, verify_code
 from tasks.readable import Fault, each_readable
 from tasks.requests import current_evidence
+from tasks.typed_text import as_typed
 from tasks.workspace import Workspace
 
 SHOWN = 3  # refusals that a sentence tells of
@@ -43,6 +45,7 @@ class Answer:
     run_id: str = ""  # of Prefect
     entered: datetime | None = None  # when the form was filled in; None: now
     shown: str = ""  # the object that holds what the person was shown
+    as_of: str | None = None  # business date; None: each model's own
 
 
 def family_requests(workspace: Workspace, family: str) -> tuple[list[Request], tuple[Fault, ...]]:
@@ -109,6 +112,8 @@ def _refusal(workspace: Workspace, family: str, request: Request, given: Answer,
         latest = find_request(entries, request.version)
         if latest is None or latest.n != request.n:
             return Refusal("asked_anew", f"{request.name} asked anew since this was shown. Look at it again.")
+        if given.as_of and (wrong := wrong_date(request.model, entries, given.as_of, now)):
+            return Refusal("business_date", wrong)
         approvers = workspace.approvers().names_for(request.model, given.decision)
         evidence = current_evidence(workspace, request)
         about = (approvers, request.policy, now, evidence, given.decision)
@@ -150,5 +155,5 @@ def _submit(
 ) -> Outcome:
     about = workspace, request.model, request.version
     said = given.decision, given.who, given.comment, given.run_id, given.via
-    code, shown = given.code, given.shown
-    return submit_decision(*about, *said, code=code, now=now, verified=verified, refused=refused, shown=shown)
+    code, shown, day = given.code, given.shown, given.as_of
+    return submit_decision(*about, *said, day, code=code, now=now, verified=verified, refused=refused, shown=shown)

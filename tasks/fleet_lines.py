@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
+from plimsoll.business_date import reached
 from plimsoll.contenders import WINDOW_DAYS
 from plimsoll.errors import PlimsollError
 from plimsoll.fleet_line import FleetLine, fold_line, line_from_json, unknown_line
@@ -79,7 +80,7 @@ def _quality(workspace: Workspace, standing: Standing, read: Remembered) -> dict
     """
     if not standing.entries or standing.champion is None:
         return {}
-    config, last = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
+    config, last = workspace.model(standing.model), reached(standing.entries)
     window = (date.fromisoformat(last) - timedelta(days=WINDOW_DAYS)).isoformat()
     dates = {v.number: _dates_of(standing, v.number) for v in standing.versions if v.state in LIVING}
     late = {number: found[0] for number, found in dates.items() if found and found[-1] >= window}

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from plimsoll.business_date import reached
 from plimsoll.fleet_line import FleetLine, in_order, together
 from plimsoll.model_story import ModelStory
 from plimsoll.outcomes import NightlyQuality, Remembered
@@ -74,7 +75,7 @@ def _quality(workspace: Workspace, standing: Standing, read: Remembered) -> dict
     """Return late losses by version, of every version that scored, as of the last business date of the ledger."""
     if not standing.entries:
         return {}
-    config, as_of = workspace.model(standing.model), max(entry.as_of for entry in standing.entries)
+    config, as_of = workspace.model(standing.model), reached(standing.entries)
     nights = {v.number: late_losses(workspace, config, standing, v.number, as_of, read) for v in standing.versions}
     return {number: tuple(found) for number, found in nights.items() if found}
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
+from plimsoll.business_date import last_day
 from plimsoll.digest import canonical_json
-from plimsoll.errors import PlimsollError
+from plimsoll.errors import PlimsollError, UserError
 from plimsoll.ledger import Entry, Kind, append, read_ledger
 from plimsoll.model_config import ModelConfig
 from plimsoll.outcomes import Remembered
@@ -161,6 +162,11 @@ def _open(
 ) -> RunStart:
     """Write the first half of a run's record and return it."""
     now = datetime.now(UTC)
+    if as_of and as_of > last_day(now):
+        said = (
+            f"Expected a business date (as_of) that has come, found {as_of}; today is {now.date()}. Nothing was done."
+        )
+        raise UserError(said)
     given = {name: _plain(value) for name, value in parameters.items()}
     asked = canonical_json([config, given])
     refuse_secrets(asked, where := f"The config of {model or 'the platform'} or a parameter")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from plimsoll.approvers_config import approver_named, not_allowed
+from plimsoll.business_date import date_of_decision
 from plimsoll.errors import ApprovalError, ServerError
 from plimsoll.ledger import Entry, append, read_ledger
 from plimsoll.retirement import check_retirement, retired_entry
@@ -43,7 +44,7 @@ def retire_as(
     model: str,
     version: int,
     who: str,
-    as_of: str,
+    as_of: str | None,
     reason: str,
     *,
     code: str = "",
@@ -51,7 +52,8 @@ def retire_as(
 ) -> Retired:
     """Retire a version on behalf of a verified approver; its open request is void with it.
 
-    Raises ApprovalError for anyone else, for a champion, and for a version that was never trained.
+    as_of is a business date, that of `decision_date` if None. Raises ApprovalError for anyone else, for a champion, and
+    for a version that was never trained; UserError for a date that cannot be.
     """
     approvers = workspace.approvers().names_for(model, "retire")
     if (by := approver_named(who, approvers)) is None:
@@ -61,11 +63,11 @@ def retire_as(
     if there := retired_entry(entries, version):
         return Retired(there, True, "", _follow(workspace, model, version))
     raise_refusal(check_retirement(model, entries, version))
+    now = now or datetime.now(UTC)
+    day = date_of_decision(model, entries, as_of, now)
     standing = stand(model, entries)
     roles = dict(roles_of(workspace.model(model), standing, standing.champion)) if standing.champion else {}
-    verified = verify_code(
-        workspace, by, code, {"act": "retire", "model": model, "version": version}, now or datetime.now(UTC)
-    )
+    verified = verify_code(workspace, by, code, {"act": "retire", "model": model, "version": version}, now)
 
     def allowed(entries: Sequence[Entry]) -> None:
         raise_refusal(check_retirement(model, entries, version))
@@ -76,7 +78,7 @@ def retire_as(
         model,
         "retired",
         facts=facts,
-        as_of=as_of,
+        as_of=day,
         recorded_at=utc_now(),
         by=by,
         key=f"retired:{version}",

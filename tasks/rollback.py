@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from plimsoll.approvers_config import approver_named, not_allowed
+from plimsoll.business_date import date_of_decision
 from plimsoll.errors import ApprovalError, ChangedFeaturesError, IntegrityError, ServerError
 from plimsoll.ledger import Entry, append
 from plimsoll.probe import Probe, Proof, probe_from_json, require_same_scores
@@ -111,7 +112,7 @@ def roll_back_as(
     model: str,
     to: int | None,
     who: str,
-    as_of: str,
+    as_of: str | None,
     reason: str,
     *,
     code: str = "",
@@ -119,8 +120,9 @@ def roll_back_as(
 ) -> Rollback:
     """Make a former champion the champion again on behalf of a verified approver, once it has proved itself.
 
-    The code is used up before the proof, which can take longer than a code lives. Raises ApprovalError for anyone
-    else, when there is no such champion, or when another decision came first; ChangedFeaturesError, before the code is
+    as_of is a business date, that of `decision_date` if None. The code is used up before the proof, which can take
+    longer than a code lives. Raises ApprovalError for anyone else, when there is no such champion, or when another
+    decision came first; UserError for a date that cannot be; ChangedFeaturesError, before the code is
     used up, when scoring would refuse it for its feature function; IntegrityError when it is not what it was.
     """
     by = _approver(workspace, model, who)
@@ -128,20 +130,21 @@ def roll_back_as(
     standing = standing_of(workspace, model)
     if to is not None and (there := _asked_before(standing, to, by)):
         return Rollback(there, True, _mirror(workspace, model))
-    target = rollback_target(standing, to)
+    target, now = rollback_target(standing, to), now or datetime.now(UTC)
+    day = date_of_decision(model, standing.entries, as_of, now)
     _require_features(workspace, standing, target)
     act = {"act": "roll back", "model": model, "from": standing.champion, "version": target}
-    verified = verify_code(workspace, by, code, act, now or datetime.now(UTC))
+    verified = verify_code(workspace, by, code, act, now)
     proof = prove(workspace, standing, target)
 
     def unchanged(entries: Sequence[Entry]) -> None:
-        now = stand(model, entries)
+        found = stand(model, entries)
         if retired := retired_entry(entries, target):
             raise ApprovalError(f"{model} v{target} was retired meanwhile by {retired.by}, so nothing was rolled back.")
-        if now.champion != standing.champion:
-            last = now.of_kind("promoted", "rolled_back")[-1]
+        if found.champion != standing.champion:
+            last = found.of_kind("promoted", "rolled_back")[-1]
             raise ApprovalError(
-                f"{model} v{now.champion} became champion meanwhile, by {last.by} (entry {last.n}), so it was not "
+                f"{model} v{found.champion} became champion meanwhile, by {last.by} (entry {last.n}), so it was not "
                 f"rolled back from v{standing.champion}. Look first: plimsoll history {model}"
             )
 
@@ -151,7 +154,7 @@ def roll_back_as(
         model,
         "rolled_back",
         facts={**facts, **verified.facts},
-        as_of=as_of,
+        as_of=day,
         recorded_at=utc_now(),
         by=by,
         guard=unchanged,

@@ -34,6 +34,37 @@ def results(plimsoll: Cli, *words: object) -> list[dict[str, object]]:
     return found
 
 
+def test_an_approval_days_after_its_request_changes_no_night_before_it(serving: Place, plimsoll: Cli) -> None:
+    assert plimsoll("train", MODEL, "--as-of", NEXT).code == 0
+    fourth = NEXT + dt.timedelta(days=1)
+    assert plimsoll("score", MODEL, "--date", NEXT, "--to", fourth, "--as-of", fourth).code == 0
+    entries = len(serving.ledger())
+    for words, said in (
+        (("score", MODEL, "--date", "2999-12-25"), "2999-12-25 is still to come"),
+        (("score", MODEL, "--date", LATER, "--as-of", fourth), f"{LATER} is still to come, as of {fourth}"),
+        (("score", MODEL, "--as-of", "2999-12-25"), "Expected a business date (as_of) that has come"),
+        (("approve", MODEL, 2, "--as", APPROVER, "--as-of", NEXT), f"Expected a business date from {fourth} on"),
+        (("rollback", MODEL, "--as", APPROVER, "--as-of", "2999-12-25"), "a business date that has come"),
+        (("retire", MODEL, 2, "--as", APPROVER, "--as-of", DAY), f"Expected a business date from {fourth} on"),
+    ):
+        refused = plimsoll(*words)
+        assert (refused.code, said in refused.err) == (2, True), refused.said
+    assert len(serving.ledger()) == entries, "a mistyped date is not entered"
+    assert plimsoll("approve", MODEL, 2, "--as", "mallory").code == 2
+    assert "v2: approve refused: 'mallory' may not approve" in " ".join(plimsoll("history", MODEL).out.split())
+    assert plimsoll("approve", MODEL, 2, "--as", APPROVER, "--comment", "days later").code == 0
+    assert [e["as_of"] for e in serving.ledger()[-3:]] == [str(fourth)] * 3, "the replay's day, not the request's"
+    before, after = (plimsoll("history", MODEL, "--at", day).out for day in (NEXT, fourth))
+    assert f"v1 was champion on {NEXT}: since {AS_OF}, until {fourth}." in before
+    assert f"v2 was champion at the end of {fourth}" in after
+    assert f"As champion v1 scored the batch of {fourth}." in after
+    assert "passed: " in after
+    assert "shown" in after
+    row = serving.predictions(fourth).iloc[0]
+    left = json.loads(plimsoll("trace", row["key"], "--date", fourth, "--json").out)["version"]["departure"]
+    assert (left["to"], left["as_of"]) == (2, str(fourth))
+
+
 def test_a_backfill_by_the_champion_of_then_and_by_a_version(serving: Place, plimsoll: Cli) -> None:
     promote_second(plimsoll)
     assert plimsoll("score", MODEL, "--date", DAY, "--as-of", NEXT).code == 0
