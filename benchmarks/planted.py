@@ -1,11 +1,12 @@
 """Planted faults
 
 What broken data makes the controller do. A model of flights, trained on the ninety days before April, serves a hundred
-and twenty nights. In some of them, one night alone and three in a row, every fault of the page on drift is planted:
-another unit, a new category, two columns swapped, a feed that breaks off. Each night goes through the suite, is scored
-with what is left, profiled and judged, its losses come on the next night, and `decide` is asked about the nights with
-the fault and the seven after them, with the policy of the model's config, but with neither cooldown, budget nor maximum
-age to stop or ask. A retrain is led to by the fault where the same night without it has none. It must be none.
+and twenty nights. In some of them (six, with `--full` twenty), one night alone and three in a row, every fault of the
+page on drift is planted: another unit, a new category, two columns swapped, a feed that breaks off. Each night goes
+through the suite, is scored with what is left, profiled and judged, its losses come on the next night, and `decide` is
+asked about the nights with the fault and the seven after them, with the policy of the model's config, but with neither
+cooldown, budget nor maximum age to stop or ask. A retrain is led to by the fault where the same night without it has
+none. It must be none.
 
 **Caught** is what the suite stops or sets aside, or the verdicts on inputs or scores find, as the config asks them: one
 false alarm in fourteen nights.

@@ -39,8 +39,8 @@ def joined_parts(
     form; a former delivery that does is not compared.
     """
     where = f"outcomes of {config.model} ({config.outcome.where})"
-    most = max(ref.rows or 0, *(int(entry.facts["rows"]) for entry in entries))
     with scratch_folder(workspace) as scratch:
+        most = max(ref.rows or 0, *(_rows(workspace, config, entry) for entry in entries))
         dealing = _Dealing(workspace, config, scratch, bucket_bits(most))
         outcomes = dealing.outcomes(ref, "outcomes")
         before = dealing.former(former) if former else None
@@ -48,6 +48,15 @@ def joined_parts(
         mine = dealing.predictions(version, entries)
         sides = zip(mine, outcomes, slices or repeat(None), before or repeat(None), strict=False)
         return [join_part(p, o, config.task, where, s, f) for p, o, s, f in sides]
+
+
+def _rows(workspace: Workspace, config: ModelConfig, entry: Entry) -> int:
+    """Return how many rows of an entry are read at most: of slices the whole batch, of a segment or not."""
+    if not config.drift.slices:
+        return int(entry.facts["rows"])
+    snapshot = load_snapshot(workspace.store, str(entry.facts["snapshot"]))
+    ref = snapshot.file("batch", batch_partition(config, str(entry.facts["date"])))
+    return int((ref and ref.rows) or entry.facts["rows"])
 
 
 class _Dealing:
