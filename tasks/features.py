@@ -116,7 +116,12 @@ def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str,
     is gone or damaged.
     """
     then = _trained(workspace.archive, trained_by)
-    own = own_config(workspace, config, trained_by)
+    try:
+        own = own_config(workspace, config, trained_by)
+    except ConfigError as error:
+        return (
+            f"{name} was trained with features that cannot be read any more. {error} Train and approve a new version."
+        )
     try:
         load_feature_function(workspace.root, own)
     except ConfigError as error:
