@@ -116,8 +116,13 @@ def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str,
     the run's record is gone or damaged.
     """
     then = _trained(workspace.archive, trained_by)
-    own = own_config(workspace, config, trained_by)
-    if gone := lost_tables(workspace, config, trained_by):
+    try:
+        own, gone = own_config(workspace, config, trained_by), lost_tables(workspace, config, trained_by)
+    except ConfigError as error:
+        return (
+            f"{name} was trained with features that cannot be read any more. {error} Train and approve a new version."
+        )
+    if gone:
         return (
             f"{name} was trained with the lookup {' and '.join(gone)}, which configs/models/{config.deployment}.yaml "
             f"does not name now. Put it back beside the new ones until no version that scores needs it."
