@@ -59,9 +59,6 @@ def test_the_past_and_a_former_champion_start_nothing(serving: Place, plimsoll: 
     ).out.replace("\n", " ")
     assert len(serving.ledger("drift_decided")) == entries + 1
 
-    assert plimsoll("score", MODEL, "--date", THIRD, "--as-of", THIRD).code == 0
-    assert plimsoll("check", MODEL, "--as-of", THIRD).code == 0
-    assert rules(serving)[-1] == (str(THIRD), 2, "nothing")
     assert plimsoll("score", MODEL, "--date", FOURTH, "--as-of", FOURTH).code == 0
     assert plimsoll("check", MODEL, "--as-of", FOURTH).code == 0
     assert rules(serving)[-1] == (str(FOURTH), 2, "cooldown"), "a champion that was trained by hand has its time too"
