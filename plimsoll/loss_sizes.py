@@ -59,7 +59,8 @@ class LossScale:
 
     def bring(self, mean: float, rows: float) -> float:
         """Return a night's mean as it is held against the reference's: brought to the spread of its nights."""
-        return self.centre + self.shrinkage(rows) * (mean - self.centre)
+        shrinkage = self.shrinkage(rows)
+        return mean if shrinkage == 1 else self.centre + shrinkage * (mean - self.centre)
 
     def held(self, means: Mapping[str, float]) -> list[float]:
         """Return the reference nights' means as new ones are held against them."""

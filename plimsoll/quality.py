@@ -6,7 +6,7 @@ Cordero-Franco, arXiv 1705.03496. The threshold is simulated for this reference'
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class QualityVerdict:
     sentence: str
     scores: tuple[float, ...] = ()  # normal scores of the path's nights
     waits: tuple[str, ...] = ()  # small nights at the end that are judged with the next
+    together: int = 1  # how many nights one of the path stands for, where small ones are judged as one
 
 
 def judge_quality(
@@ -69,7 +70,8 @@ def judge_quality(
     if len(path) * together > horizon_nights:
         sentence += f" The false alarm share holds for {horizon_nights} nights; these are {len(path) * together}."
     told = median, nights, sentence, tuple(scores.tolist())
-    return QualityVerdict(True, sums[-1] > threshold, path, sums[-1], threshold, rho, *told)
+    found = QualityVerdict(True, sums[-1] > threshold, path, sums[-1], threshold, rho, *told)
+    return replace(found, together=together)
 
 
 def rose_from(verdict: QualityVerdict) -> str | None:

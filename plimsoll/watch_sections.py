@@ -48,11 +48,13 @@ def estimate_section(story: ModelStory) -> Html:
 def slice_section(story: ModelStory) -> Html:
     """Return the section about the late losses of every slice against its load line; nothing where none is watched."""
     seen: dict[str, list[tuple[str, float]]] = {}
+    pooled: dict[str, int] = {}
     for entry in _judged(story):
         for name, chart in (entry.facts.get("slices") or {}).items():
             if chart.get("path") and chart.get("threshold"):
                 night = str(chart["path"][-1][0]), chart["statistic"] / chart["threshold"]
                 seen.setdefault(name, []).append(night)
+                pooled[name] = int(chart.get("together", 1))
     if not seen:
         return Html("")
     worst = sorted(seen, key=lambda name: -max(height for _, height in seen[name]))[:COLOURS]
@@ -69,7 +71,9 @@ def slice_section(story: ModelStory) -> Html:
         span=story.span,
     )
     left = f" Of {len(seen)} slices the {COLOURS} that came highest are drawn." if len(seen) > COLOURS else ""
-    lead = f"Losses may rise for some rows and not as a whole.{left}"
+    small = ", ".join(f"{name} ({nights})" for name, nights in sorted(pooled.items()) if nights > 1)
+    together = f" Small nights are judged as one, so rises are seen later: {small} nights each." if small else ""
+    lead = f"Losses may rise for some rows and not as a whole.{left}{together}"
     return section("Loss of quality by slice", time_chart(chart), lead=lead)
 
 

@@ -129,8 +129,7 @@ def fight(bench: Bench, duel_key: str, challenger: str, champion: str, name: str
 
     What a machine is measured by is left out: other replays run on it.
     """
-    body = bench.kept.get("model", challenger)
-    rows = rows_of(pd.concat(_frames(bench, (body or {})["judged"])))
+    rows = rows_of(pd.concat(_frames(bench, (bench.kept.get("model", challenger) or {})["judged"])))
     known = ~np.isnan(rows.outcome)
     sides = [scores_of(_bundle(bench, key), rows, known) for key in (challenger, champion) if key]
     mine = evaluate_scores(sides[0], rows, known, bench.config.task)

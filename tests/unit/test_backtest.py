@@ -358,6 +358,22 @@ def test_a_loss_is_not_looked_at_before_its_outcome_came() -> None:
         assert all(one.quality_alarms[-1] for one in [*after.values()][known_by + 4 :]), "and once it came, it is"
 
 
+@pytest.mark.parametrize("delay", [0, 15, 20])
+def test_recent_losses_are_judged_however_late_outcomes_come(delay: int) -> None:
+    past = {shifted(date, -100): frame for date, frame in days_of(30, 1).items()}
+    plan = plan_profile(pd.concat(past.values()), {"x": "number"})
+    chance = np.random.default_rng(2)
+    losses = {date: float(chance.normal(0.5, 0.02)) for date in past}
+    reference = Reference(plan, {date: profile_batch(plan, frame) for date, frame in past.items()}, losses)
+    nights = [Observed(date, profile_batch(plan, frame), None) for date, frame in days_of(30, 3).items()]
+    tonight = [night.date for night in nights]
+    known = {date: NightLoss(0.5 if n < 5 else 0.9, 50, 50) for n, date in enumerate(tonight)}
+    seen = look_at_nights(Drift(), reference, "2013-03-01", tonight, nights, known, delay, threshold_curve)
+    assert [seen[date].recent_alarm for date in tonight] == [n > 5 + delay for n in range(30)], (
+        "two bad nights are enough"
+    )
+
+
 @pytest.mark.parametrize("small", [frozenset({13, 14}), frozenset({2, 3, 9, 12, 15, 20, 21, 33}), frozenset(range(40))])
 def test_small_nights_are_pooled_across_blocks_as_the_nightly_check_pools_them(small: frozenset[int]) -> None:
     past = {shifted(date, -100): frame for date, frame in days_of(60, 1).items()}

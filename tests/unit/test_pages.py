@@ -252,6 +252,11 @@ def test_all_charts_of_a_model_have_one_time_axis_with_its_decisions() -> None:
 
 def test_slices_are_drawn_only_where_they_are_watched() -> None:
     assert "Loss of quality by slice" not in render_timeline(told(Ledger()))
+    story = months(10)
+    assert "Small nights are judged as one" not in render_timeline(story)
+    for entry in story.decisions:
+        entry.facts["slices"] = {"origin=JFK": {**(entry.facts["slices"] or {})[EVIL], "together": 3}}
+    assert "rises are seen later: origin=JFK (3) nights each." in render_timeline(story)
 
 
 def test_a_band_is_cut_where_a_night_is_missing() -> None:

@@ -106,6 +106,7 @@ def test_small_nights_are_judged_together_and_a_large_rise_is_found() -> None:
     chart, _ = judge_losses(Drift(), reference(), later(worse, 100), flat)
     assert len(chart.path) < 50 / 3
     assert chart.alarm
+    assert to_json(chart)["together"] == 4
     assert "nights with 400 outcomes are judged as one, where a reference night has 700." in chart.sentence
     assert "hardly seen" not in chart.sentence, "so many show as much as half a reference night"
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import runpy
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows import cli
 from flows.asking import ask_code, refuse_undecodable
 from flows.cli import main
 from plimsoll.approvers_config import not_allowed
@@ -24,6 +26,14 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *w
         main()
     found = capsys.readouterr()
     return int(end.value.code or 0), found.out + found.err
+
+
+def test_the_command_line_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["plimsoll", "no-such-command"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(Path(cli.__file__)), run_name="__main__")
+    assert end.value.code == 2
+    assert "no-such-command" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
