@@ -19,6 +19,7 @@ NAMES = (
     "drift",
     "quality",
     "gates",
+    "gate_rules",
     "looks",
     "flips",
     "decisions",

@@ -47,7 +47,7 @@ def test_an_unfair_challenger_is_blocked_unless_the_config_only_warns(waiting: P
     assert trained.code == 0
     assert "Gates refused flight_delay v2" in trained.out
     assert "selection_rate differs by" in trained.out
-    assert [e["kind"] for e in waiting.ledger()][3:] == ["trained", "gates_failed"]
+    assert [e["kind"] for e in waiting.ledger()][4:] == ["challenger_tried", "trained", "gates_failed"]
     assert plimsoll("approve", MODEL, 2, "--as", APPROVER).code == 2
     report = report_of(waiting, "gates_failed")
     failed = [gate["gate"] for gate in report["gates"] if not gate["passed"]]
