@@ -12,7 +12,8 @@ table, each scored by a model that has not seen it; two models of other settings
 gives, drawn again and again, and the yardstick is the log loss itself, since AUC is near 1.
 
 Each share is of 500 draws (2,000 with `--full`), so one near 5 % is known to two points. A rule that the config only
-warns by refuses nothing and is not among these; `gates.slices.champion_margin` is not simulated.
+warns by refuses nothing and is not among these; `gates.slices.champion_margin` and comparisons on a holdout are not
+simulated.
 """
 
 import tempfile
