@@ -1,7 +1,9 @@
 """Gates: what each says of rows that were made to show it, and what a config can ask of them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from plimsoll.gate_result import GateResult, in_short
 from plimsoll.gates import run_gates
 from plimsoll.gates_config import AgainstChampion
 from plimsoll.judged_rows import Judged, judged_rows
-from plimsoll.ledger import Entry, Kind
+from plimsoll.ledger import Entry, Kind, append, read_ledger
 from plimsoll.metrics import measure
 from plimsoll.model_config import ModelConfig
 from plimsoll.not_judged import not_judged_alone
@@ -28,6 +30,7 @@ from plimsoll.row_groups import groups_of
 from plimsoll.row_parts import DATE, rows_of
 from plimsoll.tries import tried_facts, tries_on
 from tasks.backtest_work import needed_columns
+from tests.archives import archive_at
 
 DAYS, ROWS_A_DAY = 14, 150
 LIMITS = [{"metric": "auc", "at_least": 0.5}]
@@ -178,6 +181,19 @@ def test_trainings_at_the_same_time_have_numbers_of_their_own_and_one_that_was_s
     ledger.enter("gates_passed", version=3, gate_report="1 d1", run="c")
     assert [ledger.number(one) for one in (stopped, first, second)] == [1, 2, 3], "each as if it looked at once"
     assert ledger.number(ledger.begin("d")) == 4, "what was entered before is not counted by its gates again"
+
+
+def test_challengers_that_are_entered_at_once_never_share_a_number(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path)
+
+    def train(n: int) -> int:
+        facts = tried_facts(f"bundle {n}", 1, ["d1", "d2"], None)
+        about = {"as_of": "2026-01-01", "recorded_at": "2026-01-01T00:00:00+00:00", "by": "flow:train_model"}
+        tried = append(archive, "m", "challenger_tried", facts={**facts, "run": str(n)}, **about)
+        return tries_on(read_ledger(archive, "m"), tried, lambda _: (None, ()))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(train, range(8))) == list(range(1, 9))
 
 
 def test_a_rollback_and_back_gives_no_error_to_spend_anew_and_another_champion_does() -> None:
