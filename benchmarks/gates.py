@@ -63,12 +63,14 @@ class Model:
     seed: int = 7
 
     def score(self, flights: Flights, rows: pd.DataFrame) -> Floats:
-        """Return the log odds that the model gives rows."""
+        """Return the log odds that the model gives rows, or the number itself."""
         estimator = flights.config.estimator
         how = {"seed": self.seed, "params": {**estimator.params, "max_depth": self.depth}}
         config = flights.config.model_copy(update={"estimator": estimator.model_copy(update=how)})
         days = flights.rows[DATE]
         bundle = train_bundle(flights.rows[(days >= self.since) & (days < self.until)], config, folds=False)
+        if config.task == "regression":
+            return np.asarray(bundle.score(rows))
         p = np.clip(bundle.score(rows), 1e-6, 1 - 1e-6)
         return np.asarray(np.log(p / (1 - p)))
 

@@ -22,6 +22,7 @@ NAMES = (
     "quality",
     "small_nights",
     "gates",
+    "gate_rules",
     "looks",
     "flips",
     "decisions",

@@ -8,7 +8,7 @@ from flows.output import print_facts, print_table, say
 from plimsoll.champions import Reign
 from plimsoll.ledger import Entry
 
-NIGHTLY = frozenset({"batch_committed", "drift_decided", "holdout_looked"})
+NIGHTLY = frozenset({"batch_committed", "drift_decided", "holdout_looked", "challenger_tried"})
 SHORT = 12
 STRONGEST = 6  # reasons shown in the terminal
 DIGEST = re.compile(r"\b[0-9a-f]{32,64}\b")
@@ -46,7 +46,7 @@ def describe(entry: Entry) -> str:
     if entry.kind == "rows_cleared":
         by, left = ", ".join(f"v{version}" for version in facts["versions"]), facts["quarantined_rows"]
         return f"{facts['date']}: {facts['rows']:,} rows that had been set aside, by {by}; {left:,} still set aside"
-    if entry.kind in {"holdout_frozen", "holdout_looked"}:
+    if entry.kind in {"holdout_frozen", "holdout_looked", "challenger_tried"}:
         return str(facts["sentence"])
     if entry.kind == "approval_refused":
         return f"v{facts['version']}: {facts.get('decision', 'decision')} refused: {facts.get('sentence', '')}"

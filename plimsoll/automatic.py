@@ -18,8 +18,8 @@ def check_policy(
     """Return why the policy may not promote a version by itself, None when it may.
 
     It needs gates that all passed by the ledger's word and of which none warned, unchanged evidence, the champion that
-    the version was judged against, and fewer than `approval.automatic_per_month` such promotions in the thirty days
-    before; else a person is asked.
+    the version was judged against (where there is none yet, that `approval.first_by_policy` says so), and fewer than
+    `approval.automatic_per_month` such promotions in the thirty days before; else a person is asked.
     """
     status = request_status(entries, request, now, current_evidence)
     if status.state != "waiting":
@@ -30,6 +30,10 @@ def check_policy(
     last = next((e for e in reversed(judged) if e.facts["version"] == request.version), None)
     if last is None or last.kind == "gates_failed":
         return Refusal("gates", f"The ledger has no passed gates of {request.name}, so a person is asked.")
+    champion = champion_of(entries)
+    if champion is None and not request.policy.first_by_policy:
+        said = f"No gate compared {request.name} with a champion, since there is none yet"
+        return Refusal("first_version", f"{said}: a person is asked, unless approval.first_by_policy is true.")
     if warned := _warned(last):
         return Refusal("warned", f"A gate of {request.name} warned, so a person is asked: {'; '.join(warned)}")
     month = [
@@ -41,7 +45,7 @@ def check_policy(
         said = f"{len(month)} versions of {request.model} were promoted by the policy in the last 30 days"
         limit = f"approval.automatic_per_month is {request.policy.automatic_per_month}"
         return Refusal("automatic_limit", f"{said}, and {limit}: a person is asked about {request.name}.")
-    if other := other_champion(request, champion_of(entries)):
+    if other := other_champion(request, champion):
         return Refusal("other_champion", f"A person is asked about {request.name}: {other}")
     return None
 

@@ -34,6 +34,7 @@ Kind = Literal[
     "rows_cleared",
     "holdout_frozen",
     "holdout_looked",
+    "challenger_tried",
     "approver_invited",  # this and what follows: in the ledger of people
     "approver_enrolled",
     "approver_removed",

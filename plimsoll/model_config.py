@@ -103,6 +103,7 @@ class Approval(Part):
     policy: Literal["person", "automatic"] = "person"
     approvals: Annotated[int, Field(ge=1, le=9)] = 1  # people who have to approve, each verified
     not_requester: bool = True
+    first_by_policy: bool = False  # automatic also where no champion stands: no gate compared that version with one
     automatic_per_month: Annotated[int, Field(ge=1, le=31)] = 2  # in 30 days; a person is asked about more
     expires_days: Positive = 14
 

@@ -12,7 +12,7 @@ from plimsoll.ledger import Entry
 from plimsoll.outcomes import NightlyQuality
 from plimsoll.standing import Standing
 
-UNTOLD = frozenset({"batch_committed", "holdout_looked"})  # every good night has one, and every candidate
+UNTOLD = frozenset({"batch_committed", "holdout_looked", "challenger_tried"})  # every good night, and every candidate
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from plimsoll.metrics import measure
 from plimsoll.row_parts import DATE, Rows
 from plimsoll.snapshot import Snapshot, load_snapshot, save_snapshot
 from plimsoll.split_config import Holdout
-from plimsoll.standing import Standing, Version
+from plimsoll.standing import Version
 from plimsoll.training import scores_of
+from plimsoll.tries import tries_on_holdout
 from tasks.champion_features import champion_config
 from tasks.landing import dates_between, landed_dates, snapshot_of
 from tasks.records import Run
@@ -58,7 +59,7 @@ def hold_out(run: Run, snapshot: Snapshot, scratch: Path) -> Held | None:
 
 
 def look_at_holdout(
-    run: Run, held: Held | None, bundle: Bundle, champion: Version | None, other: Bundle | None
+    run: Run, held: Held | None, bundle: Bundle, champion: Version | None, other: Bundle | None, tried: Entry
 ) -> HeldOut | None:
     """Return what candidate and champion say of the holdout; that it was looked at is in the ledger before."""
     if held is None:
@@ -69,7 +70,8 @@ def look_at_holdout(
     rival = scores_of(other, held.rows, mask) if other else None
     name = f"champion v{champion.number}" if champion else ""
     looks = looks_at(standing, held.snapshot)
-    rows = judged_rows(held.rows, mask, run.config, score, rival, name, _tries(standing, looks))
+    tries = tries_on_holdout(standing.entries, tried, looks)
+    rows = judged_rows(held.rows, mask, run.config, score, rival, name, tries)
     metrics = [None if one is None else measure(rows.outcome, one, rows.task) for one in (score, rival)]
     return HeldOut(
         name=held.holdout.name,
@@ -102,12 +104,6 @@ def _note_look(run: Run, held: Held, bundle: Bundle) -> None:
         "sentence": f"bundle {bundle.digest[:12]} is judged on the holdout {name}",
     }
     run.decide(LOOKED, facts, key=f"{LOOKED}:{held.snapshot}:{bundle.digest}")  # type: ignore[arg-type]  # a kind
-
-
-def _tries(standing: Standing, looks: list[Entry]) -> int:
-    """Return how many candidates were judged on a holdout beside this champion, the one at hand counted."""
-    moves = standing.of_kind("promoted", "rolled_back")
-    return max(1, sum(entry.n > moves[-1].n for entry in looks) if moves else len(looks))
 
 
 def _freeze(run: Run, holdout: Holdout, snapshot: Snapshot, scratch: Path) -> Entry:

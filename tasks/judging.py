@@ -25,7 +25,7 @@ from plimsoll.standing import Version
 from plimsoll.store import get_json, object_digest, put_json
 from plimsoll.trace_facts import gate_report_of
 from plimsoll.training import Evaluation, evaluate_scores, scores_of, split_rows
-from plimsoll.tries import tries_on
+from plimsoll.tries import TRIED, Judged, tried_facts, tries_on
 from tasks.assemble import batch_partition
 from tasks.bundles import fetch_bundle
 from tasks.champion_features import judged_bundle
@@ -83,11 +83,12 @@ def judge_candidate(run: Run, bundle: Bundle, rows: Rows, holdout: Held | None =
     name = f"champion v{champion.number}" if champion else ""
     score, rival = scores_of(bundle, rows, later), scores_of(other, rows, later) if other else None
     mine = evaluate_scores(score, rows, later, bundle.task)
-    tries = tries_on(standing, bundle.digest, mine.dates, partial(_judged_on, run))
+    tried = _enter_try(run, bundle, champion, mine.dates, holdout)
+    tries = tries_on(run.standing().entries, tried, partial(_judged_on, run))
     judged = judged_rows(rows, later, run.config, score, rival, name, tries)
     machine = _machine(run, bundle, other, rows, later, name)
     newcomers, sources = _newcomers(run, bundle, champion, other, rows), _sources(run, rows, train, champion)
-    held = look_at_holdout(run, holdout, bundle, champion, other)
+    held = look_at_holdout(run, holdout, bundle, champion, other, tried)
     found = run_gates(judged, mine.metrics, machine, newcomers, sources, held)
     if champion is None:
         found = together([found, not_judged_alone(run.config.gates)])
@@ -105,9 +106,16 @@ def _bundle(run: Run, champion: Version) -> Bundle:
     return fetch_bundle(run.workspace, run.config.model, champion.number, champion.bundle)
 
 
-def _judged_on(run: Run, entry: Entry) -> list[str]:
-    """Return the dates that a version was judged on, from its gate report."""
-    return list(get_json(run.store, entry.facts["gate_report"])["candidate"]["dates"])
+def _enter_try(run: Run, bundle: Bundle, champion: Version | None, dates: tuple[str, ...], held: Held | None) -> Entry:
+    """Enter that a challenger is judged; a run that dies, or that trains beside another one, has tried all the same."""
+    facts = tried_facts(bundle.digest, champion.number if champion else None, dates, held.snapshot if held else None)
+    return run.decide(TRIED, facts)  # type: ignore[arg-type]  # a kind
+
+
+def _judged_on(run: Run, entry: Entry) -> Judged:
+    """Return beside which champion, and on which dates, a version was judged, from its gate report."""
+    report = get_json(run.store, entry.facts["gate_report"])
+    return report.get("champion_version"), list(report["candidate"]["dates"])
 
 
 def _machine(run: Run, bundle: Bundle, other: Bundle | None, rows: Rows, later: Mask, name: str) -> Machine | None:

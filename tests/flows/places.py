@@ -30,7 +30,7 @@ SMALL = {  # few days and few trees: what is tested is the way, not the model
     "at_least: 0.62": "at_least: 0.5",
     "window_days: 90": "window_days: 20",
     "stability: {max_ratio: 1.5}": "stability: {max_ratio: 3, period_days: 2}",
-    "non_inferiority, margin: 0.05": "non_inferiority, margin: 0.5",
+    "non_inferiority, margin: 0.02": "non_inferiority, margin: 0.5",
 }
 AS_OF = dt.date(2013, 3, 2)  # v1 is trained on twenty days up to the first of March
 DAY = dt.date(2013, 3, 2)  # the first date that nobody trained on

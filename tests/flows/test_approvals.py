@@ -60,7 +60,7 @@ def test_of_racing_decisions_one_counts(waiting: Place) -> None:
 def test_where_the_policy_is_automatic_and_promotions_have_a_pool_their_run_asks_it(
     waiting: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting.configure("policy: person", "policy: automatic")
+    waiting.configure("policy: person", "policy: automatic\n  first_by_policy: true")
     monkeypatch.setenv("PLIMSOLL_PREFECT__PROMOTE_POOL", "promoters")
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
     assert waiting.ledger("promoted") == [], "who trains may not promote"

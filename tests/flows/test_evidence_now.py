@@ -81,7 +81,7 @@ def test_a_request_is_void_when_a_training_file_or_the_feature_function_changed(
 def test_the_policy_decides_at_once_and_who_approves_another_champion_since_is_told(
     waiting: Place, plimsoll: Cli
 ) -> None:
-    waiting.configure("policy: person", "policy: automatic")
+    waiting.configure("policy: person", "policy: automatic\n  first_by_policy: true")
     trained = plimsoll("train", MODEL, "--as-of", AS_OF)
     assert f"{MODEL} v2 was approved by policy and is champion now" in trained.out
     assert "plimsoll approve" not in trained.out, "nobody is asked"

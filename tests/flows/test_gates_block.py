@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from plimsoll.approval import find_request
 from plimsoll.approval_page import evidence_markdown
@@ -47,7 +48,7 @@ def test_an_unfair_challenger_is_blocked_unless_the_config_only_warns(waiting: P
     assert trained.code == 0
     assert "Gates refused flight_delay v2" in trained.out
     assert "selection_rate differs by" in trained.out
-    assert [e["kind"] for e in waiting.ledger()][3:] == ["trained", "gates_failed"]
+    assert [e["kind"] for e in waiting.ledger()][4:] == ["challenger_tried", "trained", "gates_failed"]
     assert plimsoll("approve", MODEL, 2, "--as", APPROVER).code == 2
     report = report_of(waiting, "gates_failed")
     failed = [gate["gate"] for gate in report["gates"] if not gate["passed"]]
@@ -69,6 +70,29 @@ def a_warning_is_read_by_whoever_decides(place: Place, plimsoll: Cli) -> None:
     shown = evidence_of(place, 3)
     assert "- **warned**: selection_rate differs by" in shown
     assert "the config says effect: warn" in shown
+
+
+def test_a_training_that_is_stopped_once_its_gates_are_known_has_spent_its_share_of_the_error(
+    serving: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.train_model.register_candidate", stopped)
+        serving.configure("seed: 7", "seed: 8")
+        assert plimsoll("train", MODEL, "--as-of", AS_OF).code != 0
+    serving.configure("seed: 8", "seed: 9")
+    assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
+    tried = [e["facts"] for e in serving.ledger("challenger_tried")]
+    assert [one["champion"] for one in tried] == [None, 1, 1]
+    assert len(serving.ledger("trained")) == 2, "the stopped one was never registered"
+    gate = next(one for one in report_of(serving, "gates_passed")["gates"] if one["gate"].startswith("log_loss not"))
+    assert "with 99.5% confidence" in gate["sentence"]
+    assert "it is number 2 of the challengers tried on them" in gate["sentence"]
+    assert "challenger tried" not in plimsoll("history", MODEL).out
+    told = " ".join(plimsoll("history", MODEL, "--all").out.split())
+    assert f"bundle {tried[1]['bundle'][:12]} is judged beside v1" in told
 
 
 def test_a_column_that_nobody_delivers_stops_the_run_with_a_sentence(waiting: Place, plimsoll: Cli) -> None:

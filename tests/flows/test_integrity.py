@@ -150,7 +150,7 @@ def test_a_changed_profile_decides_nothing(serving: Place, plimsoll: Cli) -> Non
 
 @pytest.mark.parametrize("how", ["changed", "gone", "foreign"])
 def test_a_ledger_that_was_touched_decides_nothing(serving: Place, plimsoll: Cli, how: str) -> None:
-    path = serving.home / f"store/ledger/{MODEL}/00000001.json"
+    path = serving.home / f"store/ledger/{MODEL}/00000002.json"
     if how == "changed":
         path.write_text(path.read_text().replace("0.5", "0.4"))
     elif how == "gone":

@@ -15,7 +15,12 @@ Cli = Callable[..., Answer]
 
 
 def test_a_trained_version_waits_for_a_person_and_scores_nothing_before(waiting: Place, plimsoll: Cli) -> None:
-    assert [e["kind"] for e in waiting.ledger()] == ["trained", "gates_passed", "promotion_requested"]
+    assert [e["kind"] for e in waiting.ledger()] == [
+        "challenger_tried",
+        "trained",
+        "gates_passed",
+        "promotion_requested",
+    ]
     asked = waiting.ledger("promotion_requested")[0]
     assert asked["by"] == REQUESTER
     assert set(asked["facts"]["evidence"]) == {"bundle", "snapshot", "code", "config", "gate_report"}
@@ -193,7 +198,7 @@ def test_gates_that_fail_ask_nobody(waiting: Place, plimsoll: Cli) -> None:
     assert trained.code == 0
     assert "Gates refused flight_delay v2" in trained.out
     assert "0.9900" in trained.out
-    assert [e["kind"] for e in waiting.ledger()][3:] == ["trained", "gates_failed"]
+    assert [e["kind"] for e in waiting.ledger()][4:] == ["challenger_tried", "trained", "gates_failed"]
     refused = plimsoll("approve", MODEL, 2, "--as", APPROVER)
     assert refused.code == 2
     assert "has no promotion request" in refused.err

@@ -57,14 +57,14 @@ def test_entries_and_marks_that_were_moved_are_named(lived: Place, plimsoll: Cli
         (store / entry_key("breast_cancer", 0)).write_bytes((store / entry_key(MODEL, 0)).read_bytes())
         refused(plimsoll("history", "breast_cancer"), "is not the first of this ledger")
     elif how == "an older mark":
-        (store / head_key(MODEL, 7)).write_bytes((store / head_key(MODEL, 6)).read_bytes())
+        (store / head_key(MODEL, 8)).write_bytes((store / head_key(MODEL, 7)).read_bytes())
         refused(plimsoll("history", MODEL), "was changed")
     elif how == "renamed":
-        third.rename(third.with_name("00000008.json"))
+        third.rename(third.with_name("00000009.json"))
         refused(plimsoll("history", MODEL), "broken at entry 3")
     else:
         (store / "ledger/readme.txt").write_text("what is this")
-    refused(plimsoll("verify"), "ledger/" if how != "an older mark" else head_key(MODEL, 7))
+    refused(plimsoll("verify"), "ledger/" if how != "an older mark" else head_key(MODEL, 8))
 
 
 @pytest.mark.parametrize("how", ["first byte", "half", "not SQLite"])
@@ -136,7 +136,7 @@ def test_what_verify_says_fits_programs_too(lived: Place, plimsoll: Cli) -> None
     said = json.loads(plimsoll("verify", MODEL, "--json").out)
     assert said["intact"] is True
     assert {name: said["checked"][name] for name in ("entries", "records", "bundles", "table_files", "batches")} == {
-        "entries": 13,  # eight of the model, and five of the people who decide
+        "entries": 14,  # nine of the model, and five of the people who decide
         "records": 3,
         "bundles": 1,
         "table_files": 5,

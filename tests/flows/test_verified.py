@@ -335,14 +335,18 @@ def test_who_was_removed_decides_nothing_until_somebody_lets_them_in_again(waiti
     assert "invited by ada" in plimsoll("approver", "list").out
 
 
-def test_the_policy_promotes_so_many_a_month_and_then_a_person_is_asked(waiting: Place, plimsoll: Cli) -> None:
-    ask_again(waiting, policy="automatic", automatic_per_month=1)
+def test_the_policy_promotes_no_first_version_unasked_and_so_many_a_month(waiting: Place, plimsoll: Cli) -> None:
+    ask_again(waiting, policy="automatic")
+    assert promote_model(MODEL, 1, return_state=True).name == "Awaiting"
+    assert [e["facts"]["rule"] for e in waiting.ledger("approval_refused")] == ["first_version"]
+    assert waiting.ledger("approved") == [], "no gate compared it with anything"
+    ask_again(waiting, policy="automatic", first_by_policy=True, automatic_per_month=1)
     assert promote_model(MODEL, 1, return_state=True).name == "Approved"
     assert [(e["by"], e["facts"]["identity"]) for e in waiting.ledger("approved")] == [(POLICY, "rule")]
     ask_again(waiting, policy="automatic", automatic_per_month=1)
     for _ in range(2):
         assert promote_model(MODEL, 1, return_state=True).name == "Awaiting"
-    (refused,) = waiting.ledger("approval_refused")
+    _, refused = waiting.ledger("approval_refused")
     assert (refused["by"], refused["facts"]["rule"]) == (POLICY, "automatic_limit")
     assert "'policy' may not approve" in plimsoll("approve", MODEL, 1, "--as", POLICY).err
     assert plimsoll("approve", MODEL, 1, "--as", APPROVER).code == 0

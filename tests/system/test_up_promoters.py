@@ -55,7 +55,7 @@ def test_the_promoters_worker_alone_promotes(
 ) -> None:
     subprocess.run([sys.executable, "-c", LAID_OUT, tmp_path], cwd=ROOT, env=environ, check=True, capture_output=True)
     config = tmp_path / f"project/configs/models/{MODEL}.yaml"
-    config.write_text(config.read_text().replace("policy: person", "policy: automatic"))
+    config.write_text(config.read_text().replace("policy: person", "policy: automatic\n  first_by_policy: true"))
     environ |= {
         "PLIMSOLL_DATA": str(tmp_path / "landing"),
         "PLIMSOLL_ROOT": str(tmp_path / "project"),

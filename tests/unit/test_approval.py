@@ -154,8 +154,18 @@ def test_the_policy_leaves_a_version_that_was_judged_against_another_champion_to
     assert policy_says(judged(), automatic, later) == "other_champion", "also where it was promoted since"
     assert policy_says(judged(), automatic, later, entry(7, "rolled_back", version=2)) is None, "and back again"
     first = replace(automatic, facts={**automatic.facts, "summary": {**SUMMARY, "champion": None}})
-    assert check_policy((judged(), first), request_of(first), NOW, EVIDENCE) is None, "the first has none"
     assert policy_says(judged(), first) == "other_champion"
+
+
+def test_the_policy_leaves_a_first_version_to_a_person_unless_the_config_says_so_in_so_many_words() -> None:
+    alone = {**SUMMARY, "champion": None}
+    for by_policy_too, rule in ((False, "first_version"), (True, None)):
+        asks = asked(policy="automatic", first_by_policy=by_policy_too)
+        first = replace(asks, facts={**asks.facts, "summary": alone})
+        found = check_policy((judged(), first), request_of(first), NOW, EVIDENCE)
+        assert (found.rule if found else None) == rule
+        if found:
+            assert "there is none yet: a person is asked, unless approval.first_by_policy is true" in found.sentence
 
 
 def test_whoever_decides_is_told_what_was_never_compared() -> None:

@@ -1,7 +1,9 @@
 """Gates: what each says of rows that were made to show it, and what a config can ask of them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,16 +21,16 @@ from plimsoll.gate_result import GateResult, in_short
 from plimsoll.gates import run_gates
 from plimsoll.gates_config import AgainstChampion
 from plimsoll.judged_rows import Judged, judged_rows
-from plimsoll.ledger import Entry, Kind
+from plimsoll.ledger import Entry, Kind, append, read_ledger
 from plimsoll.metrics import measure
 from plimsoll.model_config import ModelConfig
 from plimsoll.not_judged import not_judged_alone
 from plimsoll.operations_gate import Machine
 from plimsoll.row_groups import groups_of
 from plimsoll.row_parts import DATE, rows_of
-from plimsoll.standing import stand
-from plimsoll.tries import tries_on
+from plimsoll.tries import tried_facts, tries_on
 from tasks.backtest_work import needed_columns
+from tests.archives import archive_at
 
 DAYS, ROWS_A_DAY = 14, 150
 LIMITS = [{"metric": "auc", "at_least": 0.5}]
@@ -130,28 +132,80 @@ def test_however_many_challengers_come_their_errors_add_up_to_the_gates(confiden
     assert errors == sorted(errors, reverse=True)
 
 
-def test_tries_are_counted_since_the_champion_came_refused_ones_too_and_equal_bundles_once() -> None:
-    entries: list[Entry] = []
+class Tried:
+    """A ledger in memory, with what tries are counted by."""
 
-    def enter(kind: Kind, **facts: Any) -> None:
-        entries.append(Entry(len(entries), "made_up", kind, "2026-01-01", "2026-01-01T00:00:00+00:00", "ada", facts))
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
 
-    def challenger(version: int, bundle: str, day: str, kind: Kind = "gates_failed") -> None:
-        enter("trained", version=version, bundle=bundle)
-        enter(kind, version=version, gate_report=day)
+    def enter(self, kind: Kind, **facts: Any) -> Entry:
+        about = (len(self.entries), "made_up", kind, "2026-01-01", "2026-01-01T00:00:00+00:00", "ada", facts)
+        self.entries.append(Entry(*about))
+        return self.entries[-1]
 
-    def tries(bundle: str, day: str = "d1") -> int:
-        return tries_on(stand("made_up", entries), bundle, [day], lambda entry: [entry.facts["gate_report"]])
+    def judged_once(self, version: int, bundle: str, day: str, champion: int | None) -> None:
+        """Enter a version as ledgers of before have it."""
+        self.enter("trained", version=version, bundle=bundle)
+        self.enter("gates_failed", version=version, gate_report=f"{champion} {day}")
 
-    challenger(1, "a", "d1", "gates_passed")
-    enter("promoted", version=1)
-    assert tries("b") == 1, "v1 is the champion, whatever it was judged on"
-    challenger(2, "b", "d1")
-    challenger(3, "c", "d1", "gates_passed")
-    challenger(4, "d", "d2")
-    assert (tries("b"), tries("e"), tries("e", "d2"), tries("e", "d3")) == (2, 3, 2, 1)
-    enter("promoted", version=3)
-    assert tries("e") == 1
+    def begin(self, bundle: str, champion: int | None = 1, day: str = "d1", run: str = "") -> Entry:
+        """Enter a try."""
+        return self.enter("challenger_tried", **tried_facts(bundle, champion, [day], None), run=run or bundle)
+
+    def number(self, tried: Entry) -> int:
+        """Return the number of a try."""
+
+        def judged(entry: Entry) -> tuple[int | None, list[str]]:
+            champion, day = entry.facts["gate_report"].split()
+            return None if champion == "None" else int(champion), [day]
+
+        return tries_on(self.entries, tried, judged)
+
+
+def test_tries_are_counted_beside_their_champion_refused_ones_too_and_equal_bundles_once() -> None:
+    ledger = Tried()
+    ledger.judged_once(1, "a", "d1", None)
+    ledger.enter("promoted", version=1)
+    ledger.judged_once(2, "b", "d1", 1)
+    ledger.judged_once(3, "c", "d1", 1)
+    ledger.judged_once(4, "d", "d2", 1)
+    tries = [ledger.begin(*one) for one in (("b", 1), ("e", 1), ("f", 1, "d2"), ("f", 1, "d3"), ("e", 3))]
+    assert [ledger.number(one) for one in tries] == [2, 3, 2, 1, 1], "v1 is the champion, whatever it was judged on"
+
+
+def test_trainings_at_the_same_time_have_numbers_of_their_own_and_one_that_was_stopped_counts() -> None:
+    ledger = Tried()
+    ledger.enter("promoted", version=1)
+    stopped, first, second = ledger.begin("a"), ledger.begin("b"), ledger.begin("c")
+    ledger.enter("trained", version=3, bundle="c", run="c")
+    ledger.enter("gates_passed", version=3, gate_report="1 d1", run="c")
+    assert [ledger.number(one) for one in (stopped, first, second)] == [1, 2, 3], "each as if it looked at once"
+    assert ledger.number(ledger.begin("d")) == 4, "what was entered before is not counted by its gates again"
+
+
+def test_challengers_that_are_entered_at_once_never_share_a_number(tmp_path: Path) -> None:
+    archive = archive_at(tmp_path)
+
+    def train(n: int) -> int:
+        facts = tried_facts(f"bundle {n}", 1, ["d1", "d2"], None)
+        about = {"as_of": "2026-01-01", "recorded_at": "2026-01-01T00:00:00+00:00", "by": "flow:train_model"}
+        tried = append(archive, "m", "challenger_tried", facts={**facts, "run": str(n)}, **about)
+        return tries_on(read_ledger(archive, "m"), tried, lambda _: (None, ()))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(train, range(8))) == list(range(1, 9))
+
+
+def test_a_rollback_and_back_gives_no_error_to_spend_anew_and_another_champion_does() -> None:
+    ledger = Tried()
+    for version in (1, 2):
+        ledger.enter("promoted", version=version)
+    ledger.begin("a", 2)
+    for version in (1, 2):
+        ledger.enter("rolled_back", version=version)
+    assert ledger.number(ledger.begin("b", 2)) == 2
+    ledger.enter("promoted", version=3)
+    assert ledger.number(ledger.begin("c", 3)) == 1
 
 
 def test_too_few_days_to_compare_refuse_and_say_what_to_do() -> None:

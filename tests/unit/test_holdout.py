@@ -22,6 +22,7 @@ from plimsoll.model_config import ModelConfig
 from plimsoll.row_parts import DATE, rows_of
 from plimsoll.split_config import Holdout
 from plimsoll.standing import stand
+from plimsoll.tries import tried_facts, tries_on_holdout
 from tests.unit.test_gates import FRAME, config_of, worse
 
 DATES = [f"2026-01-{n:02d}" for n in range(1, 21)]
@@ -135,6 +136,25 @@ def test_looks_are_counted_by_holdout() -> None:
         entries.add("holdout_looked", snapshot="a" * 64, bundle=bundle)
     entries.add("holdout_looked", snapshot="c" * 64, bundle="b1")
     assert len(looks_at(stand("made_up", entries.found), "a" * 64)) == 2
+
+
+def test_challengers_on_a_holdout_share_the_error_beside_one_champion_older_looks_too() -> None:
+    entries, held = frozen_ledger(RANGE), "a" * 64
+
+    def number(bundle: str, champion: int) -> int:
+        entries.add("challenger_tried", **tried_facts(bundle, champion, ["2026-01-01"], held), run=bundle)
+        tried = entries.found[-1]
+        entries.add("holdout_looked", snapshot=held, bundle=bundle, run=bundle)
+        return tries_on_holdout(entries.found, tried, looks_at(stand("made_up", entries.found), held))
+
+    entries.add("holdout_looked", snapshot=held, bundle="b1")
+    entries.add("promoted", version=1)
+    entries.add("holdout_looked", snapshot=held, bundle="b2")
+    assert [number("b3", 1), number("b4", 1), number("b3", 1)] == [2, 3, 3], "b1 had no champion beside it"
+    entries.add("promoted", version=4)
+    assert [number("b3", 4), number("b5", 4)] == [1, 2]
+    entries.add("rolled_back", version=1)
+    assert number("b6", 1) == 4
 
 
 def test_what_changed_in_a_holdout_is_found_by_key() -> None:
