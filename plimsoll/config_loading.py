@@ -58,7 +58,7 @@ def _sentence(schema: type[BaseModel], kind: str, loc: Location, message: str, f
         return f"{field} is missing; it has no default."
     said = message.removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     if isinstance(found, dict | list):
-        return f"{field}: {said}."
+        return f"{field}: {said}{'' if said.endswith('?') else '.'}"
     return f"{field}: {said}; found {found!r}."
 
 
