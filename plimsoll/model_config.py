@@ -37,12 +37,15 @@ class Source(Feed):
     key: Annotated[list[str], Field(min_length=1)]  # columns that name a row
     event_time: str | None = None  # UTC time the prediction is about
     decision_lead_minutes: Annotated[int, Field(ge=0)] = 0  # the prediction is asked this long before
+    event_within_days: Annotated[int, Field(ge=0)] | None = None  # of the batch date; null: nothing is asked
     lookups: list[Lookup] = []
 
     @model_validator(mode="after")
     def _times(self) -> "Source":
         if self.kind == "dates" and self.event_time is None:
             raise ValueError("event_time is needed when kind is dates: the UTC time column of a row")
+        if self.kind == "table" and self.event_within_days is not None:
+            raise ValueError("event_within_days is about batch dates: kind must be dates")
         if self.kind == "table" and any(lookup.observed_at for lookup in self.lookups):
             raise ValueError("a lookup with observed_at needs a time axis: kind must be dates")
         if self.dated != (self.kind == "dates"):
