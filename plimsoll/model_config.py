@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from plimsoll.config_part import Name, Part
 from plimsoll.drift_config import Drift, Retrain
@@ -16,7 +16,16 @@ from plimsoll.split_config import Split, holdout_faults
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
-Cron = Annotated[str, Field(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
+CRON_FIELDS = 5  # minute, hour, day, month, weekday
+
+
+def _five_fields(line: str) -> str:
+    if len(line.split(" ")) != CRON_FIELDS or not all(line.split(" ")):
+        raise ValueError("should be a cron line of five fields, as '0 5 * * *' for 05:00 UTC each day")
+    return line
+
+
+Cron = Annotated[str, AfterValidator(_five_fields)]
 
 
 class Lookup(Feed):

@@ -84,6 +84,24 @@ def test_what_is_not_a_mapping_is_said(text: str, expected: str) -> None:
     assert expected in refused(text)
 
 
+@pytest.mark.parametrize("text", ["a:\n\tb: 1\n", "a: 1\nb:\n  \t- 1\n"])
+def test_a_tab_is_named_since_nobody_sees_it(text: str) -> None:
+    assert "expected YAML, found a tab at the beginning of the line; indent with spaces." in refused(text)
+
+
+def test_a_text_that_a_comma_cuts_is_to_be_quoted() -> None:
+    body = FLIGHTS.replace("because: ", "because: known, ", 1)
+    assert body != FLIGHTS
+    assert "If it is the rest of a text, quote the text: it has a comma." in refused(body)
+
+
+@pytest.mark.parametrize("line", ["5 o clock", "0 5 * *", "0 5 * * * *", "0  5 * * *", ""])
+def test_a_schedule_is_a_cron_line_of_five_fields(line: str) -> None:
+    message = refused(FLIGHTS.replace('score: "0 5 * * *"', f'score: "{line}"'))
+    said = "schedule.score: should be a cron line of five fields, as '0 5 * * *' for 05:00 UTC each day"
+    assert f"{said}; found {line!r}" in message
+
+
 def test_environment_variables_lie_over_the_file() -> None:
     body = overlay({"prefect": {"port": 1, "host": "a"}}, {"PLIMSOLL_PREFECT__PORT": "4300", "OTHER": "x"}, "PLIMSOLL_")
     assert check_config(PlatformConfig, body, "p").prefect.port == 4300
