@@ -69,7 +69,9 @@ def not_enrolled(approvers: Sequence[str], enrolled: Collection[str] | None) -> 
     """
     missing = [name for name in approvers if enrolled is not None and name not in enrolled]
     who = ", ".join(missing)
-    return f"Not enrolled when this was drawn, so without a code then: {who} (`plimsoll approver add NAME`)" if who else ""
+    return (
+        f"Not enrolled when this was drawn, so without a code then: {who} (`plimsoll approver add NAME`)" if who else ""
+    )
 
 
 def _gates(summary: Mapping[str, Any]) -> str:

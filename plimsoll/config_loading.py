@@ -37,7 +37,10 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
 
 def _problem(error: yaml.YAMLError, text: str) -> str:
     """Return what was found in place of YAML; a tab cannot be seen, so it is named."""
-    said, mark = str(getattr(error, "problem", None) or error).removeprefix("found "), getattr(error, "problem_mark", None)
+    said, mark = (
+        str(getattr(error, "problem", None) or error).removeprefix("found "),
+        getattr(error, "problem_mark", None),
+    )
     lines = text.splitlines()
     line = lines[mark.line] if mark and mark.line < len(lines) else ""
     indented = line[: len(line) - len(line.lstrip())]

@@ -37,8 +37,8 @@ def csv_columns(path: Path, form: CsvForm, where: str) -> list[str]:
         raise DataError(f"{where}: every column needs a name of its own, found {', '.join(map(repr, names))}.")
     if len(names) == 1 and (other := next((one for one in DELIMITERS if one in names[0]), "")):
         raise DataError(
-            f"{where}: the header is one name, {names[0][:80]!r}, so fields are not divided by {form.delimiter!r}. Say by "
-            f"what they are, in the model's config beside format: csv: {{delimiter: {json.dumps(other)}}}"
+            f"{where}: the header is one name, {names[0][:80]!r}, so fields are not divided by {form.delimiter!r}. Say "
+            f"by what they are, in the model's config beside format: csv: {{delimiter: {json.dumps(other)}}}"
         )
     return list(names)
 
@@ -120,8 +120,8 @@ def _said(error: Exception, header: list[str], types: Mapping[str, str]) -> str:
             value = found[3].removeprefix(NO_ZONE).partition(". If these")[0]
             return (
                 f"{row}column {name} is of type utc_time, and {value} has no zone, so nobody knows which time it is. "
-                f"Write it with one, as 2026-11-03T08:00Z; or, if it is UTC, say types: {{{name}: time}} in the model's "
-                "config: times without a zone count as UTC."
+                f"Write it with one, as 2026-11-03T08:00Z; or, if it is UTC, say types: {{{name}: time}} in the "
+                "model's config: times without a zone count as UTC."
             )
         word = f"{types.get(name, 'text')}, as the config or its first file says"
         return f"{row}column {name} is of type {word}: {found[3].rstrip('.')}. {TYPES}"

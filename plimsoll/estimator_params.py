@@ -7,19 +7,23 @@ from typing import Any
 
 from plimsoll.errors import ConfigError
 
-XGBOOST = frozenset(  # 3.2's documentation of parameters, of those that a model of one table can have
-    "alpha base_score booster colsample_bylevel colsample_bynode colsample_bytree device disable_default_eval_metric "
-    "eta eval_metric expectile_alpha feature_selector gamma grow_policy huber_slope interaction_constraints lambda "
-    "learning_rate max_bin max_cached_hist_node max_cat_threshold max_cat_to_onehot max_delta_step max_depth "
-    "max_leaves min_child_weight min_split_loss monotone_constraints multi_strategy normalize_type "
-    "num_parallel_tree objective one_drop process_type quantile_alpha rate_drop refresh_leaf reg_alpha reg_lambda "
-    "sample_type sampling_method scale_pos_weight seed_per_iteration skip_drop sparse_threshold subsample tolerance "
-    "top_k tree_method tweedie_variance_power updater".split()
+# 3.2's documentation of parameters, of those that a model of one table can have
+OF_XGBOOST = (
+    "alpha base_score booster colsample_bylevel colsample_bynode colsample_bytree device "
+    "disable_default_eval_metric eta eval_metric expectile_alpha feature_selector gamma grow_policy "
+    "huber_slope interaction_constraints lambda learning_rate max_bin max_cached_hist_node max_cat_threshold "
+    "max_cat_to_onehot max_delta_step max_depth max_leaves min_child_weight min_split_loss "
+    "monotone_constraints multi_strategy normalize_type num_parallel_tree objective one_drop process_type "
+    "quantile_alpha rate_drop refresh_leaf reg_alpha reg_lambda sample_type sampling_method scale_pos_weight "
+    "seed_per_iteration skip_drop sparse_threshold subsample tolerance top_k tree_method "
+    "tweedie_variance_power updater"
 )
-LOGISTIC = frozenset(  # scikit-learn's LogisticRegression
-    "C class_weight dual fit_intercept intercept_scaling l1_ratio max_iter penalty solver tol verbose warm_start".split()
+# the arguments of scikit-learn's LogisticRegression and Ridge
+OF_LOGISTIC = (
+    "C class_weight dual fit_intercept intercept_scaling l1_ratio max_iter penalty solver tol verbose warm_start"
 )
-RIDGE = frozenset("alpha copy_X fit_intercept max_iter positive solver tol".split())
+OF_RIDGE = "alpha copy_X fit_intercept max_iter positive solver tol"
+XGBOOST, LOGISTIC, RIDGE = (frozenset(names.split()) for names in (OF_XGBOOST, OF_LOGISTIC, OF_RIDGE))
 OF_KIND = {"xgboost": XGBOOST, "logistic": LOGISTIC, "ridge": RIDGE}
 FIELDS = {  # of estimator, which say the same
     "seed": "seed",
@@ -55,7 +59,8 @@ def _fault(kind: str, name: str, known: list[str]) -> str:
 def refuse_unused(params: Mapping[str, Any], defaults: Mapping[str, Any], kinds: list[str]) -> None:
     """Raise ConfigError where XGBoost refuses params, or would leave one of them unused with a warning.
 
-    defaults are what it is given beside them; one of those may be unused. Tried on two rows of nought with features of these kinds, so it takes no time, and holds wherever the rows lie.
+    defaults are what it is given beside them; one of those may be unused. Tried on two rows of nought with features of
+    these kinds, so it takes no time, and holds wherever the rows lie.
     """
     import numpy as np
     import xgboost as xgb

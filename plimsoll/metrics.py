@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from plimsoll.gates_config import HIGHER_IS_BETTER, OF_TASK
+from plimsoll.gates_config import OF_TASK
 
 Numbers = npt.NDArray[np.float64]
 PROBABILITY_FLOOR = 1e-6  # one confident mistake must not outweigh a day

@@ -22,7 +22,9 @@ def no_batch(workspace: Workspace, config: ModelConfig, date: str) -> str:
     folder = workspace.data / str(feed.path)
     if not date:
         return f"The table of {config.model} is not there: {folder}. Was it exported?"
-    said = f"No batch of {config.model} for {date}: {folder / f'{date}.{feed.file_format}'} is not there. Was it exported?"
+    said = (
+        f"No batch of {config.model} for {date}: {folder / f'{date}.{feed.file_format}'} is not there. Was it exported?"
+    )
     return said if folder.is_dir() else f"{said} The folder itself is not there."
 
 

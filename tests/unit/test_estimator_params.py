@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import xgboost as xgb
-from tests.searched import config_of
 
 from plimsoll.errors import ConfigError
 from plimsoll.estimator_params import LOGISTIC, RIDGE, XGBOOST, param_faults, refuse_unused
 from plimsoll.search_space import OF_KIND, ROUNDS
+from tests.searched import config_of
 
 PLAIN = {"objective": "binary:logistic", "tree_method": "hist", "seed": 7, "nthread": 1}
 

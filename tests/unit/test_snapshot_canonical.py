@@ -216,11 +216,11 @@ def test_another_delimiter_is_named_as_the_config_takes_it(tmp_path: Path, delim
 
 def test_a_time_without_a_zone_is_told_what_to_write(tmp_path: Path) -> None:
     data, zoned = b"a\n2026-11-03T08:00\n", {"a": "utc_time"}
-    with pytest.raises(DataError, match="row 2, column a .* '2026-11-03T08:00' has no zone") as caught:
+    with pytest.raises(DataError, match=r"row 2, column a .* '2026-11-03T08:00' has no zone") as caught:
         csv(tmp_path / "f.csv", data, zoned)
     assert "assume_timezone" not in str(caught.value)
     assert "types: {a: time}" in str(caught.value)
-    assert csv(tmp_path / "f.csv", data, {"a": "time"}) == [{"a": dt.datetime(2026, 11, 3, 8)}]
+    assert csv(tmp_path / "f.csv", data, {"a": "time"}) == [{"a": dt.datetime(2026, 11, 3, 8)}]  # noqa: DTZ001  # it has none
 
 
 def test_a_value_that_does_not_fit_is_named_with_row_and_column(tmp_path: Path) -> None:
