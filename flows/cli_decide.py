@@ -15,10 +15,19 @@ if TYPE_CHECKING:
     from tasks.family_decisions import Decided
     from tasks.workspace import Workspace
 
+
+def version_number(text: str) -> int:
+    """Return the number of a version as it was typed; BadParameter when it is none."""
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise typer.BadParameter(f"expected the number of a version, as 3, found {text!r}.")
+
+
 Who = Annotated[str, typer.Option("--as", help="Your name in configs/approvers.yaml.")]
 Code = Annotated[str, typer.Option(help="The six digits of your authenticator app; asked for if empty.")]
 Version = Annotated[
-    int | None, typer.Argument(help="The version that asks; of a family empty, for all that wait.", min=1)
+    int | None,
+    typer.Argument(help="The version that asks; of a family empty, for all that wait.", parser=version_number),
 ]
 AsOf = Annotated[
     datetime | None,
@@ -95,7 +104,7 @@ def rollback(
 
 def retire(
     model: Model,
-    version: Annotated[int, typer.Argument(help="The version to retire; never the champion.")],
+    version: Annotated[int, typer.Argument(help="The version to retire; never the champion.", parser=version_number)],
     who: Who,
     reason: Comment = "",
     as_of: AsOf = None,

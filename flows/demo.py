@@ -69,6 +69,7 @@ def servers(workspace: Workspace, story: Story) -> Iterator[None]:
 
     ships = Fleet(workspace.home)
     try:
+        story.begin("Starting Prefect, and laying out the flights of 2013 as nightly exports")
         side = threading.Thread(target=lay_out_flights, args=(workspace.data,))
         side.start()
         threading.Thread(target=_warm_up, daemon=True).start()

@@ -36,6 +36,11 @@ class Story:
         if not self.quiet:
             say(f"{seconds:4.0f} s  {date!s:10}  {what}" + (f"\n{'':20}{why}" if why else ""))
 
+    def begin(self, what: str) -> None:
+        """Print what begins, where it takes a while; it is no event, so it is not kept."""
+        if not self.quiet:
+            say(f"{time.monotonic() - self.begun:4.0f} s  {'':10}  {what} …")
+
 
 def tell_story(workspace: Workspace, story: Story) -> None:
     """Live through winter, a broken feed, the seasons, a rollback, and trace one prediction."""
@@ -61,6 +66,7 @@ def tell_story(workspace: Workspace, story: Story) -> None:
 
 def people(workspace: Workspace, story: Story) -> Phones:
     """Enrol the two who decide."""
+    story.begin("Enrolling the two who decide")
     phones = enrol_team(workspace)
     story.tell(None, "ada enrolled as the first approver, and invited grace, who enrolled too: both have a code now.")
     return phones
@@ -74,6 +80,7 @@ def invitation(workspace: Workspace, story: Story, phones: Phones) -> None:
 
 def winter(workspace: Workspace, story: Story, phones: Phones) -> None:
     """Train the first version on January and February and have it approved."""
+    story.begin("Training v1: validation of 59 days, fit, gates, pages")
     result = run("train_model", as_of=FIRST, requested_by="data team", cause="first version")
     evidence = request_of(workspace, result["version"])
     story.tell(
@@ -88,16 +95,16 @@ def winter(workspace: Workspace, story: Story, phones: Phones) -> None:
 
 def march(workspace: Workspace, story: Story) -> None:
     """Score March; one night the feed is cut at noon."""
-    score_and_check(FIRST, CUT - DAY)
+    score_and_check(story, FIRST, CUT - DAY)
     cut_at_noon(workspace.data, CUT.isoformat())
-    stopped, _ = score_and_check(CUT, CUT)
+    stopped, _ = score_and_check(story, CUT, CUT)
     story.tell(CUT, "The feed was cut at noon: the batch was stopped before anything was scored.", stopped)
     decision = decisions(workspace)[-1]
     story.tell(CUT, decision["sentence"])
     redeliver(workspace.data, CUT.isoformat())
-    score_and_check(CUT, CUT)
+    score_and_check(story, CUT, CUT)
     story.tell(CUT + DAY, f"The export of {CUT} was delivered again and scored: once, and wholly.")
-    said, _ = score_and_check(CUT + DAY, dt.date(2013, 3, 31))
+    said, _ = score_and_check(story, CUT + DAY, dt.date(2013, 3, 31))
     story.tell(dt.date(2013, 3, 31), said)
 
 
@@ -105,7 +112,7 @@ def seasons(workspace: Workspace, story: Story, day: dt.date) -> dt.date | None:
     """Live week by week until the policy decides to retrain; return that week's last day, None when it never does."""
     while day <= LAST:
         end = min(day + WEEK - DAY, LAST)
-        said, retrain = score_and_check(day, end)
+        said, retrain = score_and_check(story, day, end)
         story.tell(end, said)
         for decision in decisions(workspace, day, end):
             inform(story, decision)
@@ -129,7 +136,7 @@ def retrained(workspace: Workspace, story: Story, end: dt.date, phones: Phones) 
     """Have the challenger approved, and its first batch scored."""
     version = newest(workspace)
     approve(workspace, story, version, phones["grace"], end, "better on the same fourteen days; spring is not winter")
-    said, _ = score_and_check(end + DAY, end + DAY)
+    said, _ = score_and_check(story, end + DAY, end + DAY)
     story.tell(end + DAY, f"The next batch was scored by v{version}.", said)
 
 
@@ -138,6 +145,7 @@ def waiting(workspace: Workspace, story: Story, end: dt.date) -> None:
     from tasks.prefect_api import waiting_runs
 
     version = newest(workspace)
+    story.begin(f"Waiting for the run that asks about v{version}")
     until = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < until and not waiting_runs("promote-model", MODEL, {"model": MODEL, "version": version}):
         time.sleep(0.5)
@@ -152,6 +160,7 @@ def rollback(workspace: Workspace, story: Story, phones: Phones) -> None:
     day, standing = last_scored(workspace), standing_of(workspace, MODEL)
     drill = (standing.previous, "ada", "a drill"), (standing.champion, "grace", "the drill is over")
     for to, who, reason in drill if standing.previous else ():
+        story.begin(f"Rolling back to v{to}, once it scores as it did then")
         done = roll_back_as(workspace, MODEL, to, who, day.isoformat(), reason, code=phones[who].code())
         facts = done.entry.facts
         story.tell(day, f"Rolled back from v{facts['from']} to v{facts['version']}: {reason}.", done.proof.sentence)
@@ -182,13 +191,15 @@ def pages(workspace: Workspace, story: Story) -> None:
     from tasks.data_docs import build_data_docs
     from tasks.index_page import publish_index
 
+    story.begin("Writing the pages")
     build_data_docs(workspace, MODEL)
     publish_index(workspace)
     story.tell(None, "Wrote the timeline, a page per version, and what validation said of the cut night.")
 
 
-def score_and_check(start: dt.date, end: dt.date) -> tuple[str, dict[str, Any] | None]:
+def score_and_check(story: Story, start: dt.date, end: dt.date) -> tuple[str, dict[str, Any] | None]:
     """Score a range and decide about its nights; return what was said, and what was retrained."""
+    story.begin(f"Scoring and checking {start}" + (f" to {end}" if end > start else ""))
     said = run("score_batch", start=start, end=end, as_of=end)["sentence"]
     checked = run("check_drift", as_of=end)
     retrain = checked["retrain"]

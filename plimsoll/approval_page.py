@@ -63,9 +63,15 @@ def _approvals(request: Request, given: Sequence[str]) -> str:
 
 
 def not_enrolled(approvers: Sequence[str], enrolled: Collection[str] | None) -> str:
-    """Return who of the approvers has no secret yet, in a line; nothing where that was not looked at."""
+    """Return who of the approvers had no secret yet, in a line; nothing where that was not looked at.
+
+    A form waits for days and is not drawn anew when somebody enrols, so the line says of when it is.
+    """
     missing = [name for name in approvers if enrolled is not None and name not in enrolled]
-    return f"Not enrolled, so without a code: {', '.join(missing)} (`plimsoll approver add NAME`)" if missing else ""
+    who = ", ".join(missing)
+    return (
+        f"Not enrolled when this was drawn, so without a code then: {who} (`plimsoll approver add NAME`)" if who else ""
+    )
 
 
 def _gates(summary: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ def _read_checked(
     where = checks.where
     batch = read_part(store, ref, where) if key is None else read_row(store, ref, where, config, key, FEW)
     checks.see_raw(batch)
-    checks.finish_raw(len(batch))
+    checks.finish_raw(len(batch), whole=key is None)
     frame = assemble_part(batch, lookup_tables(store, snapshot, config, date), config, function, checks)
     checks.finish_features(len(frame))
     return Assembled(len(frame), frame, checks.infinite_values())

@@ -139,17 +139,31 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def sentences(tallies: Sequence[Tally]) -> list[str]:
     """Return in plain words what was reachable, and how the configured policy did."""
+    if len({f"{one.mean_loss:.4f}" for one in tallies}) == 1:
+        nights, loss = tallies[0].nights, tallies[0].mean_loss
+        said = f"All policies lost the same, {loss:.4f} in the mean: {_count(nights, 'night')} cannot tell them apart."
+        return [said, _prices(tallies)]
     by_name = {one.policy: one for one in tallies}
     best, worst = min(tallies, key=lambda t: t.mean_loss), max(tallies, key=lambda t: t.mean_loss)
-    cheapest, own, monthly = min(tallies, key=lambda t: t.cost), by_name[CONFIGURED], by_name[MONTHLY]
+    own, monthly = by_name[CONFIGURED], by_name[MONTHLY]
     gap = 100 * (worst.mean_loss / best.mean_loss - 1) if best.mean_loss > 0 else 0.0
-    ends = [f"{one.policy}, mean loss {one.mean_loss:.4f}, {_times(one.retrains)}" for one in (best, worst)]
+    ends = [f"{one.policy}, mean loss {one.mean_loss:.4f}, {_count(one.retrains, 'retrain')}" for one in (best, worst)]
     return [
         f"Between the best policy here ({ends[0]}) and the worst ({ends[1]}) lie {gap:.1f} % of loss: that is what "
         "choosing among them can gain.",
         _against(own, monthly),
-        f"At these prices {cheapest.policy} costs least: {cheapest.cost:,.0f}. The configured policy: {own.cost:,.0f}.",
+        _prices(tallies),
     ]
+
+
+def _prices(tallies: Sequence[Tally]) -> str:
+    costs = {one.policy: f"{one.cost:,.0f}" for one in tallies}
+    if len(set(costs.values())) == 1:
+        return f"At these prices all policies cost the same: {costs[CONFIGURED]}."
+    least = costs[min(tallies, key=lambda t: t.cost).policy]
+    *others, last = [policy for policy, cost in costs.items() if cost == least]
+    who = f"{', '.join(others)} and {last} cost" if others else f"{last} costs"
+    return f"At these prices {who} least: {least}. The configured policy: {costs[CONFIGURED]}."
 
 
 def _against(own: Tally, monthly: Tally) -> str:
@@ -165,8 +179,8 @@ def _against(own: Tally, monthly: Tally) -> str:
     )
 
 
-def _times(retrains: int) -> str:
-    return "1 retrain" if retrains == 1 else f"{retrains} retrains"
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def losses_of(course: Course) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from plimsoll.batch_times import BatchTimes
 from plimsoll.column_kinds import is_number, is_text, told
 from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
@@ -18,7 +19,7 @@ class BatchChecks:
     def __init__(self, config: ModelConfig, date: str) -> None:
         self.where = f"{config.source.where} of {date}"
         self.infinite: list[tuple[pd.Series, str, pd.Series]] = []  # keys, feature and values that no float32 holds
-        self._config = config
+        self._config, self._times = config, BatchTimes(config, date)
         self._raw: dict[str, bool] = {}  # column → whether any row had a value
         self._features: dict[str, bool] = {}
 
@@ -33,6 +34,7 @@ class BatchChecks:
             for column in needed:
                 if column not in batch:
                     raise DataError(f"{self.where}: column {column} is missing.{_near(column, batch)}")
+            self._times.see(batch)
         for column in batch.columns.intersection([*needed, *self._config.feature_names]):
             self._raw[column] = self._raw.get(column, False) or bool(batch[column].notna().any())
 
@@ -53,13 +55,18 @@ class BatchChecks:
                 changed[feature.name] = values
         return frame.assign(**changed) if changed else frame
 
-    def finish_raw(self, rows: int) -> None:
-        """Raise DataError when there were no rows, or a column had no value in any of them."""
+    def finish_raw(self, rows: int, *, whole: bool = True) -> None:
+        """Raise DataError when there were no rows, or a column had no value in any of them.
+
+        Of a whole batch also when its times are not of its date.
+        """
         if not rows:
             raise DataError(f"{self.where}: the file has no rows.")
         for column, filled in self._raw.items():
             if not filled:
                 raise DataError(f"{self.where}: column {column} has no value in any of {rows} rows.")
+        if whole:
+            self._times.finish(self.where)
 
     def finish_features(self, rows: int) -> None:
         """Raise DataError when a feature that is not sparse had no value in any row."""

@@ -10,8 +10,8 @@ from plimsoll.changes_section import changes_section
 from plimsoll.charts import reliability_diagram
 from plimsoll.evidence_sections import evidence_sections
 from plimsoll.gate_sections import gate_sections
+from plimsoll.gates_config import HIGHER_IS_BETTER
 from plimsoll.gates_table import gates_table, metric_number
-from plimsoll.metrics import HIGHER_IS_BETTER
 from plimsoll.model_config import ModelConfig
 from plimsoll.page import (
     Child,

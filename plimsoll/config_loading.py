@@ -29,10 +29,22 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{where}{line}: expected YAML, found {getattr(error, 'problem', error)}.") from None
+        raise ConfigError(f"{where}{line}: expected YAML, found {_problem(error, text)}.") from None
     if not isinstance(body, dict):
         raise ConfigError(f"{where}: expected a mapping of keys to values, found {type(body).__name__}.")
     return body
+
+
+def _problem(error: yaml.YAMLError, text: str) -> str:
+    """Return what was found in place of YAML; a tab cannot be seen, so it is named."""
+    said, mark = (
+        str(getattr(error, "problem", None) or error).removeprefix("found "),
+        getattr(error, "problem_mark", None),
+    )
+    lines = text.splitlines()
+    line = lines[mark.line] if mark and mark.line < len(lines) else ""
+    indented = line[: len(line) - len(line.lstrip())]
+    return "a tab at the beginning of the line; indent with spaces" if "\t" in indented else said
 
 
 def check_config(schema: type[Config], body: Mapping[str, Any], where: str) -> Config:
@@ -53,12 +65,14 @@ def nearest(found: str, allowed: list[str]) -> str:
 def _sentence(schema: type[BaseModel], kind: str, loc: Location, message: str, found: Any) -> str:
     field = ".".join(str(part) for part in loc) or "(whole file)"
     if kind == "extra_forbidden":
-        return f"unknown key {field}.{nearest(str(loc[-1]), _siblings(schema, loc[:-1]))}"
+        near = nearest(str(loc[-1]), _siblings(schema, loc[:-1]))
+        cut = " If it is the rest of a text, quote the text: it has a comma." if found is None else ""
+        return f"unknown key {field}.{near}{cut}"
     if kind == "missing":
         return f"{field} is missing; it has no default."
     said = message.removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     if isinstance(found, dict | list):
-        return f"{field}: {said}."
+        return f"{field}: {said}{'' if said.endswith('?') else '.'}"
     return f"{field}: {said}; found {found!r}."
 
 
@@ -101,4 +115,4 @@ def _scalar(text: str, name: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: expected a YAML value, found {getattr(error, 'problem', error)}.") from None
+        raise ConfigError(f"{name}: expected a YAML value, found {_problem(error, text)}.") from None

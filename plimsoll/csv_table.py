@@ -1,6 +1,7 @@
 """CSV files as tables: UTF-8, a header, one type per column that is known before the file is read."""
 
 import csv
+import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -15,11 +16,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK_BYTES = 1 << 20
+DELIMITERS = (";", "\t", "|", ",")
+NO_ZONE = "expected a zone offset in "  # in pyarrow's words
 TYPES = "Correct the file, or name the column's type under types in the model's config."
 
 
 def csv_columns(path: Path, form: CsvForm, where: str) -> list[str]:
-    """Return the names in a CSV file's header; DataError when there is none or a name is empty or doubled."""
+    """Return the names in a CSV file's header.
+
+    Raises DataError when there is none, a name is empty or doubled, or all of it is one name with another delimiter.
+    """
     import pyarrow as pa
 
     try:
@@ -29,6 +35,11 @@ def csv_columns(path: Path, form: CsvForm, where: str) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not all(name.strip() for name in names):
         raise DataError(f"{where}: every column needs a name of its own, found {', '.join(map(repr, names))}.")
+    if len(names) == 1 and (other := next((one for one in DELIMITERS if one in names[0]), "")):
+        raise DataError(
+            f"{where}: the header is one name, {names[0][:80]!r}, so fields are not divided by {form.delimiter!r}. Say "
+            f"by what they are, in the model's config beside format: csv: {{delimiter: {json.dumps(other)}}}"
+        )
     return list(names)
 
 
@@ -105,6 +116,13 @@ def _said(error: Exception, header: list[str], types: Mapping[str, str]) -> str:
         row, name = f"row {found[2]}, " if found[2] else "", (header or ["?"] * 10_000)[int(found[1])]
         if "UTF8" in found[3]:
             return f"{row}column {name} is not UTF-8. Export the file as UTF-8."
+        if found[3].startswith(NO_ZONE):
+            value = found[3].removeprefix(NO_ZONE).partition(". If these")[0]
+            return (
+                f"{row}column {name} is of type utc_time, and {value} has no zone, so nobody knows which time it is. "
+                f"Write it with one, as 2026-11-03T08:00Z; or, if it is UTC, say types: {{{name}: time}} in the "
+                "model's config: times without a zone count as UTC."
+            )
         word = f"{types.get(name, 'text')}, as the config or its first file says"
         return f"{row}column {name} is of type {word}: {found[3].rstrip('.')}. {TYPES}"
     if found := re.search(r"CSV parse error: (?:Row #(\d+): )?(.*)", said):

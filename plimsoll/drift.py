@@ -16,6 +16,7 @@ from plimsoll.drift_measures import ColumnDays, Floats, Measure, column_days, sh
 from plimsoll.drift_together import measure_together
 from plimsoll.profile import ColumnPlan, Profile
 
+AT_MOST = "share at most "  # how Kolmogorov-Smirnov's measure begins
 FLOOR, NULL_FLOOR = 0.01, 0.005  # distances below these matter to nobody, however steady the reference
 
 
@@ -33,9 +34,21 @@ class ColumnPush:
     @property
     def words(self) -> str:
         """One phrase for a person."""
-        show = "{:.1%}".format if self.what.startswith("share") else short
+        own, other = _apart(self.tonight, self.usual, share=self.what.startswith("share"))
+        if self.what.startswith(AT_MOST):
+            return f"{self.name}: {own} of rows {self.what.removeprefix('share ')}, usually {other}"
+        if own == other and self.measure == "W1":
+            return f"{self.name}: {self.what} {own} as usual" + (", but spread otherwise" if self.push else "")
         beside = "by the other columns" if self.measure == "given" else "usually"
-        return f"{self.name}: {self.what} {show(self.tonight)}, {beside} {show(self.usual)}"
+        return f"{self.name}: {self.what} {own}, {beside} {other}"
+
+
+def _apart(own: float, other: float, *, share: bool) -> tuple[str, str]:
+    """Return two numbers as a person reads them, with more digits where they look alike in few; alike if they are."""
+    ways = ["{:.1%}", "{:.2%}", "{:.3%}"] if share else ["", "{:,.4g}", "{:,.5g}", "{:,.6g}"]
+    shown = [tuple(way.format(value) if way else short(value) for value in (own, other)) for way in ways]
+    first, second = next((pair for pair in shown if pair[0] != pair[1]), shown[0])
+    return first, second
 
 
 @dataclass(frozen=True)

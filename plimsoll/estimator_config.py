@@ -1,10 +1,11 @@
 """The estimator's part of a model config: which learner, or which model from elsewhere."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from plimsoll.config_part import Part
+from plimsoll.estimator_params import param_faults
 
 Positive = Annotated[int, Field(ge=1)]
 Memory = Literal["in_memory", "external", "dask"]
@@ -32,6 +33,13 @@ class Estimator(Part):
     threads: Positive = 2
     memory: Literal["auto", "in_memory", "external", "dask"] = "auto"  # where rows lie while they train
     workers: Positive = 2  # with memory dask: how many workers of the cluster train; another number, other bytes
+
+    @field_validator("params")
+    @classmethod
+    def _are_known(cls, params: dict[str, float | int | str | bool], info: ValidationInfo) -> Any:
+        if "kind" in info.data and (faults := param_faults(info.data["kind"], params)):
+            raise ValueError(faults)
+        return params
 
     @model_validator(mode="after")
     def _external_is_named(self) -> "Estimator":

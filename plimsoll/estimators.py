@@ -17,6 +17,7 @@ import numpy.typing as npt
 from plimsoll.encoder import Encoder, Matrix
 from plimsoll.errors import DataError, IntegrityError
 from plimsoll.estimator_config import Estimator
+from plimsoll.estimator_params import refuse_unused
 from plimsoll.matrices import Boost, Pages, boost
 
 Scores = npt.NDArray[np.float64]
@@ -158,8 +159,9 @@ def load(file_name: str, data: bytes, task: Task, threads: int) -> Fitted:
 
 def _fit_boosted(pages: Pages, encoder: Encoder, config: Estimator, task: Task, booster: Boost) -> Boosted:
     objective = "binary:logistic" if task == "classification" else "reg:squarederror"
-    params = {"objective": objective, "tree_method": "hist", "seed": config.seed, "nthread": config.threads}
-    return Boosted(booster(pages, encoder.feature_types, {**params, **config.params}, config.rounds))
+    defaults = {"objective": objective, "tree_method": "hist", "seed": config.seed, "nthread": config.threads}
+    refuse_unused(config.params, defaults, encoder.feature_types)
+    return Boosted(booster(pages, encoder.feature_types, {**defaults, **config.params}, config.rounds))
 
 
 def _fit_linear(matrix: Matrix, outcome: Scores, encoder: Encoder, config: Estimator, task: Task) -> Linear:

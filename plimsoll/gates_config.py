@@ -8,6 +8,7 @@ from plimsoll.config_part import Part
 
 Metric = Literal["auc", "log_loss", "brier", "rmse", "mae", "r2"]
 OF_TASK = {"classification": ("auc", "log_loss", "brier"), "regression": ("rmse", "mae", "r2")}
+HIGHER_IS_BETTER = frozenset({"auc", "r2"})
 Rate = Literal["selection_rate", "false_positive_rate", "false_negative_rate"]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -33,6 +34,13 @@ class Limit(Gate):
     def _asks_something(self) -> "Limit":
         if self.at_least is None and self.at_most is None:
             raise ValueError("a gate of limits needs at_least or at_most")
+        high = self.metric in HIGHER_IS_BETTER
+        if (wrong := self.at_most if high else self.at_least) is not None:
+            word, right = ("at_most", "at_least") if high else ("at_least", "at_most")
+            raise ValueError(
+                f"{self.metric} is better the {'higher' if high else 'lower'} it is, so {word} {wrong:g} would refuse "
+                f"good models and pass bad ones. Write {right}"
+            )
         return self
 
 

@@ -8,7 +8,6 @@ import numpy.typing as npt
 from plimsoll.gates_config import OF_TASK
 
 Numbers = npt.NDArray[np.float64]
-HIGHER_IS_BETTER = frozenset({"auc", "r2"})
 PROBABILITY_FLOOR = 1e-6  # one confident mistake must not outweigh a day
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from plimsoll.config_part import Name, Part
 from plimsoll.digest import sha256_json
@@ -17,7 +17,16 @@ from plimsoll.split_config import Split, holdout_faults
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
-Cron = Annotated[str, Field(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
+CRON_FIELDS = 5  # minute, hour, day, month, weekday
+
+
+def _five_fields(line: str) -> str:
+    if len(line.split(" ")) != CRON_FIELDS or not all(line.split(" ")):
+        raise ValueError("should be a cron line of five fields, as '0 5 * * *' for 05:00 UTC each day")
+    return line
+
+
+Cron = Annotated[str, AfterValidator(_five_fields)]
 
 
 class Lookup(Feed):
@@ -41,6 +50,7 @@ class Source(Feed):
     key: Annotated[list[str], Field(min_length=1)]  # columns that name a row
     event_time: str | None = None  # UTC time the prediction is about
     decision_lead_minutes: Annotated[int, Field(ge=0)] = 0  # the prediction is asked this long before
+    event_within_days: Annotated[int, Field(ge=0)] | None = None  # of the batch date; null: nothing is asked
     lookups: list[Lookup] = []
 
     @property
@@ -53,6 +63,8 @@ class Source(Feed):
     def _times(self) -> "Source":
         if self.kind == "dates" and self.event_time is None:
             raise ValueError("event_time is needed when kind is dates: the UTC time column of a row")
+        if self.kind == "table" and self.event_within_days is not None:
+            raise ValueError("event_within_days is about batch dates: kind must be dates")
         if self.kind == "table" and any(lookup.observed_at for lookup in self.lookups):
             raise ValueError("a lookup with observed_at needs a time axis: kind must be dates")
         if self.dated != (self.kind == "dates"):

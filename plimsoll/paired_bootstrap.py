@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plimsoll.gates_config import Metric
+from plimsoll.gates_config import HIGHER_IS_BETTER, Metric
 from plimsoll.judged_rows import Units
-from plimsoll.metrics import HIGHER_IS_BETTER, Numbers, row_losses
+from plimsoll.metrics import Numbers, row_losses
 
 DRAWS, MOST_DRAWS = 4000, 40_000
 BEYOND = 20  # draws beyond a bound, so that it is not their very end

@@ -6,9 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from plimsoll import assembled, assembled_parts, assembly, batch_checks, column_kinds, keys, lookups, part_files
+from plimsoll import (
+    assembled,
+    assembled_parts,
+    assembly,
+    batch_checks,
+    batch_times,
+    column_kinds,
+    keys,
+    lookups,
+    part_files,
+)
 from plimsoll.assembled import Assembled
 from plimsoll.assembly import assemble_rows, read_assembled
+from plimsoll.errors import DataError
 from plimsoll.model_config import ModelConfig
 from plimsoll.segment_rows import segment_batch, segment_frame
 from plimsoll.snapshot import FileRef, Snapshot
@@ -17,9 +28,10 @@ from tasks.expectations import frame_source, judge_rows
 from tasks.features import feature_files, load_feature_function
 from tasks.scratch import scratch_folder
 from tasks.shared_rows import shared_rows
+from tasks.strays import no_batch, stray_files
 from tasks.workspace import Workspace
 
-CODE = (assembled, assembly, batch_checks, column_kinds, keys, lookups, part_files)
+CODE = (assembled, assembly, batch_checks, batch_times, column_kinds, keys, lookups, part_files)
 ASSEMBLING = [Path(str(module.__file__)) for module in CODE]  # the code that makes a frame
 UNDIVIDED = ""  # the one "date" of a table without a time axis
 
@@ -82,6 +94,8 @@ def assemble_whole(
     workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str, scratch: Path
 ) -> tuple[Assembled, str]:
     """Return a date's assembled rows of all segments, unjudged, and the digest of all that they are made of."""
+    if snapshot.file("batch", date) is None:
+        raise DataError(no_batch(workspace, config, date) + stray_files(workspace, config.source))
     function = load_feature_function(workspace.root, config)
     source = source_of(workspace, config, snapshot, date)
     make = partial(assemble_rows, workspace.store, snapshot, config, function, date, scratch)
@@ -91,15 +105,16 @@ def assemble_whole(
 def source_of(workspace: Workspace, config: ModelConfig, snapshot: Snapshot, date: str) -> str:
     """Return the digest of all that a date's rows are made of: files, config, feature function, code."""
     features = feature_files(workspace.root, config).values()
-    return frame_source(_files(snapshot, date), config, [*ASSEMBLING, *features])
+    return frame_source(_files(snapshot, date, config), config, [*ASSEMBLING, *features])
 
 
-def _files(snapshot: Snapshot, date: str) -> list[str]:
+def _files(snapshot: Snapshot, date: str, config: ModelConfig) -> list[str]:
     """Return the digests of the files that a date's rows come from: its own, its neighbours', undivided tables."""
     own = snapshot.file("batch", date)
     lookups = [table for table in sorted(snapshot.tables) if table not in ("batch", "outcome")]
     near = [ref.digest for table in lookups for ref in _near(snapshot, table, date)]
-    return [own.digest, *near] if own else near
+    dated = [date] if date and config.source.event_within_days is not None else []  # the same bytes, another judgement
+    return [own.digest, *near, *dated] if own else near
 
 
 def _near(snapshot: Snapshot, table: str, date: str) -> list[FileRef]:

@@ -9,6 +9,7 @@ from plimsoll.snapshot import ALL, FileRef, Snapshot, save_snapshot
 from tasks.records import Run
 from tasks.sources import open_sources
 from tasks.stage import get_run_logger, stage
+from tasks.strays import stray_files
 from tasks.workspace import Workspace
 
 
@@ -48,6 +49,7 @@ def training_dates(run: Run, start: dt.date | None, end: dt.date | None) -> list
             f"{config.model}: no batch between {start or 'the beginning'} and {last} in "
             f"{_place(run)}, which holds {there}. Outcomes come "
             f"{config.outcome.delay_days} day(s) late, so as of {run.as_of} nothing after {known} can train."
+            f"{stray_files(run.workspace, config.source)}"
         )
     return dates
 

@@ -21,14 +21,18 @@ def explain_scoring(workspace: Workspace, model: str) -> dict[str, Any]:
         "assemble": _assemble(config),
         "validate": "Great Expectations on DuckDB, over Arrow or parquet in place; bad rows are looked for by key only "
         "where a rule was broken",
-        "encode": f"{len(config.categories)} categories to codes in Arrow, {len(config.feature_names)} columns in one "
-        "float32 matrix",
+        "encode": f"{_count(len(config.categories), 'category', 'categories')} to codes in Arrow, "
+        f"{_count(len(config.feature_names), 'column', 'columns')} in one float32 matrix",
         "predict": _predict(config),
         "write": "one part file for each version, staged in the predictions table; one Delta commit "
         "makes the champion's visible, another one those of its shadows",
         "engine": f"{_engine(workspace.platform)}; within a date, the next chunk is read and the last one written "
         "while one is predicted",
     }
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _engine(platform: PlatformConfig) -> str:

@@ -80,6 +80,11 @@ LINES: dict[str, tuple[str, Edit, str]] = {
         changed(TIME, lambda c: c.dt.tz_convert("America/New_York").dt.tz_localize(None)),
         "The scheduled departure is in UTC",
     ),
+    "times of another date or year": (
+        "flights",
+        changed(TIME, lambda c: c - pd.DateOffset(years=1)),
+        "rows is more than 2 days away from that date, as 2012-03-0",
+    ),
     "a time as text": ("flights", changed(TIME, lambda c: c.astype(str)), "as text such as '2013-03-02 "),
     "a time as a number": ("flights", changed(TIME, lambda c: c.astype("int64")), "as numbers such as 13622"),
     "duplicate keys": (

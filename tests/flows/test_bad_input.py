@@ -129,7 +129,11 @@ def test_a_few_bad_rows_are_set_aside_with_their_reasons(serving: Place, plimsol
 
 
 def test_a_date_without_data_is_rejected(serving: Place, plimsoll: Cli) -> None:
-    refused(plimsoll("score", MODEL, "--date", "2013-08-01"), "No batch of flight_delay for 2013-08-01")
+    (serving.data / "flights/01.08.2013.parquet").write_bytes(serving.flights().read_bytes())
+    looked_for = f"{serving.data}/flights/2013-08-01.parquet is not there. Was it exported? "
+    stray = "There also is 01.08.2013.parquet, which no date has: name files like 2026-11-03.parquet."
+    said = f"No batch of flight_delay for 2013-08-01: {looked_for}{stray}"
+    refused(plimsoll("score", MODEL, "--date", "2013-08-01"), said)
     nothing_half_written(serving)
     assert serving.ledger("batch_rejected")[0]["facts"]["date"] == "2013-08-01"
 

@@ -125,7 +125,7 @@ def test_a_person_refused_and_then_heard_in_the_browser(
     form = open_form(page, ui, run)
     assert "Shall flight_delay" in form
     assert "champion v" in form
-    assert "Not enrolled, so without a code: you" in form
+    assert "Not enrolled when this was drawn, so without a code then: you" in form
     shown, card = read_evidence(browser, page, f"/flight_delay/v{version}.html", f"/flight_delay/v{version}-card.html")
     assert "Gates" in shown
     assert "Where it stands" in card

@@ -341,7 +341,7 @@ def test_the_page_opens_with_the_refusal_and_leaves_the_requester_out() -> None:
 def test_the_page_says_who_has_approved_and_who_cannot() -> None:
     page = evidence_markdown(request_of(asked(approvals=2)), 2, APPROVERS, "", given=["ada"], enrolled={"ada"})
     assert "**1 of 2 approvals**: ada" in page
-    assert "Not enrolled, so without a code: grace" in page
+    assert "Not enrolled when this was drawn, so without a code then: grace" in page
 
 
 def test_the_page_warns_when_the_champion_is_not_the_one_it_was_judged_against() -> None:

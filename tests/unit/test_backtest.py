@@ -502,6 +502,20 @@ def test_costs_add_up() -> None:
     assert "every 30 days costs least: 7" in sentences([own, monthly])[2]
 
 
+def test_policies_that_tie_are_said_to() -> None:
+    first = {"2013-03-31": model("2013-03-31", [0.5] * 10)}
+    tied = [course(name, [0.5] * 7) for name in (CONFIGURED, MONTHLY, "never")]
+    assert sentences(tally(tied, first, Prices())) == [
+        "All policies lost the same, 0.5000 in the mean: 7 nights cannot tell them apart.",
+        "At these prices all policies cost the same: 0.",
+    ]
+    dearer = [course(CONFIGURED, [0.5], 1), course(MONTHLY, [0.5]), course("never", [0.5])]
+    assert sentences(tally(dearer, first, Prices())) == [
+        "All policies lost the same, 0.5000 in the mean: 1 night cannot tell them apart.",
+        "At these prices every 30 days and never cost least: 0. The configured policy: 10.",
+    ]
+
+
 def test_an_alarm_is_false_unless_two_of_the_next_seven_nights_were_bad() -> None:
     limit = quantile([n / 100 for n in range(100)], 0.95)
     assert limit == 0.94

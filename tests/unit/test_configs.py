@@ -12,6 +12,7 @@ from plimsoll.platform_config import PlatformConfig
 from tasks.workspace import PROJECT, open_workspace
 
 MODELS = sorted((PROJECT / "configs/models").glob("*.yaml"))
+LEARNER = "kind: xgboost\n  params: {max_depth: 5, learning_rate: 0.05, min_child_weight: 20, subsample: 0.8}"
 FLIGHTS = (PROJECT / "configs/models/flight_delay.yaml").read_text()
 
 
@@ -35,11 +36,25 @@ def test_every_model_config_is_valid_and_says_why_each_column_is_allowed(path: P
         ("kind: dates", "kind: hours", "source.kind: should be 'dates' or 'table'; found 'hours'"),
         ("seed: 7", "seed: seven", "estimator.seed: should be a valid integer"),
         ("model: flight_delay\n", "", "model is missing; it has no default"),
-        ("metric: auc, at_least: 0.62", "metric: rmse, at_least: 0.62", "gates ask for rmse"),
-        ("kind: xgboost", "kind: ridge", "cannot do classification"),
+        ("metric: auc, at_least: 0.62", "metric: rmse, at_most: 0.62", "gates ask for rmse"),
+        (LEARNER, "kind: ridge", "cannot do classification"),
         ("name: carrier,", "name: arrival_delay_minutes,", "is also a feature"),
         ("name: carrier,", "name: origin,", "names origin twice"),
         ("metric: auc, at_least: 0.62", "metric: auc", "a gate of limits needs"),
+        (
+            "metric: auc, at_least: 0.62",
+            "metric: auc, at_most: 0.95",
+            "gates.limits.0: auc is better the higher it is, so at_most 0.95 would refuse good models and pass bad "
+            "ones. Write at_least.",
+        ),
+        ("metric: auc, at_least: 0.62", "metric: log_loss, at_least: 0", "log_loss is better the lower it is"),
+        (
+            "max_depth: 5",
+            "max_deph: 5",
+            "x.yaml: estimator.params: unknown setting max_deph. Did you mean max_depth?",
+        ),
+        ("max_depth: 5", "n_jobs: 5", "n_jobs is set as estimator.threads; take it out of params."),
+        ("max_depth: 5", "C: 5", "unknown setting C. Allowed: alpha, base_score, "),
         ("quality_false_alarm_share: 0.1", "quality_false_alarm_share: 0.9", "less than or equal to 0.5"),
         ("drift:\n", "drift:\n  slices: [distance]\n", "distance, which is no feature of kind category"),
     ],
@@ -67,6 +82,24 @@ def test_all_mistakes_are_told_at_once() -> None:
 )
 def test_what_is_not_a_mapping_is_said(text: str, expected: str) -> None:
     assert expected in refused(text)
+
+
+@pytest.mark.parametrize("text", ["a:\n\tb: 1\n", "a: 1\nb:\n  \t- 1\n"])
+def test_a_tab_is_named_since_nobody_sees_it(text: str) -> None:
+    assert "expected YAML, found a tab at the beginning of the line; indent with spaces." in refused(text)
+
+
+def test_a_text_that_a_comma_cuts_is_to_be_quoted() -> None:
+    body = FLIGHTS.replace("because: ", "because: known, ", 1)
+    assert body != FLIGHTS
+    assert "If it is the rest of a text, quote the text: it has a comma." in refused(body)
+
+
+@pytest.mark.parametrize("line", ["5 o clock", "0 5 * *", "0 5 * * * *", "0  5 * * *", ""])
+def test_a_schedule_is_a_cron_line_of_five_fields(line: str) -> None:
+    message = refused(FLIGHTS.replace('score: "0 5 * * *"', f'score: "{line}"'))
+    said = "schedule.score: should be a cron line of five fields, as '0 5 * * *' for 05:00 UTC each day"
+    assert f"{said}; found {line!r}" in message
 
 
 def test_environment_variables_lie_over_the_file() -> None:

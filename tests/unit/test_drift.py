@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plimsoll.drift import judge_inputs, to_json
+from plimsoll.drift import ColumnPush, judge_inputs, to_json
 from plimsoll.drift_level import alarming_ranks, level_of
 from plimsoll.drift_measures import MAX_CATEGORIES, column_days
 from plimsoll.errors import DataError
@@ -64,6 +64,23 @@ def test_ten_percent_of_mass_moved_to_one_category_alarms() -> None:
     assert to_new.columns[0].words == "carrier: share of F9 10.0%, usually 0.0%"
     from_one = carrier.mask((carrier == "AA") & (np.cumsum(carrier == "AA") <= 30), "EV")
     assert judge_inputs(PLAN, DAYS, tonight(carrier=from_one), 20).alarm
+
+
+@pytest.mark.parametrize(
+    ("push", "measure", "what", "tonight", "usual", "words"),
+    [
+        (2, "W1", "mean about", 11.84, 11.79, "x: mean about 11.84, usually 11.79"),
+        (2, "W1", "mean about", 11.8, 11.8, "x: mean about 11.8 as usual, but spread otherwise"),
+        (0, "W1", "mean about", 11.8, 11.8, "x: mean about 11.8 as usual"),
+        (2, "given", "mean about", 1020.31, 1019.94, "x: mean about 1,020.3, by the other columns 1,019.9"),
+        (2, "KS", "share at most 48.2", 0.018, 0.8, "x: 1.8% of rows at most 48.2, usually 80.0%"),
+        (2, "share", "share of EV", 0.1012, 0.1008, "x: share of EV 10.12%, usually 10.08%"),
+    ],
+)
+def test_a_reason_shows_the_difference(
+    push: float, measure: str, what: str, tonight: float, usual: float, words: str
+) -> None:
+    assert ColumnPush("x", push, measure, what, tonight, usual).words == words
 
 
 def test_more_nulls_alarm() -> None:

@@ -55,7 +55,7 @@ def config_of(kind: str = "xgboost", above: float | None = 0.0) -> ModelConfig:
         "features": {"columns": [{"name": n, "kind": kind, "because": "known in time"} for n, kind in columns]},
         "estimator": {"kind": kind, "threads": 1, **({"rounds": 30} if kind == "xgboost" else {})},
         "split": {"test_days": 6},
-        "gates": {"limits": [{"metric": "rmse" if above is None else "auc", "at_most": 99}]},
+        "gates": {"limits": [{"metric": "rmse" if above is None else "log_loss", "at_most": 99}]},
     }
     if above is not None:
         body["outcome"]["above"] = above

@@ -68,7 +68,7 @@ def test_a_line_says_what_its_gates_and_its_champion_say() -> None:
     assert "/late_ewr/v2-card.html" in page
     assert "- late_ewr v2: bias is | high" in page
     assert "Not to be decided:\n\n- The request for late_jfk v2 is void" in page
-    assert "without a code: you" in page
+    assert "without a code then: you" in page
     assert "Asked by **ada** · the first expires **2026-12-01 00:00 UTC**" in page
     assert "0 of 2 " in family_markdown("late", [asked("late_ewr", approvals=2)])
 

@@ -371,6 +371,13 @@ def test_a_candidate_page_is_whole_and_safe(task: str) -> None:
     assert "in the published timetable, months ahead" in html
 
 
+def test_on_a_phone_a_long_name_beside_a_number_takes_two_lines() -> None:
+    wide, narrow = render_candidate(candidate()).split("@media screen and (max-width: 720px)")[:2]
+    assert "Surely not by more than" in narrow
+    assert ".number { text-align: right; white-space: nowrap; }" in wide
+    assert re.search(r"td\.number \{[^}]*white-space: normal", narrow), "else it is written over the number"
+
+
 def test_a_champion_that_saw_the_answers_is_said_to_have() -> None:
     seen = replace(candidate(), champion_trained_through=day(1))
     assert "has seen rows" in render_candidate(seen)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plimsoll.gates_config import OF_TASK, Metric
-from plimsoll.metrics import HIGHER_IS_BETTER, measure
+from plimsoll.gates_config import HIGHER_IS_BETTER, OF_TASK, Metric
+from plimsoll.metrics import measure
 from plimsoll.paired_bootstrap import MOST_DRAWS, expanded_tail, paired_gain, tally, too_rare
 
 METRICS = [(task, metric) for task, metrics in OF_TASK.items() for metric in metrics]

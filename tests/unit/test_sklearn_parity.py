@@ -41,7 +41,7 @@ def config_of(kind: str, task: str) -> ModelConfig:
         "outcome": {"path": "outcomes", "column": "late", "above": 0 if yes_or_no else None, "no_outcome": "none"},
         "features": {"columns": features},
         "estimator": {"kind": kind, "rounds": ROUNDS, "seed": SEED, "threads": THREADS, "params": PARAMS[kind]},
-        "gates": {"limits": [{"metric": "auc" if yes_or_no else "rmse", "at_least": 0.5}]},
+        "gates": {"limits": [{"metric": "log_loss" if yes_or_no else "rmse", "at_most": 99}]},
     }
     return ModelConfig.model_validate(body)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -176,6 +177,7 @@ def test_quoted_newlines_and_byte_order_marks_are_read(tmp_path: Path) -> None:
         (b"a,b\n" + b"1,x\n" * 2_000_000 + b"1\n", "f.csv: row 2000002 is broken"),
         (b"a,b\n1,\xff\n", "f.csv: row 2, column b is not UTF-8"),
         ("a,b\n1,ä\n".encode("utf-16"), "f.csv: "),
+        (b"a;b\n1;2\n", "f.csv: the header is one name, 'a;b', so fields are not divided by ','. Say by what they are"),
         (b"a,a\n1,2\n", "f.csv: every column needs a name of its own, found 'a', 'a'"),
         (b"a,\n1,2\n", "f.csv: every column needs a name of its own"),
         (b'a,b\n"x,2\n3,4\n', "f.csv: row 2 is broken"),
@@ -189,6 +191,7 @@ def test_quoted_newlines_and_byte_order_marks_are_read(tmp_path: Path) -> None:
         "far down",
         "latin-1",
         "utf-16",
+        "semicolons",
         "doubled",
         "unnamed",
         "unclosed quote",
@@ -200,6 +203,24 @@ def test_a_broken_csv_is_named_with_its_row(tmp_path: Path, data: bytes, words: 
     with pytest.raises(DataError) as caught:
         csv(tmp_path / "f.csv", data)
     assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|", ";"])
+def test_another_delimiter_is_named_as_the_config_takes_it(tmp_path: Path, delimiter: str) -> None:
+    data = b"a,b\n1,2\n".replace(b",", delimiter.encode())
+    with pytest.raises(DataError, match="the header is one name, ") as caught:
+        csv(tmp_path / "f.csv", data)
+    said = "csv: " + str(caught.value).rpartition("csv: ")[2]
+    assert csv(tmp_path / "f.csv", data, None, CsvForm(**yaml.safe_load(said)["csv"])) == [{"a": 1, "b": 2}]
+
+
+def test_a_time_without_a_zone_is_told_what_to_write(tmp_path: Path) -> None:
+    data, zoned = b"a\n2026-11-03T08:00\n", {"a": "utc_time"}
+    with pytest.raises(DataError, match=r"row 2, column a .* '2026-11-03T08:00' has no zone") as caught:
+        csv(tmp_path / "f.csv", data, zoned)
+    assert "assume_timezone" not in str(caught.value)
+    assert "types: {a: time}" in str(caught.value)
+    assert csv(tmp_path / "f.csv", data, {"a": "time"}) == [{"a": dt.datetime(2026, 11, 3, 8)}]  # noqa: DTZ001  # it has none
 
 
 def test_a_value_that_does_not_fit_is_named_with_row_and_column(tmp_path: Path) -> None:

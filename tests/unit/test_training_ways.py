@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from plimsoll import matrices
 from plimsoll.assembly import KEY, OUTCOME
 from plimsoll.encoder import fit_encoder
-from plimsoll.errors import DataError
+from plimsoll.errors import ConfigError, DataError
 from plimsoll.estimator_config import EXTERNAL_CELLS, Estimator
 from plimsoll.matrices import EncodedRows, Pages, boost
 from plimsoll.model_config import ModelConfig
@@ -158,7 +158,7 @@ def test_what_xgboost_writes_is_gone_even_when_it_fails(tmp_path: Path, monkeypa
     kept = {path.name for path in tmp_path.iterdir()} | {"encoded.float32"}
     train_bundle(rows, config)
     assert {path.name for path in tmp_path.iterdir()} == kept
-    with pytest.raises(ValueError, match="colsample"):
+    with pytest.raises(ConfigError, match=r"estimator.params: XGBoost cannot train so: .*colsample"):
         train_bundle(rows, config_of(params={"colsample_bytree": 3}))
     read = matrices.EncodedRows._page
     monkeypatch.setattr(matrices.EncodedRows, "_page", fails_after(9, read))
