@@ -114,7 +114,7 @@ def _print_reasons(reasons: list[dict[str, Any]], told: dict[str, Any]) -> None:
     rows += [["base", "", f"{told['base']:+.3f}"], ["total", f"= {told['gives']:.4f}", f"{told['total']:+.3f}"]]
     print_table(f"Why this score (in {told['unit']})", ["feature", "value", "push"], rows)
     if not told["same_bits"]:
-        say(f"The row scores {told['score_now']!r} today: the code that builds features has changed since.")
+        say(f"The row scores {told['score_now']!r} today: the code or config behind it has changed since.")
     return None
 
 

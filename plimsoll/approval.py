@@ -76,6 +76,12 @@ def find_decision(entries: Sequence[Entry], request: Request) -> Entry | None:
     return min((e for e in (enough, rejected) if e), key=lambda e: e.n, default=None)
 
 
+def may_approve(request: Request, approvers: Sequence[str]) -> tuple[str, ...]:
+    """Return who of a model's approvers may approve a request: not whoever asks, where the policy says so."""
+    own = request.requested_by.strip().casefold() if request.policy.not_requester else None
+    return tuple(name for name in approvers if name.casefold() != own)
+
+
 def by_policy(entry: Entry) -> bool:
     """Return whether no person took a decision."""
     return entry.facts.get("identity") == "rule"
@@ -150,9 +156,9 @@ def check_decision(
     if decision == "reject":
         return None
     given = [e.by for e in find_approvals(entries, request)]
-    others = [other for other in approvers if other not in (name, *given)]
+    others = [other for other in may_approve(request, approvers) if other not in (name, *given)]
     ask = f"Ask {' or '.join(others)}" if others else "Add another approver to configs/approvers.yaml"
-    if policy.not_requester and name.casefold() == request.requested_by.strip().casefold():
+    if name not in may_approve(request, approvers):
         return Refusal("own_request", f"{name} requested {request.name} and may not approve it alone. {ask}.")
     if name in given:
         needed = f"{policy.approvals} different people have to"

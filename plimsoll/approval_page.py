@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-from plimsoll.approval import Request
+from plimsoll.approval import Request, may_approve
 from plimsoll.judged_against import other_champion
 
 SHORT = 12  # digits of a digest
@@ -33,7 +33,7 @@ def evidence_markdown(
         f"> **{mended}**" if mended else "",
         _deadline(request, approvers),
         _approvals(request, given),
-        not_enrolled(approvers, enrolled),
+        not_enrolled(may_approve(request, approvers), enrolled),
         _gates(request.summary),
         _metrics(request),
         _settings(request.summary),
@@ -50,8 +50,7 @@ def _warning(request: Request, champion: int | None) -> str:
 
 
 def _deadline(request: Request, approvers: Sequence[str]) -> str:
-    own = request.requested_by.strip().casefold()
-    may = [name for name in approvers if not (request.policy.not_requester and name.casefold() == own)]
+    may = may_approve(request, approvers)
     until = f"{request.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return f"Asked by **{request.requested_by}** · expires **{until}** · may approve: **{', '.join(may) or 'nobody'}**"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from plimsoll.approval import Request, Status
+from plimsoll.approval import Request, Status, may_approve
 from plimsoll.approval_page import not_enrolled
 from plimsoll.config_loading import nearest
 from plimsoll.errors import ApprovalError
@@ -100,7 +100,7 @@ def _who(waits: Sequence[Asked]) -> str:
 
 
 def _approvers(waits: Sequence[Asked]) -> list[str]:
-    return sorted({name for one in waits for name in one.approvers})
+    return sorted({name for one in waits for name in may_approve(one.request, one.approvers)})
 
 
 def _table(waits: Sequence[Asked]) -> str:

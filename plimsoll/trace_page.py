@@ -165,7 +165,7 @@ def _again(told: Mapping[str, Any], score: float) -> Html:
         return badge("good", "The same bits today, from the kept bundle and the kept row")
     return badge(
         "bad",
-        f"{told['score_now']!r} today, {score!r} then: the code that builds features has changed since. "
+        f"{told['score_now']!r} today, {score!r} then: the code or config behind its row has changed since. "
         "The contributions are those of today's row.",
     )
 

@@ -29,6 +29,7 @@ from plimsoll.people import PEOPLE, enrolments
 from plimsoll.run_record import read_record
 from plimsoll.store import get_json, object_key, put_object
 from tasks.features import changed_features
+from tasks.pages import report_url
 from tasks.readable import Fault, each_readable
 from tasks.shown_pages import restore_pages
 from tasks.snapshot_files import snapshot_is_whole
@@ -60,7 +61,7 @@ def read_request(workspace: Workspace, model: str, version: int, run_id: str = "
         status = request_status(entries, request, now, current_evidence(workspace, request))
     refused = refusals_of(entries, request, run_id)
     given = [entry.by for entry in find_approvals(entries, request)]
-    page = f"http://127.0.0.1:{workspace.platform.reports_port}/{request.summary.get('page', '')}"
+    page = report_url(workspace, workspace.reports / str(request.summary.get("page", "")))
     last = str(refused[-1].facts["sentence"]) if refused else ""
     approvers = workspace.approvers().names_for(model)
     enrolled = enrolments(read_ledger(workspace.archive, PEOPLE))
