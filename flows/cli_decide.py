@@ -56,7 +56,7 @@ def rollback(
 ) -> None:
     """Make a former champion the champion again, once it scores as it did then; with --to, the same undoes it."""
     from flows.asking import ask_code
-    from tasks.rollback import prove_rollback_as, roll_back_as
+    from tasks.rollback import prove_rollback_as, roll_back_as, rollback_needs_code
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
@@ -67,7 +67,8 @@ def rollback(
             proof = prove_rollback_as(workspace, model, to, who)
         sentence = f"{proof.sentence} Nothing was changed."
         return print_result({"sentence": sentence, "proof": proof.to_json()}, as_json)
-    code = ask_code(code, who)
+    if not code and rollback_needs_code(workspace, model, to, who, reason):
+        code = ask_code(code, who)
     with working(f"proving the rollback of {model}", as_json):
         done = roll_back_as(workspace, model, to, who, day, reason, code=code)
     return print_result(done.to_json(), as_json)
@@ -84,18 +85,14 @@ def retire(
 ) -> None:
     """Retire a version: it stops scoring in the shadow and can never be champion; what it scored stays."""
     from flows.asking import ask_code
-    from plimsoll.retirement import check_retirement, retired_entry
-    from tasks.champion import standing_of
-    from tasks.identity import raise_refusal
-    from tasks.retire import retire_as
+    from tasks.retire import retire_as, retirement_needs_code
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
     workspace.model(model)
-    entries = standing_of(workspace, model).entries
-    raise_refusal(check_retirement(model, entries, version))  # before anybody looks for a phone
     day = (day_of(as_of) or datetime.now(UTC).date()).isoformat()
-    code = code if retired_entry(entries, version) else ask_code(code, who)
+    if not code and retirement_needs_code(workspace, model, version, who, reason):
+        code = ask_code(code, who)
     with working(f"retiring {model} v{version}", as_json):
         done = retire_as(workspace, model, version, who, day, reason, code=code)
     print_result(done.to_json(), as_json)
@@ -113,6 +110,7 @@ def _decide(
     from flows.asking import ask_code
     from plimsoll.errors import ApprovalError, UserError
     from tasks.approvals import decide_from_terminal
+    from tasks.before_code import decides
     from tasks.requests import keep_shown, read_request
     from tasks.workspace import open_workspace
 
@@ -123,10 +121,12 @@ def _decide(
     if version is None:
         raise UserError(f"Name the version of {model} too. What waits: plimsoll pending")
     view, shown = read_request(workspace, model, version), ""
+    asked = [view.request] if view.request and view.status == "waiting" else []
     if view.status == "waiting" and not as_json:
         print_markdown(view.evidence)
         shown = keep_shown(workspace, view)
-    code = ask_code(code, who)
+    if not code and decides(workspace, asked, decision, who, datetime.now(UTC)):
+        code = ask_code(code, who)
     with working(f"{decision} {model} v{version}", as_json):
         outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code, shown)
     if not outcome.accepted:
@@ -148,6 +148,7 @@ def _decide_all(
     from flows.asking import ask_code
     from plimsoll.errors import ApprovalError, UserError
     from plimsoll.store import put_object
+    from tasks.before_code import decides
     from tasks.family_asking import asked_now, evidence_of
     from tasks.family_decisions import Answer, decide_family, family_requests
 
@@ -162,7 +163,8 @@ def _decide_all(
         text = evidence_of(workspace, family, *asked_now(workspace, family))
         print_markdown(text)
         shown = put_object(workspace.store, text.encode())
-    code = ask_code(code, who)
+    if not code and decides(workspace, requests, decision, who, datetime.now(UTC)):
+        code = ask_code(code, who)
     with working(f"{decision} {family}", as_json):
         done = decide_family(workspace, family, requests, Answer(decision, who, comment, code, shown=shown))
     if as_json:

@@ -117,7 +117,7 @@ def print_markdown(text: str) -> None:
 
 
 def _addresses(part: str) -> list[str]:
-    """Return the links of a part of markdown, each with its words; further ones of a table's row with its first, too."""
+    """Return the links of a part of markdown, each with its words; in a row of a table with its first words too."""
     rows = [(line.startswith("|"), LINK.findall(line)) for line in part.splitlines()]
     return [
         f"{links[0][0]}, {words}: {url}" if in_table and at else f"{words}: {url}"

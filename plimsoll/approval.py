@@ -13,6 +13,7 @@ from plimsoll.approvers_config import approver_named, not_allowed
 from plimsoll.ledger import Entry
 from plimsoll.model_config import Approval
 from plimsoll.people import Refusal
+from plimsoll.standing import counted
 
 DECISIONS = ("approve", "reject")
 RequestState = Literal["waiting", "approved", "rejected", "expired", "void", "unknown"]
@@ -60,8 +61,9 @@ def request_at(entries: Sequence[Entry], n: int) -> Request | None:
 
 
 def find_approvals(entries: Sequence[Entry], request: Request) -> list[Entry]:
-    """Return the approvals of a request so far, oldest first: each of another person, or one of the policy."""
-    return [e for e in entries if e.kind == "approved" and e.n > request.n and e.facts["version"] == request.version]
+    """Return the approvals of a request that count, oldest first: each of another person, or one of the policy."""
+    given = (e for e in entries if e.kind == "approved" and e.n > request.n)
+    return counted([e for e in given if e.facts["version"] == request.version])
 
 
 def find_decision(entries: Sequence[Entry], request: Request) -> Entry | None:

@@ -19,12 +19,13 @@ def evidence_markdown(
     given: Sequence[str] = (),
     enrolled: Collection[str] | None = None,
     mended: str = "",
+    lapsed: str = "",
 ) -> str:
     """Return what an approver reads: the last refusal, who approved, gates, metrics beside the champion's, digests.
 
     champion is the champion now; a warning says so when the version was judged against another one. given: who has
     approved already. enrolled: who has a secret, None where that was not looked at. mended: what is said of
-    pages that had been changed.
+    pages that had been changed. lapsed: what is said of approvals that count no more.
     """
     parts = [
         f"> ### Not accepted\n> {refusal}" if refusal else "",
@@ -33,6 +34,7 @@ def evidence_markdown(
         f"> **{mended}**" if mended else "",
         _deadline(request, approvers),
         _approvals(request, given),
+        f"> **{lapsed}**" if lapsed else "",
         not_enrolled(may_approve(request, approvers), enrolled),
         _gates(request.summary),
         _metrics(request),

@@ -19,11 +19,12 @@ from plimsoll.approvers_config import approver_named
 from plimsoll.automatic import POLICY, check_policy
 from plimsoll.errors import ServerError
 from plimsoll.judged_against import champion_judged, never_compared
+from plimsoll.lapsed import told_lapses
 from plimsoll.ledger import Entry, Guard, Kind, append, read_ledger
 from plimsoll.people import Refusal
 from tasks.champion import mirror_aliases, promote
 from tasks.identity import RefusedError, UnreadableSecretError, Verified, raise_refusal, verify_code
-from tasks.requests import current_evidence, no_request
+from tasks.requests import counted_now, current_evidence, no_request
 from tasks.secrecy import HIDDEN, without_secrets
 from tasks.workspace import Workspace
 
@@ -82,7 +83,8 @@ def submit_decision(
 
     def guard(entries: Sequence[Entry]) -> None:
         raise_refusal(refused)
-        raise_refusal(check_decision(entries, request, by, approvers, request.policy, now, evidence, decision))
+        counting, _ = counted_now(workspace, entries, request)
+        raise_refusal(check_decision(counting, request, by, approvers, request.policy, now, evidence, decision))
 
     def prove() -> Mapping[str, Any]:
         if verified and verified.name == by:
@@ -129,6 +131,9 @@ def _enter(
     warning = ""
     before = read_ledger(archive, model)
     facts |= _beside(before, request)
+    _, lapsed = counted_now(workspace, before, request)
+    if lapsed and kind == "approved":
+        facts["lapsed"] = [one.n for one in lapsed]
     try:
         guard(before)  # before the code, so that none is used up in vain
         proof = dict(prove())
@@ -140,7 +145,8 @@ def _enter(
         append(archive, model, "approval_refused", facts=facts, as_of=as_of, recorded_at=clock, by=by)
         return Outcome(False, str(refused))
     missing = never_compared(request, entry.facts["champion"]) if kind == "approved" else ""
-    warning = " ".join(part for part in (missing, warning, _settled(workspace, request)) if part)
+    fewer = told_lapses(lapsed) if kind == "approved" else ""
+    warning = " ".join(part for part in (fewer, missing, warning, _settled(workspace, request)) if part)
     return _outcome(read_ledger(archive, model), request, entry, warning)
 
 

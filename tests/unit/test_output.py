@@ -68,4 +68,9 @@ def test_addresses_in_a_table_are_told_whole_below_it(capsys: pytest.CaptureFixt
         f"Model card: {card}",
     ]
     row = said.index(" late_from_ewr v2 · card  12 passed")
-    assert row < said.index(f"late_from_ewr v2: {page}") < said.index("Bound to digests.") < said.index(f"Full page: {page}")
+    assert (
+        row
+        < said.index(f"late_from_ewr v2: {page}")
+        < said.index("Bound to digests.")
+        < said.index(f"Full page: {page}")
+    )
