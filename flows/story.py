@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from flows.output import print_facts, print_table, say
+from flows.output import print_facts, print_json, print_markdown, print_table, say
 from plimsoll.champions import Reign
+from plimsoll.judged_against import never_compared_then
 from plimsoll.ledger import Entry
 
 NIGHTLY = frozenset({"batch_committed", "drift_decided", "holdout_looked"})
@@ -48,7 +49,9 @@ def describe(entry: Entry) -> str:
         return f"{facts['date']}: {facts['rows']:,} rows that had been set aside, by {by}; {left:,} still set aside"
     if entry.kind in {"holdout_frozen", "holdout_looked"}:
         return str(facts["sentence"])
-    said = facts.get("comment") or facts.get("reason") or ""
+    said = facts.get("sentence") if entry.kind == "approval_refused" else ""
+    told = [said or facts.get("comment") or facts.get("reason") or "", never_compared_then(entry)]
+    said = " · ".join(part for part in told if part)
     return f"v{facts.get('version', '?')}{': ' + said if said else ''}"
 
 
@@ -126,13 +129,25 @@ def print_reign(sentence: str, reign: Reign | None) -> None:
     facts = reign.to_json()
     approval = facts.pop("approval") or {"by": "nobody"}
     approval["gates"] = [gate["sentence"] for gate in approval.get("gates", [])]
-    _part("Champion", {name: value for name, value in facts.items() if value not in (None, "")})
+    _part("Champion", {name: value for name, value in facts.items() if value not in (None, "", {})})
     _part("Approval", approval)
+
+
+def print_shown(entry: Entry, text: str, as_json: bool) -> None:
+    """Write the evidence as whoever wrote an entry was shown it, below who that was and the digest it has."""
+    digest = str(entry.facts["shown"])
+    if as_json:
+        about = {"entry": entry.n, "kind": entry.kind, "by": entry.by, "recorded_at": entry.recorded_at}
+        return print_json({**about, "shown": digest, "markdown": text})
+    what = f"{entry.kind.replace('_', ' ')}, {describe(entry)}"
+    say(f"Entry {entry.n} of {entry.model}, by {entry.by} at {entry.recorded_at}: {what}")
+    say(f"Shown before that, object {digest}, unchanged:\n")
+    return print_markdown(text)
 
 
 def _part(title: str, facts: dict[str, Any]) -> None:
     say(f"\n{title}")
-    print_facts({name.replace("_", " "): _words(value) for name, value in facts.items() if value not in (None, "")})
+    print_facts({name.replace("_", " "): _words(value) for name, value in facts.items() if value not in (None, "", {})})
 
 
 def _words(value: Any) -> str:
