@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from plimsoll.one_time_code import code_at, step_at
 from plimsoll.people import FREE_TRIES, PEOPLE
 from plimsoll.store import get_object
 from tasks.enrol import confirm_enrolment, offer_enrolment
-from tests.flows.places import APPROVER, APPS, MODEL, REQUESTER, Answer, Place, code_of, damage
+from tests.flows.places import APPROVER, APPS, MODEL, REQUESTER, Answer, Place, code_of, damage, flip_a_byte
 
 Cli = Callable[..., Answer]
 GRACE = '  - {name: grace, models: ["*"], roles: [approver]}\n'
@@ -120,3 +121,47 @@ def test_an_open_approval_falls_with_the_name_in_the_file_and_a_decision_stands(
     path.write_text(text.replace(GRACE, ""))
     assert "grace and ada" in plimsoll("history", MODEL).out, "what was decided stands"
     assert damage(waiting) == ""
+
+
+def test_what_was_shown_before_a_decision_can_be_read_for_ever(waiting: Place, plimsoll: Cli) -> None:
+    assert plimsoll("approve", MODEL, 1, "--as", REQUESTER, "--comment", "mine").code == 2
+    assert plimsoll("approve", MODEL, 1, "--as", APPROVER, "--comment", "read it").code == 0
+    (refused,), (approved,) = waiting.ledger("approval_refused"), waiting.ledger("approved")
+    listed = plimsoll("history", MODEL)
+    assert f"wrote {refused['n']}, {approved['n']}: plimsoll history {MODEL} --shown {approved['n']}" in listed.out
+    assert "may not approve it alone" in " ".join(listed.out.split()), "the refusal's reason, not its comment"
+    told = plimsoll("history", MODEL, "--shown", approved["n"])
+    assert (told.code, "Shall flight_delay v1 become champion?" in told.out) == (0, True), told.said
+    assert f"Entry {approved['n']} of flight_delay, by grace at" in told.out
+    digest = approved["facts"]["shown"]
+    as_json = json.loads(plimsoll("history", MODEL, "--shown", approved["n"], "--json").out)
+    assert (as_json["shown"], as_json["by"], as_json["markdown"][:8]) == (digest, APPROVER, "## Shall")
+    reign = json.loads(plimsoll("history", MODEL, "--at", "2030-01-01", "--json").out)["reign"]
+    assert reign["approval"]["shown"] == {f"grace (entry {approved['n']})": digest}
+    card, page = plimsoll("card", MODEL, 1).out, (waiting.home / f"reports/{MODEL}/index.html").read_text()
+    assert f"Shown to grace (entry {approved['n']}): object `{digest[:12]}`" in card
+    assert f"plimsoll history {MODEL} --shown {approved['n']}" in page
+    found = waiting.home / f"store/objects/sha256/{digest[:2]}/{digest}"
+    os.utime(found, (0, 0))
+    assert plimsoll("maintain").code == 0
+    assert plimsoll("history", MODEL, "--shown", approved["n"]).out == told.out, "the upkeep keeps it"
+    flip_a_byte(found)
+    refused_by(plimsoll("history", MODEL, "--shown", approved["n"]), 3, "says was shown to grace cannot be read")
+    found.unlink()
+    refused_by(plimsoll("history", MODEL, "--shown", approved["n"]), 3, "says was shown to grace cannot be read")
+
+
+def test_asked_for_what_was_never_shown_it_names_what_was(waiting: Place, plimsoll: Cli) -> None:
+    refused_by(plimsoll("history", MODEL, "--shown", 1), 2, "Nobody was shown anything that an entry of it names")
+    assert plimsoll("reject", MODEL, 1, "--as", APPROVER).code == 0
+    n = waiting.ledger("rejected")[0]["n"]
+    refused_by(plimsoll("history", MODEL, "--shown", 1), 2, f"names nothing that was shown. Entries that do: {n}.")
+    refused_by(plimsoll("history", MODEL, "--shown", 999), 2, f"no entry 999; it has {n}. Entries that do: {n}.")
+    refused_by(plimsoll("history", MODEL, "--shown", n, "--at", "2013-03-01"), 2, "Give one of them")
+    refused_by(plimsoll("history", MODEL, "--shown", 0), 2, "--shown")
+    refused_by(plimsoll("history", "flight", "--shown", n), 2, "No model named 'flight'")
+
+
+def refused_by(answer: Answer, code: int, words: str) -> None:
+    """Assert that a command ended so, with these words and without a traceback."""
+    assert (answer.code, words in answer.err, "Traceback" in answer.said) == (code, True, False), answer.said
