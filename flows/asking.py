@@ -2,9 +2,14 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from plimsoll.errors import UserError
+
+if TYPE_CHECKING:
+    from tasks.workspace import Workspace
 
 PREFIX, CODE = "PLIMSOLL_", "--code"
 
@@ -36,6 +41,15 @@ def ask_code(given: str, who: str) -> str:
     if not code:
         raise UserError(f"Expected the one-time code of {who} on a terminal or on the input, found neither.")
     return code
+
+
+def ask_code_of(workspace: "Workspace", given: str, who: str) -> str:
+    """Return the same of somebody whose codes are looked at now; raise why none is: not enrolled, or locked."""
+    from tasks.identity import raise_refusal, useless_code
+
+    if not given:
+        raise_refusal(useless_code(workspace, who, datetime.now(UTC)))
+    return ask_code(given, who)
 
 
 def _read_code(who: str) -> str:

@@ -42,11 +42,13 @@ def approver_list(as_json: Json = False) -> None:
 
 def approver_invite(name: Name, who: Who, code: Code = "", as_json: Json = False) -> None:
     """Let a person enrol within a week, as a steward."""
-    from flows.asking import ask_code
-    from tasks.enrol import invite
+    from flows.asking import ask_code_of
+    from tasks.enrol import check_invitation, invite
     from tasks.workspace import open_workspace
 
-    entry = invite(open_workspace(), name, who, ask_code(code, who), datetime.now(UTC))
+    workspace = open_workspace()
+    known, steward = check_invitation(workspace, name, who)
+    entry = invite(workspace, known, steward, ask_code_of(workspace, code, steward), datetime.now(UTC))
     person = entry.facts["name"]
     said = f"{person} may enrol until {entry.facts['expires_at'][:10]}: plimsoll approver add {person}"
     print_result({"sentence": said, "entry": entry.n}, as_json)
@@ -80,11 +82,13 @@ def approver_add(
 
 def approver_remove(name: Name, who: Who, reason: Comment = "", code: Code = "", as_json: Json = False) -> None:
     """Make a person's secret worthless, as a steward or as that person; an invitation too."""
-    from flows.asking import ask_code
-    from tasks.enrol import remove
+    from flows.asking import ask_code_of
+    from tasks.enrol import check_removal, remove
     from tasks.workspace import open_workspace
 
-    entry = remove(open_workspace(), name, who, ask_code(code, who), reason, datetime.now(UTC))
+    workspace = open_workspace()
+    known, remover = check_removal(workspace, name, who, datetime.now(UTC))
+    entry = remove(workspace, known, remover, ask_code_of(workspace, code, remover), reason, datetime.now(UTC))
     person = entry.facts["name"]
     said = f"{person} can decide nothing any more. What {person} decided before stands."
     print_result({"sentence": said, "entry": entry.n}, as_json)

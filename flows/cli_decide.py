@@ -84,7 +84,7 @@ def rollback(
     from flows.asking import ask_code
     from plimsoll.business_date import date_of_decision
     from tasks.champion import standing_of
-    from tasks.rollback import prove_rollback_as, roll_back_as
+    from tasks.rollback import prove_rollback_as, roll_back_as, rollback_needs_code
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
@@ -96,7 +96,8 @@ def rollback(
             proof = prove_rollback_as(workspace, model, to, who)
         sentence = f"{proof.sentence} Nothing was changed."
         return print_result({"sentence": sentence, "proof": proof.to_json()}, as_json)
-    code = ask_code(code, who)
+    if not code and rollback_needs_code(workspace, model, to, who, reason):
+        code = ask_code(code, who)
     with working(f"proving the rollback of {model}", as_json):
         done = roll_back_as(workspace, model, to, who, day, reason, code=code)
     return print_result(done.to_json(), as_json)
@@ -114,19 +115,16 @@ def retire(
     """Retire a version: it stops scoring in the shadow and can never be champion; what it scored stays."""
     from flows.asking import ask_code
     from plimsoll.business_date import date_of_decision
-    from plimsoll.retirement import check_retirement, retired_entry
     from tasks.champion import standing_of
-    from tasks.identity import raise_refusal
-    from tasks.retire import retire_as
+    from tasks.retire import retire_as, retirement_needs_code
     from tasks.workspace import open_workspace
 
     workspace = open_workspace()
     workspace.model(model)
-    entries = standing_of(workspace, model).entries
-    raise_refusal(check_retirement(model, entries, version))  # before anybody looks for a phone
     day = _iso(as_of)
-    date_of_decision(model, entries, day, datetime.now(UTC))
-    code = code if retired_entry(entries, version) else ask_code(code, who)
+    date_of_decision(model, standing_of(workspace, model).entries, day, datetime.now(UTC))
+    if not code and retirement_needs_code(workspace, model, version, who, reason):
+        code = ask_code(code, who)
     with working(f"retiring {model} v{version}", as_json):
         done = retire_as(workspace, model, version, who, day, reason, code=code)
     print_result(done.to_json(), as_json)
@@ -146,6 +144,7 @@ def _decide(
     from plimsoll.business_date import date_of_decision
     from plimsoll.errors import ApprovalError, UserError
     from tasks.approvals import decide_from_terminal
+    from tasks.before_code import decides
     from tasks.champion import standing_of
     from tasks.requests import keep_shown, read_request
     from tasks.workspace import open_workspace
@@ -158,10 +157,12 @@ def _decide(
         raise UserError(f"Name the version of {model} too. What waits: plimsoll pending")
     date_of_decision(model, standing_of(workspace, model).entries, _iso(as_of), datetime.now(UTC))
     view, shown = read_request(workspace, model, version), ""
+    asked = [view.request] if view.request and view.status == "waiting" else []
     if view.status == "waiting":
         _show(view.evidence, code, as_json)
         shown = keep_shown(workspace, view)
-    code = ask_code(code, who)
+    if not code and decides(workspace, asked, decision, who, datetime.now(UTC)):
+        code = ask_code(code, who)
     with working(f"{decision} {model} v{version}", as_json):
         outcome = decide_from_terminal(workspace, model, version, decision, who, comment, code, shown, _iso(as_of))
     if not outcome.accepted:
@@ -191,6 +192,7 @@ def _decide_all(
     from flows.asking import ask_code
     from plimsoll.errors import ApprovalError, UserError
     from plimsoll.store import put_object
+    from tasks.before_code import decides
     from tasks.family_asking import asked_now, evidence_of
     from tasks.family_decisions import Answer, decide_family, family_requests
 
@@ -203,7 +205,9 @@ def _decide_all(
     text = evidence_of(workspace, family, *asked_now(workspace, family))
     _show(text, code, as_json)
     shown = put_object(workspace.store, text.encode())
-    given = Answer(decision, who, comment, ask_code(code, who), shown=shown, as_of=_iso(as_of))
+    if not code and decides(workspace, requests, decision, who, datetime.now(UTC)):
+        code = ask_code(code, who)
+    given = Answer(decision, who, comment, code, shown=shown, as_of=_iso(as_of))
     with working(f"{decision} {family}", as_json):
         done = decide_family(workspace, family, requests, given)
     if as_json:

@@ -71,6 +71,6 @@ def _same(told: dict[str, object]) -> str:
     if told["same_bits"]:
         return "The row scores today as it did, bit for bit."
     return (
-        f"{told['stored']!r} is stored, and the row scores {told['score_now']!r} today: the code that builds features "
-        "has changed since, and the contributions are those of today's row."
+        f"{told['stored']!r} is stored, and the row scores {told['score_now']!r} today: the code or config behind "
+        "its row has changed since, and the contributions are those of today's row."
     )

@@ -98,17 +98,26 @@ def history(
     model: Model,
     at: Annotated[str, typer.Option(help="Who was champion then? A business date, or a time of the clock.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Nightly batches and decisions too.")] = False,
+    shown: Annotated[
+        int | None, typer.Option(min=1, help="The evidence as whoever wrote this ledger entry was shown it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show who was champion when, by whose decision and on what evidence, and all that led there."""
-    from flows.story import history_rows, print_reign
+    from flows.story import history_rows, print_reign, print_shown
     from plimsoll.champions import champion_rows, parse_at, reign_at, reigns, served_at, told_at
+    from plimsoll.errors import UserError
     from tasks.champion import standing_of
+    from tasks.shown import entries_with_shown, read_shown
     from tasks.workspace import open_workspace
 
+    if at and shown is not None:
+        raise UserError("--at asks who was champion, --shown what somebody was shown. Give one of them.")
     asked = parse_at(at) if at else None
     workspace = open_workspace()
     workspace.model(model)
+    if shown is not None:
+        return print_shown(*read_shown(workspace, model, shown), as_json)
     standing = standing_of(workspace, model)
     if asked:
         found = reign_at(standing, asked)
@@ -124,7 +133,11 @@ def history(
         return print_json({"champions": [reign.to_json() for reign in line], "entries": entries})
     print_table(f"Champions of {model}", ["version", "from", "to", "how", "approved by"], champion_rows(line))
     rows = history_rows(standing.entries, everything)
-    return print_table(f"Ledger of {model}", ["#", "date", "what", "by", "facts"], rows)
+    print_table(f"Ledger of {model}", ["#", "date", "what", "by", "facts"], rows)
+    if there := entries_with_shown(standing.entries):
+        numbers = ", ".join(map(str, there))
+        say(f"What they were shown who wrote {numbers}: plimsoll history {model} --shown {there[-1]}")
+    return None
 
 
 def trace(

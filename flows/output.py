@@ -1,6 +1,7 @@
 """What a command prints: JSON for programs, words and tables for people."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from tasks.readable import Fault
 
 
+LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s]+)\)")  # of markdown: words and address
+ONLY_LINKS = re.compile(rf"{LINK.pattern}( · {LINK.pattern})*")
 SHORT = 10  # letters of a word that is not broken in a table: a date
 BESIDE = 3  # letters of space that a column takes
 
@@ -97,11 +100,33 @@ def _least_widths(
 
 
 def print_markdown(text: str, aside: bool = False) -> None:
-    """Write markdown for a person, tables drawn and addresses written out; aside: to standard error."""
+    """Write markdown for a person, tables drawn, and the addresses of each part whole below it, to be copied.
+
+    aside: to standard error.
+    """
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console(highlight=False, stderr=aside).print(Markdown(text, hyperlinks=False))
+    console, before = Console(highlight=False, stderr=aside), ""
+    for part in text.split("\n\n"):
+        only_links = ONLY_LINKS.fullmatch(part.strip())
+        before = "\n\n".join(words for words in (before, "" if only_links else LINK.sub(r"\1", part)) if words)
+        if found := _addresses(part):
+            console.print(Markdown(before, hyperlinks=False))
+            console.out("\n" + "\n".join(found) + "\n", highlight=False)
+            before = ""
+    if before:
+        console.print(Markdown(before, hyperlinks=False))
+
+
+def _addresses(part: str) -> list[str]:
+    """Return the links of a part of markdown, each with its words; in a row of a table with its first words too."""
+    rows = [(line.startswith("|"), LINK.findall(line)) for line in part.splitlines()]
+    return [
+        f"{links[0][0]}, {words}: {url}" if in_table and at else f"{words}: {url}"
+        for in_table, links in rows
+        for at, (words, url) in enumerate(links)
+    ]
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.output import print_facts, print_table, say
+from flows.output import print_facts, print_json, print_markdown, print_table, say
 from plimsoll.champions import Reign
+from plimsoll.judged_against import never_compared_then
 from plimsoll.ledger import Entry
 
 NIGHTLY = frozenset({"batch_committed", "drift_decided", "holdout_looked", "challenger_tried"})
@@ -50,7 +51,8 @@ def describe(entry: Entry) -> str:
         return str(facts["sentence"])
     if entry.kind == "approval_refused":
         return f"v{facts['version']}: {facts.get('decision', 'decision')} refused: {facts.get('sentence', '')}"
-    said = facts.get("comment") or facts.get("reason") or ""
+    told = [facts.get("comment") or facts.get("reason") or "", never_compared_then(entry)]
+    said = " · ".join(part for part in told if part)
     return f"v{facts.get('version', '?')}{': ' + said if said else ''}"
 
 
@@ -116,7 +118,7 @@ def _print_reasons(reasons: list[dict[str, Any]], told: dict[str, Any]) -> None:
     rows += [["base", "", f"{told['base']:+.3f}"], ["total", f"= {told['gives']:.4f}", f"{told['total']:+.3f}"]]
     print_table(f"Why this score (in {told['unit']})", ["feature", "value", "push"], rows)
     if not told["same_bits"]:
-        say(f"The row scores {told['score_now']!r} today: the code that builds features has changed since.")
+        say(f"The row scores {told['score_now']!r} today: the code or config behind it has changed since.")
     return None
 
 
@@ -128,7 +130,7 @@ def print_reign(sentence: str, reign: Reign | None) -> None:
     facts = reign.to_json()
     approval = facts.pop("approval") or {"by": "nobody"}
     approval["gates"] = told_gates(approval.get("gates", []))
-    _part("Champion", {name: value for name, value in facts.items() if value not in (None, "")})
+    _part("Champion", {name: value for name, value in facts.items() if value not in (None, "", {})})
     _part("Approval", approval)
 
 
@@ -139,9 +141,21 @@ def told_gates(gates: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{said.get(g.get('verdict', '')) or older[bool(g['passed'])]}: {g['sentence']}" for g in gates]
 
 
+def print_shown(entry: Entry, text: str, as_json: bool) -> None:
+    """Write the evidence as whoever wrote an entry was shown it, below who that was and the digest it has."""
+    digest = str(entry.facts["shown"])
+    if as_json:
+        about = {"entry": entry.n, "kind": entry.kind, "by": entry.by, "recorded_at": entry.recorded_at}
+        return print_json({**about, "shown": digest, "markdown": text})
+    what = f"{entry.kind.replace('_', ' ')}, {describe(entry)}"
+    say(f"Entry {entry.n} of {entry.model}, by {entry.by} at {entry.recorded_at}: {what}")
+    say(f"Shown before that, object {digest}, unchanged:\n")
+    return print_markdown(text)
+
+
 def _part(title: str, facts: dict[str, Any]) -> None:
     say(f"\n{title}")
-    print_facts({name.replace("_", " "): _words(value) for name, value in facts.items() if value not in (None, "")})
+    print_facts({name.replace("_", " "): _words(value) for name, value in facts.items() if value not in (None, "", {})})
 
 
 def _words(value: Any) -> str:

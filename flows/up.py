@@ -55,7 +55,7 @@ def addresses(workspace: Workspace, dask: int = 0) -> Table:
     table.add_row(
         "MLflow: experiments, versions", mlflow if "http" in mlflow else f"http://127.0.0.1:{config.mlflow.port}"
     )
-    table.add_row("Reports", f"http://127.0.0.1:{config.reports_port}/")
+    table.add_row("Reports", f"{config.reports_address}/")
     if dask:
         table.add_row(f"Dask: {dask} workers", dask_variables(workspace)["PLIMSOLL_DASK__SCHEDULER"])
     table.add_row("Logs", str(workspace.home / "logs"))

@@ -13,6 +13,7 @@ from plimsoll.approvers_config import approver_named, not_allowed
 from plimsoll.ledger import Entry
 from plimsoll.model_config import Approval
 from plimsoll.people import Refusal
+from plimsoll.standing import counted
 
 DECISIONS = ("approve", "reject")
 RequestState = Literal["waiting", "approved", "rejected", "expired", "void", "unknown"]
@@ -60,8 +61,9 @@ def request_at(entries: Sequence[Entry], n: int) -> Request | None:
 
 
 def find_approvals(entries: Sequence[Entry], request: Request) -> list[Entry]:
-    """Return the approvals of a request so far, oldest first: each of another person, or one of the policy."""
-    return [e for e in entries if e.kind == "approved" and e.n > request.n and e.facts["version"] == request.version]
+    """Return the approvals of a request that count, oldest first: each of another person, or one of the policy."""
+    given = (e for e in entries if e.kind == "approved" and e.n > request.n)
+    return counted([e for e in given if e.facts["version"] == request.version])
 
 
 def find_decision(entries: Sequence[Entry], request: Request) -> Entry | None:
@@ -74,6 +76,12 @@ def find_decision(entries: Sequence[Entry], request: Request) -> Entry | None:
     said_no = [e for e in entries if e.kind == "rejected" and e.n > request.n]
     rejected = next((e for e in said_no if e.facts["version"] == request.version), None)
     return min((e for e in (enough, rejected) if e), key=lambda e: e.n, default=None)
+
+
+def may_approve(request: Request, approvers: Sequence[str]) -> tuple[str, ...]:
+    """Return who of a model's approvers may approve a request: not whoever asks, where the policy says so."""
+    own = request.requested_by.strip().casefold() if request.policy.not_requester else None
+    return tuple(name for name in approvers if name.casefold() != own)
 
 
 def by_policy(entry: Entry) -> bool:
@@ -150,9 +158,9 @@ def check_decision(
     if decision == "reject":
         return None
     given = [e.by for e in find_approvals(entries, request)]
-    others = [other for other in approvers if other not in (name, *given)]
+    others = [other for other in may_approve(request, approvers) if other not in (name, *given)]
     ask = f"Ask {' or '.join(others)}" if others else "Add another approver to configs/approvers.yaml"
-    if policy.not_requester and name.casefold() == request.requested_by.strip().casefold():
+    if name not in may_approve(request, approvers):
         return Refusal("own_request", f"{name} requested {request.name} and may not approve it alone. {ask}.")
     if name in given:
         needed = f"{policy.approvals} different people have to"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-from plimsoll.approval import Request
+from plimsoll.approval import Request, may_approve
 from plimsoll.judged_against import other_champion
 
 SHORT = 12  # digits of a digest
@@ -19,12 +19,13 @@ def evidence_markdown(
     given: Sequence[str] = (),
     enrolled: Collection[str] | None = None,
     mended: str = "",
+    lapsed: str = "",
 ) -> str:
     """Return what an approver reads: the last refusal, who approved, gates, metrics beside the champion's, digests.
 
     champion is the champion now; a warning says so when the version was judged against another one. given: who has
     approved already. enrolled: who has a secret, None where that was not looked at. mended: what is said of
-    pages that had been changed.
+    pages that had been changed. lapsed: what is said of approvals that count no more.
     """
     parts = [
         f"> ### Not accepted\n> {refusal}" if refusal else "",
@@ -33,7 +34,8 @@ def evidence_markdown(
         f"> **{mended}**" if mended else "",
         _deadline(request, approvers),
         _approvals(request, given),
-        not_enrolled(approvers, enrolled),
+        f"> **{lapsed}**" if lapsed else "",
+        not_enrolled(may_approve(request, approvers), enrolled),
         _gates(request.summary),
         _metrics(request),
         _settings(request.summary),
@@ -50,8 +52,7 @@ def _warning(request: Request, champion: int | None) -> str:
 
 
 def _deadline(request: Request, approvers: Sequence[str]) -> str:
-    own = request.requested_by.strip().casefold()
-    may = [name for name in approvers if not (request.policy.not_requester and name.casefold() == own)]
+    may = may_approve(request, approvers)
     until = f"{request.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return f"Asked by **{request.requested_by}** · expires **{until}** · may approve: **{', '.join(may) or 'nobody'}**"
 

@@ -46,8 +46,8 @@ class Explanation:
         return 1 / (1 + math.exp(-self.total)) if self.unit == LOG_ODDS else self.total
 
     def to_json(self, stored: float) -> dict[str, Any]:
-        """Return the explanation as JSON, with what it says about a stored score."""
-        close = abs(self.gives - stored) <= TOLERANCE * max(1.0, abs(stored))
+        """Return the explanation as JSON; same_bits: it is of the stored score, adds_up: of the one given now."""
+        close = abs(self.gives - self.score) <= TOLERANCE * max(1.0, abs(self.score))
         return {
             "method": self.method,
             "unit": self.unit,

@@ -58,7 +58,7 @@ def same_score(found: Found) -> Child:
         return "made now: this version did not score the row"
     if found["explanation"]["same_bits"]:
         return badge("good", "as stored, bit for bit")
-    return badge("bad", f"{stored!r} is stored: the code that builds features has changed since")
+    return badge("bad", f"{stored!r} is stored: the code or config behind its row has changed since")
 
 
 def _row(part: Found) -> list[Child]:

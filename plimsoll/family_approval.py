@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from plimsoll.approval import Request, Status
+from plimsoll.approval import Request, Status, may_approve
 from plimsoll.approval_page import not_enrolled
 from plimsoll.config_loading import nearest
 from plimsoll.errors import ApprovalError
@@ -27,6 +27,7 @@ class Asked:
     given: tuple[str, ...]  # who has approved so far
     approvers: tuple[str, ...]  # who may approve it
     page: str  # address of the version's page
+    lapsed: str = ""  # what is said of approvals that count no more
 
     @property
     def waits(self) -> bool:
@@ -79,6 +80,7 @@ def family_markdown(
         _who(waits),
         not_enrolled(_approvers(waits), enrolled),
         _table(waits),
+        _lapsed(waits),
         _warnings(waits),
         _void([one for one in asked if not one.waits]),
         "Each line is bound to its digests of model, data, code, config and gate report: if one of them changes, that "
@@ -100,7 +102,7 @@ def _who(waits: Sequence[Asked]) -> str:
 
 
 def _approvers(waits: Sequence[Asked]) -> list[str]:
-    return sorted({name for one in waits for name in one.approvers})
+    return sorted({name for one in waits for name in may_approve(one.request, one.approvers)})
 
 
 def _table(waits: Sequence[Asked]) -> str:
@@ -149,6 +151,11 @@ def _warnings(waits: Sequence[Asked]) -> str:
         if isinstance(gate, Mapping) and gate.get("verdict") != "pass"
     ]
     return "\n".join(["Gates that did not pass:", "", *few_lines(said)]) if said else ""
+
+
+def _lapsed(waits: Sequence[Asked]) -> str:
+    said = [f"- {one.request.name}: {one.lapsed}" for one in waits if one.lapsed]
+    return "\n".join(["Approvals that count no more:", "", *few_lines(said)]) if said else ""
 
 
 def _void(others: Sequence[Asked]) -> str:

@@ -86,6 +86,9 @@ def _state(facts: CardFacts) -> Iterator[str]:
         yield f"- Approved by {who} (ledger entry {approval['entry']}){said}"
         bound = ", ".join(f"{name.replace('_', ' ')} `{str(d)[:12]}`" for name, d in approval["evidence"].items())
         yield f"- The approval is bound to {bound}"
+        yield f"- **{approval['warning']}**" if approval.get("warning") else ""
+        for whom, shown in (approval.get("shown") or {}).items():
+            yield f"- Shown to {whom}: object `{str(shown)[:12]}`, `plimsoll history {facts.model} --shown ENTRY`"
     elif facts.at_training:
         today = f"plimsoll card {facts.model} {facts.version}"
         yield f"- Nobody could decide about it when this card was written. What was decided since: `{today}`"

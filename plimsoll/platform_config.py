@@ -24,6 +24,7 @@ FlowName = Literal[
 ]
 PoolName = Annotated[str, Field(pattern=r"^[^/%&<>\s]+$")]  # what Prefect takes for a name
 Port = Annotated[int, Field(ge=1, le=65535)]
+ReportsUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@?#()<>|]+(/[^\s?#@()<>|]*)?$")]  # it stands in markdown
 
 
 class StoreConfig(Part):
@@ -135,6 +136,7 @@ class PlatformConfig(Part):
     engine: Literal["local", "dask"] = "local"  # where dates are scored: on this machine, or on a cluster
     processes: Annotated[int, Field(ge=1, le=256)] = 1  # with engine local: how many dates are scored at once
     reports_port: Port = 4280
+    reports_url: ReportsUrl | None = None  # where other machines see the pages; null: this machine's own port
     store: StoreConfig = StoreConfig()
     signing: SigningConfig = SigningConfig()
     snapshot: SnapshotConfig = SnapshotConfig()
@@ -144,6 +146,11 @@ class PlatformConfig(Part):
     prefect: PrefectConfig = PrefectConfig()
     dask: DaskConfig = DaskConfig()
     notify: NotifyConfig = NotifyConfig()
+
+    @property
+    def reports_address(self) -> str:
+        """The address under which people see the pages, without a slash at its end."""
+        return (self.reports_url or f"http://127.0.0.1:{self.reports_port}").rstrip("/")
 
     @property
     def api_url(self) -> str:

@@ -56,7 +56,7 @@ class Standing:
         """Return the approvals that decided about a version, in order; none while others are still needed."""
         about = [e for e in self.of_kind("promotion_requested", "approved") if e.facts["version"] == number]
         asked = next((e for e in reversed(about) if e.kind == "promotion_requested"), None)
-        given = [e for e in about if e.kind == "approved" and (asked is None or e.n > asked.n)]
+        given = counted([e for e in about if e.kind == "approved" and (asked is None or e.n > asked.n)])
         needed = int((asked.facts.get("policy") or {}).get("approvals", 1)) if asked else 1
         alone = any(e.facts.get("identity") == "rule" for e in given)
         return given if alone or len(given) >= needed else []
@@ -140,6 +140,12 @@ def settles(decision: Entry | None, batch: Entry) -> bool:
     if decision is None:
         return False
     return decision.facts.get("batch") != "batch_rejected" or decision.facts["batch_entry"] == batch.n
+
+
+def counted(approvals: Sequence[Entry]) -> list[Entry]:
+    """Return a request's approvals without those of which a later one says that they counted no more by then."""
+    gone = {int(n) for e in approvals for n in e.facts.get("lapsed", ())}
+    return [e for e in approvals if e.n not in gone]
 
 
 def by_champion(entry: Entry) -> bool:

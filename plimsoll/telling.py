@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from plimsoll.axes import short_date
+from plimsoll.judged_against import never_compared_then
 from plimsoll.ledger import Entry
 from plimsoll.model_story import Chapter, ModelStory, who
-from plimsoll.page import Child, Html, digest, el, join, link, more
+from plimsoll.page import Child, Html, code, digest, el, join, link, more
 from plimsoll.standing import Standing
 
 RULES = {  # rule → what one night, and what many nights, are called
@@ -106,7 +107,23 @@ def _reason(entry: Entry) -> Child:
         return join("Evidence: gate report ", digest(str((facts.get("evidence") or {}).get("gate_report", ""))))
     if entry.kind == "retrain_started":
         return ""
+    if entry.kind == "approval_refused":
+        return str(facts.get("sentence", ""))
+    if entry.kind in ("approved", "rejected"):
+        return join(*_decided(entry))
     return str(facts.get("reason") or facts.get("comment") or facts.get("sentence") or "")
+
+
+def _decided(entry: Entry) -> list[Child]:
+    """Return what a person said, that they compared nothing where so, and how to read what they were shown."""
+    said = [str(entry.facts.get("comment", "")), never_compared_then(entry)]
+    told: list[Child] = [". ".join(part.rstrip(".") for part in said if part)]
+    if entry.facts.get("shown"):
+        told += [
+            ". Shown then: " if told[0] else "Shown then: ",
+            code(f"plimsoll history {entry.model} --shown {entry.n}"),
+        ]
+    return told
 
 
 def _through(date: str) -> str:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from plimsoll.business_date import business_dates
+from plimsoll.judged_against import never_compared_then
 from plimsoll.ledger import Entry
 from plimsoll.snapshot import Snapshot
 from plimsoll.standing import Standing, Version
@@ -50,7 +51,11 @@ def arrival_facts(standing: Standing, number: int) -> dict[str, Any] | None:
 
 
 def approval_facts(standing: Standing, number: int) -> dict[str, Any] | None:
-    """Return who approved a version, when the last of them did, and on which evidence; None when nobody did."""
+    """Return who approved a version, when the last of them did, and on which evidence; None when nobody did.
+
+    shown: digests of what each of them was shown, by name and ledger entry; warning: that the version was never
+    compared with the champion that stood then.
+    """
     approvals = standing.approvals(number)
     if not approvals:
         return None
@@ -61,14 +66,21 @@ def approval_facts(standing: Standing, number: int) -> dict[str, Any] | None:
         "by": " and ".join(entry.by for entry in approvals),
         "at": approved.recorded_at,
         "as_of": business_dates(standing.entries)[approved.n],
-        "comment": facts.get("comment", ""),
-        "shown": facts.get("shown", ""),
+        "comment": _comments(approvals),
+        "warning": never_compared_then(approved),
+        "shown": {f"{e.by} (entry {e.n})": str(e.facts["shown"]) for e in approvals if e.facts.get("shown")},
         "identity": facts.get("identity", ""),
         "entry": approved.n,
         "requested_by": request.facts["requested_by"] if request else "",
         "evidence": dict(facts.get("evidence") or (request.facts["evidence"] if request else {})),
         "gates": judged,
     }
+
+
+def _comments(approvals: Sequence[Entry]) -> str:
+    """Return what one person said, or what each of several did."""
+    said = [(entry.by, str(entry.facts.get("comment", ""))) for entry in approvals]
+    return said[0][1] if len(said) == 1 else "; ".join(f"{by}: {comment}" for by, comment in said if comment)
 
 
 def gate_facts(standing: Standing, number: int) -> list[dict[str, Any]]:

@@ -165,7 +165,7 @@ def _again(told: Mapping[str, Any], score: float) -> Html:
         return badge("good", "The same bits today, from the kept bundle and the kept row")
     return badge(
         "bad",
-        f"{told['score_now']!r} today, {score!r} then: the code that builds features has changed since. "
+        f"{told['score_now']!r} today, {score!r} then: the code or config behind its row has changed since. "
         "The contributions are those of today's row.",
     )
 
@@ -191,9 +191,11 @@ def _approval(trace: Trace) -> Html:
             ("Identity", approval["identity"] or "not recorded"),
             ("On", join(day(approval["as_of"]), f", recorded {clock(approval['at'])}")),
             ("Comment", approval["comment"] or "none"),
+            *((("Judged against another", badge("wait", approval["warning"])),) if approval["warning"] else ()),
             ("Asked by", approval["requested_by"] or "not recorded"),
             ("Ledger entry", approval["entry"]),
             *((name.replace("_", " ").capitalize(), digest(str(d), WHOLE)) for name, d in approval["evidence"].items()),
+            *((f"Shown to {who}", digest(str(d), WHOLE)) for who, d in approval["shown"].items()),
         ]
     )
     lead = "The approval is bound to these digests: had one of them changed, it would have been void."

@@ -19,11 +19,12 @@ from plimsoll.automatic import POLICY, check_policy
 from plimsoll.business_date import decision_date, wrong_date
 from plimsoll.errors import ServerError
 from plimsoll.judged_against import champion_judged, never_compared
+from plimsoll.lapsed import told_lapses
 from plimsoll.ledger import Entry, Guard, Kind, append, read_ledger
 from plimsoll.people import Refusal
 from tasks.champion import mirror_aliases, promote
 from tasks.identity import RefusedError, UnreadableSecretError, Verified, raise_refusal, verify_code
-from tasks.requests import current_evidence, no_request
+from tasks.requests import counted_now, current_evidence, no_request
 from tasks.secrecy import without_secrets
 from tasks.typed_text import as_typed, without_code
 from tasks.workspace import Workspace
@@ -86,7 +87,8 @@ def submit_decision(
         raise_refusal(refused)
         if as_of and (wrong := wrong_date(model, entries, as_of, now)):
             raise RefusedError(Refusal("business_date", wrong))
-        raise_refusal(check_decision(entries, request, by, approvers, request.policy, now, evidence, decision))
+        counting, _ = counted_now(workspace, entries, request)
+        raise_refusal(check_decision(counting, request, by, approvers, request.policy, now, evidence, decision))
 
     def prove() -> Mapping[str, Any]:
         if verified and verified.name == by:
@@ -134,6 +136,9 @@ def _enter(
     before = read_ledger(archive, model)
     today = decision_date(before, now)
     facts |= _beside(before, request)
+    _, lapsed = counted_now(workspace, before, request)
+    if lapsed and kind == "approved":
+        facts["lapsed"] = [one.n for one in lapsed]
     try:
         guard(before)  # before the code, so that none is used up in vain
         proof = dict(prove())
@@ -145,7 +150,8 @@ def _enter(
         append(archive, model, "approval_refused", facts=facts, as_of=today, recorded_at=clock, by=by)
         return Outcome(False, str(refused))
     missing = never_compared(request, entry.facts["champion"]) if kind == "approved" else ""
-    warning = " ".join(part for part in (missing, warning, _settled(workspace, request)) if part)
+    fewer = told_lapses(lapsed) if kind == "approved" else ""
+    warning = " ".join(part for part in (fewer, missing, warning, _settled(workspace, request)) if part)
     return _outcome(read_ledger(archive, model), request, entry, warning)
 
 

@@ -76,27 +76,37 @@ def confirm_enrolment(workspace: Workspace, offer: Offer, code: str, account: st
 
 def invite(workspace: Workspace, name: str, by: str, code: str, now: datetime) -> Entry:
     """Let a person of the config enrol within a week, by the word of a steward; RefusedError for anyone else."""
-    config = workspace.approvers()
-    known = approver_named(name, config.names)
-    if known is None:
-        raise RefusedError(Refusal("unknown", f"No approver named {name!r}. Put the name in configs/approvers.yaml."))
-    steward = _allowed(by, "invite", config.stewards)
+    known, steward = check_invitation(workspace, name, by)
     verified = verify_code(workspace, steward, code, {"act": "invite", "name": known}, now)
     expires = (now + timedelta(days=INVITED_DAYS)).isoformat(timespec="seconds")
     facts = {"name": known, "expires_at": expires, **verified.facts}
     return enter(workspace, "approver_invited", facts, steward, now, None)
 
 
+def check_invitation(workspace: Workspace, name: str, by: str) -> tuple[str, str]:
+    """Return whom an invitation is for and the steward who gives it; RefusedError whatever the code would be."""
+    config = workspace.approvers()
+    known = approver_named(name, config.names)
+    if known is None:
+        raise RefusedError(Refusal("unknown", f"No approver named {name!r}. Put the name in configs/approvers.yaml."))
+    return known, _allowed(by, "invite", config.stewards)
+
+
 def remove(workspace: Workspace, name: str, by: str, code: str, reason: str, now: datetime) -> Entry:
     """Make a person's secret worthless, by the word of a steward or their own; RefusedError for anyone else."""
+    known, remover = check_removal(workspace, name, by, now)
+    verified = verify_code(workspace, remover, code, {"act": "remove", "name": known}, now)
+    facts = {"name": known, "reason": reason, **verified.facts}
+    return enter(workspace, "approver_removed", facts, remover, now, _still(known, now))
+
+
+def check_removal(workspace: Workspace, name: str, by: str, now: datetime) -> tuple[str, str]:
+    """Return who would be removed and by whom; RefusedError whatever the code would be."""
     config = workspace.approvers()
     entries = read_ledger(workspace.archive, PEOPLE)
     known = approver_named(name, (*enrolments(entries), *config.names)) or name  # a name may be gone from the config
     _still(known, now)(entries)
-    remover = _allowed(by, "remove", tuple(sorted({*config.stewards, known})))
-    verified = verify_code(workspace, remover, code, {"act": "remove", "name": known}, now)
-    facts = {"name": known, "reason": reason, **verified.facts}
-    return enter(workspace, "approver_removed", facts, remover, now, _still(known, now))
+    return known, _allowed(by, "remove", tuple(sorted({*config.stewards, known})))
 
 
 def list_people(workspace: Workspace, now: datetime) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from plimsoll.approval import Request, champion_of, find_approvals, open_request
 from plimsoll.automatic import policy_declined
 from plimsoll.errors import ApprovalError, PlimsollError
 from plimsoll.family_approval import Asked, Key, chosen, family_markdown, few_lines
-from plimsoll.ledger import Entry, read_ledger
+from plimsoll.lapsed import told_lapses
+from plimsoll.ledger import read_ledger
 from plimsoll.people import PEOPLE, enrolments
 from plimsoll.run_record import read_record
 from plimsoll.store import put_object
@@ -22,7 +23,7 @@ from tasks.pages import report_url
 from tasks.prefect_api import Filled
 from tasks.readable import each_readable
 from tasks.records import Recorded
-from tasks.requests import current_evidence
+from tasks.requests import counted_now, current_evidence
 from tasks.shown_pages import restore_pages
 from tasks.workspace import Workspace
 
@@ -118,18 +119,16 @@ def asked_now(workspace: Workspace, family: str) -> tuple[list[Asked], dict[str,
 def _asked(workspace: Workspace, model: str) -> Iterator[Asked]:
     entries, now = read_ledger(workspace.archive, model), datetime.now(UTC)
     for request in open_requests(entries, now):
+        counting, lapsed = counted_now(workspace, entries, request)
         yield Asked(
             request=request,
-            status=request_status(entries, request, now, current_evidence(workspace, request)),
+            status=request_status(counting, request, now, current_evidence(workspace, request)),
             champion=champion_of(entries),
-            given=tuple(_approved(entries, request)),
+            given=tuple(entry.by for entry in find_approvals(counting, request)),
+            lapsed=told_lapses(lapsed),
             approvers=workspace.approvers().names_for(model),
             page=report_url(workspace, workspace.reports / str(request.summary.get("page", ""))),
         )
-
-
-def _approved(entries: Sequence[Entry], request: Request) -> Iterator[str]:
-    return (entry.by for entry in find_approvals(entries, request))
 
 
 def said_of(family: str, found: Sequence[Asked], faults: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from plimsoll.people import Refusal
 from tasks.approvals import TERMINAL, Outcome, release_family, release_waiting, submit_decision
 from tasks.identity import Verified, verify_code
 from tasks.readable import Fault, each_readable
-from tasks.requests import current_evidence
+from tasks.requests import counted_now, current_evidence
 from tasks.typed_text import as_typed
 from tasks.workspace import Workspace
 
@@ -117,7 +117,7 @@ def _refusal(workspace: Workspace, family: str, request: Request, given: Answer,
         approvers = workspace.approvers().names_for(request.model, given.decision)
         evidence = current_evidence(workspace, request)
         about = (approvers, request.policy, now, evidence, given.decision)
-        return check_decision(entries, request, given.who, *about)
+        return check_decision(counted_now(workspace, entries, request)[0], request, given.who, *about)
     except PlimsollError as error:
         return Refusal("unreadable", f"{request.name}: {error}")
 

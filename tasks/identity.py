@@ -74,11 +74,11 @@ def verify_code(
     moment, digits = entered_at(entered, now), typed_code(code)
     if moment is None:
         raise RefusedError(Refusal("late", LATE.format(int(LONGEST_WAIT.total_seconds() / 60))))
-    if digits is None:
-        raise RefusedError(Refusal("no_code", STATED))
     known = read_ledger(workspace.archive, PEOPLE)
     person = enrolments(known).get(name)
     raise_refusal(check_code(person, name, None, now))
+    if digits is None:
+        raise RefusedError(Refusal("no_code", STATED))
     assert person is not None  # noqa: S101  # just checked
     step = matching_step(secret_of_person(workspace, person), digits, moment)
     before = 0
@@ -97,6 +97,11 @@ def verify_code(
         raise RefusedError(wrong_code(name, before + 1))
     entry = enter(workspace, "code_accepted", {**facts, "step": step}, name, now, guard, known)
     return Verified(name, step, person.n, entry.n, before)
+
+
+def useless_code(workspace: Workspace, name: str, now: datetime) -> Refusal | None:
+    """Return why no code of a person is looked at now: they are not enrolled, or locked; None when one is."""
+    return check_code(enrolments(read_ledger(workspace.archive, PEOPLE)).get(name), name, None, now)
 
 
 def enter(

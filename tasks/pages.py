@@ -29,5 +29,5 @@ def written_pages(workspace: Workspace) -> frozenset[str]:
 
 
 def report_url(workspace: Workspace, path: Path) -> str:
-    """Return where the reports server shows a page of the reports folder."""
-    return f"http://127.0.0.1:{workspace.platform.reports_port}/{path.relative_to(workspace.reports).as_posix()}"
+    """Return the address of a page of the reports folder, as people see it."""
+    return f"{workspace.platform.reports_address}/{path.relative_to(workspace.reports).as_posix()}"

@@ -23,12 +23,14 @@ from plimsoll.automatic import policy_declined
 from plimsoll.bundle import check_bundle
 from plimsoll.digest import sha256_hex
 from plimsoll.errors import ConfigError, IntegrityError, ServerError, UserError
+from plimsoll.lapsed import Lapse, lapses, told_lapses, without
 from plimsoll.ledger import Entry, read_ledger
 from plimsoll.model_config import ModelConfig
 from plimsoll.people import PEOPLE, enrolments
 from plimsoll.run_record import read_record
 from plimsoll.store import get_json, object_key, put_object
 from tasks.features import changed_features
+from tasks.pages import report_url
 from tasks.readable import Fault, each_readable
 from tasks.shown_pages import restore_pages
 from tasks.snapshot_files import snapshot_is_whole
@@ -56,19 +58,32 @@ def read_request(workspace: Workspace, model: str, version: int, run_id: str = "
     if request is None:
         return RequestView("unknown", no_request(model, version), "", False, None)
     now = datetime.now(UTC)
-    status = request_status(entries, request, now)
+    counting, lapsed = counted_now(workspace, entries, request)
+    status = request_status(counting, request, now)
     if status.state == "waiting":
-        status = request_status(entries, request, now, current_evidence(workspace, request))
+        status = request_status(counting, request, now, current_evidence(workspace, request))
     refused = refusals_of(entries, request, run_id)
-    given = [entry.by for entry in find_approvals(entries, request)]
-    page = f"http://127.0.0.1:{workspace.platform.reports_port}/{request.summary.get('page', '')}"
+    given = [entry.by for entry in find_approvals(counting, request)]
+    page = report_url(workspace, workspace.reports / str(request.summary.get("page", "")))
     last = str(refused[-1].facts["sentence"]) if refused else ""
     approvers = workspace.approvers().names_for(model)
     enrolled = enrolments(read_ledger(workspace.archive, PEOPLE))
+    told = told_lapses(lapsed)
     mended = restore_pages(workspace, request) if status.state == "waiting" else ""
-    shown = evidence_markdown(request, champion_of(entries), approvers, page, last, given, enrolled, mended)
+    shown = evidence_markdown(request, champion_of(entries), approvers, page, last, given, enrolled, mended, told)
     automatic = request.policy.policy == "automatic" and not policy_declined(entries, request)
     return RequestView(status.state, status.sentence, shown, automatic, request)
+
+
+def counted_now(
+    workspace: Workspace, entries: Sequence[Entry], request: Request
+) -> tuple[Sequence[Entry], list[Lapse]]:
+    """Return a ledger's entries without the approvals of an open request that count no more, and those."""
+    if not find_approvals(entries, request):
+        return entries, []
+    enrolled = enrolments(read_ledger(workspace.archive, PEOPLE))
+    lapsed = lapses(entries, request, enrolled, workspace.approvers().names_for(request.model))
+    return without(entries, lapsed), lapsed
 
 
 def keep_shown(workspace: Workspace, view: RequestView) -> str:
@@ -115,7 +130,8 @@ def list_pending(workspace: Workspace) -> tuple[list[dict[str, Any]], tuple[Faul
 def _pending(workspace: Workspace, model: str) -> Iterator[dict[str, Any]]:
     entries, now = read_ledger(workspace.archive, model), datetime.now(UTC)
     for request in open_requests(entries, now):
-        status = _looked_at(workspace, entries, request, now)
+        counting, _ = counted_now(workspace, entries, request)
+        status = _looked_at(workspace, counting, request, now)
         yield {
             "model": model,
             "version": request.version,
@@ -125,7 +141,7 @@ def _pending(workspace: Workspace, model: str) -> Iterator[dict[str, Any]]:
             "expires_at": request.expires_at.isoformat(timespec="seconds"),
             "page": str(workspace.reports / str(request.summary.get("page", ""))),
             "may_decide": list(workspace.approvers().names_for(model)),
-            "approved_by": [entry.by for entry in find_approvals(entries, request)],
+            "approved_by": [entry.by for entry in find_approvals(counting, request)],
             "approvals": request.policy.approvals,
         }
 

@@ -13,7 +13,7 @@ from plimsoll.standing import stand
 from tasks.approvals import release_waiting
 from tasks.batches import roles_of
 from tasks.champion import mirror_aliases
-from tasks.identity import raise_refusal, verify_code
+from tasks.identity import raise_refusal, useless_code, verify_code
 from tasks.records import utc_now
 from tasks.secrecy import refuse_secrets
 from tasks.workspace import Workspace
@@ -39,6 +39,18 @@ class Retired(NamedTuple):
         return {"sentence": sentence, "entry": self.entry.n, "version": facts["version"], "repeated": self.repeated}
 
 
+def retirement_needs_code(workspace: Workspace, model: str, version: int, who: str, reason: str) -> bool:
+    """Return whether a retirement would look at a code; raise what `retire_as` would whatever the code."""
+    by = _approver(workspace, model, who)
+    refuse_secrets(reason.encode(), "The reason")
+    entries = read_ledger(workspace.archive, model)
+    if retired_entry(entries, version):
+        return False
+    raise_refusal(check_retirement(model, entries, version))
+    raise_refusal(useless_code(workspace, by, datetime.now(UTC)))
+    return True
+
+
 def retire_as(
     workspace: Workspace,
     model: str,
@@ -55,9 +67,7 @@ def retire_as(
     as_of is a business date, that of `decision_date` if None. Raises ApprovalError for anyone else, for a champion, and
     for a version that was never trained; UserError for a date that cannot be.
     """
-    approvers = workspace.approvers().names_for(model, "retire")
-    if (by := approver_named(who, approvers)) is None:
-        raise ApprovalError(not_allowed(who, "retire", model, approvers))
+    by = _approver(workspace, model, who)
     refuse_secrets(reason.encode(), "The reason")
     entries = read_ledger(workspace.archive, model)
     if there := retired_entry(entries, version):
@@ -86,6 +96,13 @@ def retire_as(
     )
     warning = " ".join(part for part in (verified.warning, _follow(workspace, model, version)) if part)
     return Retired(entry, entry.by != by, roles.get(version, ""), warning)
+
+
+def _approver(workspace: Workspace, model: str, who: str) -> str:
+    approvers = workspace.approvers().names_for(model, "retire")
+    if (name := approver_named(who, approvers)) is None:
+        raise ApprovalError(not_allowed(who, "retire", model, approvers))
+    return name
 
 
 def _follow(workspace: Workspace, model: str, version: int) -> str:

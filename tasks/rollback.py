@@ -16,7 +16,7 @@ from plimsoll.store import get_json
 from tasks.bundles import open_bundle
 from tasks.champion import mirror_aliases, standing_of
 from tasks.features import changed_features
-from tasks.identity import verify_code
+from tasks.identity import raise_refusal, useless_code, verify_code
 from tasks.records import utc_now
 from tasks.secrecy import refuse_secrets
 from tasks.version_config import own_config
@@ -105,6 +105,18 @@ def prove_rollback_as(workspace: Workspace, model: str, to: int | None, who: str
     target = rollback_target(standing, to)
     _require_features(workspace, standing, target)
     return prove(workspace, standing, target)
+
+
+def rollback_needs_code(workspace: Workspace, model: str, to: int | None, who: str, reason: str) -> bool:
+    """Return whether a rollback would look at a code; raise what `roll_back_as` would whatever the code."""
+    by = _approver(workspace, model, who)
+    refuse_secrets(reason.encode(), "The reason")
+    standing = standing_of(workspace, model)
+    if to is not None and _asked_before(standing, to, by):
+        return False
+    _require_features(workspace, standing, rollback_target(standing, to))
+    raise_refusal(useless_code(workspace, by, datetime.now(UTC)))
+    return True
 
 
 def roll_back_as(

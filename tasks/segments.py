@@ -34,6 +34,7 @@ def count_segments(workspace: Workspace, model: str, column: str) -> tuple[list[
     The largest comes first. Raises UserError where nothing was trained yet, where no row has such a column, or where
     it holds what makes no segment.
     """
+    workspace.model(model)
     newest = max(standing_of(workspace, model).versions, key=lambda one: one.number, default=None)
     if newest is None:
         raise UserError(f"{model} has no training rows yet to count {column} in. First: plimsoll train {model}")

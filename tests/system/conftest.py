@@ -1,12 +1,14 @@
 """Real servers on free ports in a home of their own; whatever a test leaves running is killed after it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,6 +17,7 @@ from tasks.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 240
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -70,6 +73,18 @@ def start() -> Iterator[Start]:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without a screen."""
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
 
 
 def output_of(environ: dict[str, str], command: str) -> Path:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,11 +19,11 @@ import psutil
 import pytest
 
 from plimsoll.one_time_code import WINDOW, code_at, step_at
+from tests.system.conftest import CHROMIUM
 
 ROOT = Path(__file__).parents[2]
 DEMO_SECONDS = 900
 AS_TOLD = "as-told"  # beside the home: what the demo left
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
 
 
@@ -35,17 +35,6 @@ def plimsoll(environ: dict[str, str], *words: str) -> Any:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
 
 
 def test_a_demo_killed_half_way_starts_again_and_tells_its_story(
@@ -247,10 +236,10 @@ class App:
         return code_at(self.secret, self.used)
 
 
-def enrol(environ: dict[str, str]) -> App:
-    """Enrol as the reader whom the demo invited."""
+def enrol(environ: dict[str, str], who: str = "you") -> App:
+    """Enrol as the reader whom the demo invited, or as a first steward."""
     process = subprocess.Popen(
-        [Path(sys.executable).with_name("plimsoll"), "approver", "add", "you", "--uri"],
+        [Path(sys.executable).with_name("plimsoll"), "approver", "add", who, "--uri"],
         cwd=ROOT,
         env=environ,
         stdin=subprocess.PIPE,
@@ -315,17 +304,21 @@ def open_form(page: Any, ui: str, run: dict[str, Any]) -> str:
     page.wait_for_timeout(1500)
     page.goto(f"{ui}/runs/flow-run/{run['id']}")
     page.get_by_role("button", name="Resume").first.click()
-    page.get_by_text("Shall flight_delay").wait_for(timeout=20_000)
+    page.get_by_text("become champion?").wait_for(timeout=20_000)
     return str(page.locator("body").inner_text())
 
 
-def submit(page: Any, who: str, code: str) -> None:
-    """Fill in the form as somebody who approves."""
+def box(page: Any, label: str) -> Any:
+    """Return the box of the form below a label; Prefect's labels lead to no box."""
+    labels = page.locator(".schema-form-property__label", has_text=re.compile(rf"^{label}\b"))
+    return page.locator("[role=dialog] .schema-form-property").filter(has=labels).locator("textarea")
+
+
+def submit(page: Any, who: str, code: str, **more: str) -> None:
+    """Fill in the form as somebody who approves; more are further boxes by their labels."""
     page.wait_for_timeout(1000)  # the form takes its first values after it is drawn
-    boxes = page.locator("[role=dialog] textarea")
-    boxes.nth(0).fill("approve")
-    boxes.nth(1).fill(who)
-    boxes.nth(2).fill(code)
+    for label, words in {"Decision": "approve", "Who": who, "Code": code, **more}.items():
+        box(page, label).fill(words)
     page.wait_for_timeout(500)
     with page.expect_response(lambda answer: answer.url.endswith("/resume")) as answer:
         page.get_by_role("button", name="Submit").click()

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.story import describe
 from plimsoll.approval import (
     Request,
     check_decision,
     decided_by,
+    find_decision,
     find_request,
     open_requests,
     owed_promotion,
@@ -24,8 +26,12 @@ from plimsoll.automatic import POLICY, check_policy, policy_declined
 from plimsoll.config_loading import parse_config
 from plimsoll.errors import ConfigError
 from plimsoll.judged_against import never_compared, other_champion
+from plimsoll.lapsed import lapses, without
 from plimsoll.ledger import Entry, Kind
 from plimsoll.model_config import Approval
+from plimsoll.people import Enrolment
+from plimsoll.standing import stand
+from plimsoll.trace_facts import approval_facts
 
 NOW = datetime(2013, 4, 2, 12, 0, tzinfo=UTC)
 EVIDENCE = {name: name[0] * 64 for name in ("bundle", "snapshot", "code", "config", "gate_report")}
@@ -406,3 +412,58 @@ def test_a_mistake_in_the_approvers_is_named(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=r"^configs/approvers\.yaml: ") as caught:
         parse_config(ApproversConfig, text, "configs/approvers.yaml")
     assert said in str(caught.value)
+
+
+def test_an_approval_tells_what_each_person_was_shown_said_and_compared() -> None:
+    beside = {"champion": 4, "judged_against": 2}
+    first = entry(7, "approved", "ada", comment="older", shown="a" * 64, **beside)
+    second = entry(8, "approved", "grace", comment="better", shown="b" * 64, **beside)
+    facts = approval_facts(stand("flight_delay", [trained(1), asked(approvals=2), first, second]), 3)
+    assert facts is not None
+    assert facts["comment"] == "ada: older; grace: better"
+    assert facts["shown"] == {"ada (entry 7)": "a" * 64, "grace (entry 8)": "b" * 64}
+    said = "flight_delay v3 was judged against v2, and never compared with v4, the champion at that time."
+    assert facts["warning"] == said
+    assert describe(second) == f"v3: better · {said}"
+    alone = approval_facts(stand("flight_delay", [trained(1), asked(), entry(7, "approved", "ada", comment="old")]), 3)
+    assert alone is not None
+    assert (alone["comment"], alone["shown"], alone["warning"]) == ("old", {}, ""), "as older versions wrote it"
+
+
+def trained(n: int) -> Entry:
+    return entry(n, "trained", bundle="b" * 64)
+
+
+@pytest.mark.parametrize(
+    ("enrolled", "approvers", "why"),
+    [
+        ({"ada": 11}, ("ada", "grace"), ""),
+        ({"ada": 12}, ("ada", "grace"), "ada enrolled anew since"),
+        ({}, ("ada", "grace"), "ada is not enrolled any more"),
+        ({"ada": 11}, ("grace",), "ada may not approve flight_delay any more (configs/approvers.yaml)"),
+    ],
+)
+def test_an_open_approval_counts_while_its_giver_may_give_it(
+    enrolled: dict[str, int], approvers: tuple[str, ...], why: str
+) -> None:
+    people = {name: Enrolment(name, n, "", "", "", "", 0) for name, n in enrolled.items()}
+    two, first = asked(approvals=2), entry(7, "approved", "ada", verified={"enrolment": 11, "entry": 20})
+    second = entry(8, "approved", "grace", verified={"enrolment": 9, "entry": 21})
+    entries, request = [two, first], request_of(two)
+    found = lapses(entries, request, people, approvers)
+    assert [one.why for one in found] == ([why] if why else [])
+    assert without(entries, found) == ([two] if why else entries)
+    assert not lapses([*entries, second], request, people, approvers), "what was decided stands"
+    told = replace(second, facts={**second.facts, "lapsed": [one.n for one in found]})
+    assert (find_decision([*entries, told], request) is None) == bool(why)
+    third = entry(9, "approved", "cy")
+    assert decided_by([*entries, told, third], request) == (["grace", "cy"] if why else ["ada", "grace"])
+    by = stand("flight_delay", [trained(1), *entries, told, third]).approvals(3)
+    assert [e.by for e in by][:2] == (["grace", "cy"] if why else ["ada", "grace"])
+
+
+def test_an_approval_of_before_anybody_enrolled_and_that_of_the_policy_need_no_enrolment() -> None:
+    two = asked(approvals=2)
+    stated, rule = entry(7, "approved", "ada", identity="stated"), entry(7, "approved", POLICY, identity="rule")
+    assert not lapses([two, stated], request_of(two), {}, ("ada",))
+    assert not lapses([two, rule], request_of(two), {}, ("ada",))

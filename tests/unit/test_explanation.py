@@ -49,6 +49,17 @@ def test_words_say_what_raised_the_chance() -> None:
     assert level(0.25, PROBABILITY) == "25.0\N{NO-BREAK SPACE}%"
 
 
+def test_reasons_of_a_row_that_the_code_changed_since_are_those_of_todays_score() -> None:
+    today = told([0.8, -0.3])["explanation"]
+    parts = ({"feature": "f0", "value": 0, "contribution": 0.8}, {"feature": "f1", "value": 1, "contribution": -0.3})
+    found = Explanation("exact", LOG_ODDS, today["base"], parts, today["score_now"])
+    changed = found.to_json(0.9)
+    assert (changed["same_bits"], changed["adds_up"]) == (False, True)
+    assert "do not rely" not in " ".join(cautions(changed))
+    wrong = Explanation("exact", LOG_ODDS, today["base"], parts, 0.9)
+    assert not wrong.to_json(0.9)["adds_up"], "another link than its task has"
+
+
 def test_cautions_fit_the_method() -> None:
     exact, sampled = told([0.5])["explanation"], told([0.5], PROBABILITY, 0.1, "sampled: an estimate")["explanation"]
     assert "depend on the order" in " ".join(cautions(exact))

@@ -81,3 +81,13 @@ def test_a_hundred_lines_are_one_table_and_few_sentences() -> None:
     assert sum("bias is" in line for line in lines) == TOLD
     assert f"- and {100 - TOLD} more" in lines
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1, "a bar in a cell would break it"
+
+
+def test_who_requested_a_line_may_not_approve_it_and_may_approve_the_others() -> None:
+    mine = replace(asked("late_ewr"), approvers=("ada", "grace"))
+    theirs = replace(mine, request=replace(mine.request, model="late_jfk", requested_by="schedule"))
+    assert "may approve some or all: **grace** ·" in family_markdown("late", [mine], "", ())
+    assert "without a code: grace (" in family_markdown("late", [mine], "", ())
+    assert "may approve some or all: **ada, grace** ·" in family_markdown("late", [mine, theirs])
+    alone = replace(mine, request=replace(mine.request, policy=Approval(not_requester=False)))
+    assert "may approve some or all: **ada, grace** ·" in family_markdown("late", [alone])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.output import print_table
+from flows.output import print_markdown, print_table
 
 SENTENCE = "late_from_ewr v1 was approved by grace and is champion now: it scores the next batch."
 
@@ -53,3 +53,24 @@ def test_a_date_is_not_broken_while_there_is_room(capsys: pytest.CaptureFixture[
 def test_no_table_is_wider_than_the_terminal(rows: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     print_table("Many", [*"abcdefgh", ""], rows)
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_addresses_in_a_table_are_told_whole_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    page = "https://reports.of-a-company-with-a-long-name.example.com/plimsoll/late_from_ewr/v2.html"
+    card = page.replace(".html", "-card.html")
+    table = f"| model | gates |\n| --- | --- |\n| [late_from_ewr v2]({page}) · [card]({card}) | 12 passed |"
+    print_markdown(f"## Shall it?\n\n{table}\n\nBound to digests.\n\n[Full page]({page}) · [Model card]({card})")
+    said = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in said if "http" in line] == [
+        f"late_from_ewr v2: {page}",
+        f"late_from_ewr v2, card: {card}",
+        f"Full page: {page}",
+        f"Model card: {card}",
+    ]
+    row = said.index(" late_from_ewr v2 · card  12 passed")
+    assert (
+        row
+        < said.index(f"late_from_ewr v2: {page}")
+        < said.index("Bound to digests.")
+        < said.index(f"Full page: {page}")
+    )
