@@ -172,9 +172,9 @@ def test_asked_for_what_was_never_shown_it_names_what_was(waiting: Place, plimso
     assert plimsoll("reject", MODEL, 1, "--as", APPROVER).code == 0
     n = waiting.ledger("rejected")[0]["n"]
     refused_by(plimsoll("history", MODEL, "--shown", 1), 2, f"names nothing that was shown. Entries that do: {n}.")
-    refused_by(plimsoll("history", MODEL, "--shown", 999), 2, f"no entry 999; it has {n}. Entries that do: {n}.")
+    refused_by(plimsoll("history", MODEL, "--shown", 999), 2, f"no entry 999; its last is {n}. Entries that do: {n}.")
     refused_by(plimsoll("history", MODEL, "--shown", n, "--at", "2013-03-01"), 2, "Give one of them")
-    refused_by(plimsoll("history", MODEL, "--shown", 0), 2, "--shown")
+    refused_by(plimsoll("history", MODEL, "--shown", 0), 2, "(trained by flow:train_model) names nothing")
     refused_by(plimsoll("history", "flight", "--shown", n), 2, "No model named 'flight'")
 
 
