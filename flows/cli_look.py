@@ -99,7 +99,7 @@ def history(
     at: Annotated[str, typer.Option(help="Who was champion then? A business date, or a time of the clock.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Nightly batches and decisions too.")] = False,
     shown: Annotated[
-        int | None, typer.Option(min=1, help="The evidence as whoever wrote this ledger entry was shown it.")
+        int | None, typer.Option(min=0, help="The evidence as whoever wrote this ledger entry was shown it.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -4,10 +4,11 @@ Any field can be set by an environment variable with the prefix PLIMSOLL_ and tw
 levels: PLIMSOLL_PREFECT__PORT=4300 sets prefect.port.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from plimsoll.config_part import Part
 from plimsoll.model_config import Cron
@@ -24,7 +25,15 @@ FlowName = Literal[
 ]
 PoolName = Annotated[str, Field(pattern=r"^[^/%&<>\s]+$")]  # what Prefect takes for a name
 Port = Annotated[int, Field(ge=1, le=65535)]
-ReportsUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@?#()<>|]+(/[^\s?#@()<>|]*)?$")]  # it stands in markdown
+
+
+def _web_address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#()<>|]+(/[^\s?#@()<>|]*)?", text):  # it stands in markdown
+        raise ValueError("expected an address such as https://reports.example.com/plimsoll, with no password in it")
+    return text
+
+
+ReportsUrl = Annotated[str, AfterValidator(_web_address)]
 
 
 class StoreConfig(Part):

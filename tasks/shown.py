@@ -15,7 +15,8 @@ def read_shown(workspace: Workspace, model: str, n: int) -> tuple[Entry, str]:
     entries = read_ledger(workspace.archive, model)
     entry = next((entry for entry in entries if entry.n == n), None)
     if entry is None:
-        raise UserError(f"The ledger of {model} has no entry {n}; it has {len(entries)}. {_others(model, entries)}")
+        ends = f"its last is {entries[-1].n}" if entries else "it is empty"
+        raise UserError(f"The ledger of {model} has no entry {n}; {ends}. {_others(model, entries)}")
     if not (digest := str(entry.facts.get("shown", ""))):
         what = f"Entry {n} of {model} ({entry.kind.replace('_', ' ')} by {entry.by})"
         raise UserError(f"{what} names nothing that was shown. {_others(model, entries)}")

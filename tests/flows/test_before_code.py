@@ -57,6 +57,19 @@ def test_no_code_is_asked_for_that_could_only_be_refused(
     assert rules(waiting) == (entered[str(words[-1])] if words[0] == "approve" else [])
 
 
+@pytest.mark.parametrize("url", ["https://reports.example.com/plimsoll/", "http://10.0.0.7:8080"])
+def test_links_lead_to_where_people_see_the_pages(
+    waiting: Place, plimsoll: Cli, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    words = ("approve", MODEL, 1, "--as", "mallory", "--code", "")
+    assert f"Full page: http://127.0.0.1:4280/{MODEL}/v1.html\n" in plimsoll(*words).out
+    monkeypatch.setenv("PLIMSOLL_REPORTS_URL", url)
+    assert f"Full page: {url.rstrip('/')}/{MODEL}/v1.html\n" in plimsoll(*words).out
+    monkeypatch.setenv("PLIMSOLL_REPORTS_URL", f"ftp://{waiting.home.name}")
+    wrong = plimsoll(*words)
+    assert (wrong.code, "reports_url" in wrong.err) == (2, True), wrong.said
+
+
 def test_who_is_locked_is_not_asked_and_who_can_decide_is(waiting: Place, plimsoll: Cli, unasked: list[str]) -> None:
     code_of(APPROVER)  # everybody enrols
     for _ in range(FREE_TRIES):
@@ -159,9 +172,9 @@ def test_asked_for_what_was_never_shown_it_names_what_was(waiting: Place, plimso
     assert plimsoll("reject", MODEL, 1, "--as", APPROVER).code == 0
     n = waiting.ledger("rejected")[0]["n"]
     refused_by(plimsoll("history", MODEL, "--shown", 1), 2, f"names nothing that was shown. Entries that do: {n}.")
-    refused_by(plimsoll("history", MODEL, "--shown", 999), 2, f"no entry 999; it has {n}. Entries that do: {n}.")
+    refused_by(plimsoll("history", MODEL, "--shown", 999), 2, f"no entry 999; its last is {n}. Entries that do: {n}.")
     refused_by(plimsoll("history", MODEL, "--shown", n, "--at", "2013-03-01"), 2, "Give one of them")
-    refused_by(plimsoll("history", MODEL, "--shown", 0), 2, "--shown")
+    refused_by(plimsoll("history", MODEL, "--shown", 0), 2, "(trained by flow:train_model) names nothing")
     refused_by(plimsoll("history", "flight", "--shown", n), 2, "No model named 'flight'")
 
 

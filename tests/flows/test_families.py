@@ -57,6 +57,10 @@ def test_a_family_lives_as_one(serving: Place, plimsoll: Cli) -> None:
     again = plimsoll("approve", FAMILY, "--as", APPROVER, "--code", "123")
     assert (again.code, "Expected the six digits" in again.err) == (2, True)
     assert "Shall these 2 versions of late_from become champion?" in again.out, "what the form shows, before the code"
+    unasked = plimsoll("approve", FAMILY, "--as", "mallory", "--code", "")
+    assert (unasked.code, "'mallory' may not approve late_from" in unasked.err) == (2, True), "before any code"
+    counted = plimsoll("segments", FAMILY, "--by", "origin")
+    assert (counted.code, "late_from is a family of 3 models" in counted.err) == (2, True), counted.said
     for model, values in zip(MEMBERS, ("EWR", "JFK", "LGA"), strict=True):
         facts = serving.ledger("trained", model=model)[0]["facts"]
         inputs = connect(serving.workspace).get_run(facts["mlflow_run"]).inputs.dataset_inputs

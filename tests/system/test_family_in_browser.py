@@ -50,13 +50,12 @@ def test_the_form_of_a_family_refuses_a_misspelt_model_and_then_hears_a_right_an
     assert run["name"] == f"APPROVE? {FAMILY}"
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     assert f"Shall these 2 versions of {FAMILY} become champion?" in open_form(page, ui, run)
-    code = app.code()
-    submit(page, "ada", code, Models="cancer_nroth")
+    submit(page, "ada", app.code(), Models="cancer_nroth")
     run = wait_for_paused(ui, after=run)
     form = open_form(page, ui, run)
     assert "'cancer_nroth' is not in the table. Nothing was decided. Did you mean cancer_north?" in form
     assert f"Shall these 2 versions of {FAMILY} become champion?" in form
-    submit(page, "ada", code, Models="cancer_north", Comment="the north first")
+    submit(page, "ada", app.code(), Models="cancer_north", Comment="the north first")
     run = wait_for_paused(ui, after=run)
     form = open_form(page, ui, run)
     page.close()  # an open page of the UI draws without end and keeps a core busy

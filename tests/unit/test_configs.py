@@ -127,3 +127,13 @@ def test_a_model_that_is_not_there_names_the_nearest() -> None:
         open_workspace().model("flight_dely")
     with pytest.raises(ConfigError, match="No model named"):
         open_workspace().model("../platform")
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host", "reports.example.com", "https://ada:secret@host/", "https://a b", "https://host/)x"]
+)
+def test_the_pages_address_is_one_that_a_link_can_hold(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"reports_url.* expected an address such as https://reports"):
+        check_config(PlatformConfig, {"reports_url": url}, "configs/platform.yaml")
+    assert PlatformConfig(reports_url="https://host/p/").reports_address == "https://host/p"
+    assert PlatformConfig(reports_port=4300).reports_address == "http://127.0.0.1:4300"

@@ -196,6 +196,7 @@ def _sample(name: str) -> str:
         "PLIMSOLL_STORE__SSE": "AES256",
         "PLIMSOLL_DASK__SCHEDULER": "tcp://host:8786",
         "PLIMSOLL_PROCESSES": "2",
+        "PLIMSOLL_REPORTS_URL": "https://reports.example.com/plimsoll",
     }
     numbers = {"PORT": "4300", "RETRIES": "3", "SECONDS": "5", "DAYS": "90", "HOURS": "72", "SCHEDULE": "0 3 * * 0"}
     return fixed.get(name, next((n for end, n in numbers.items() if name.endswith(f"_{end}")), "word"))
