@@ -35,7 +35,9 @@ def csv_columns(path: Path, form: CsvForm, where: str) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not all(name.strip() for name in names):
         raise DataError(f"{where}: every column needs a name of its own, found {', '.join(map(repr, names))}.")
-    if len(names) == 1 and (other := next((one for one in DELIMITERS if one in names[0]), "")):
+    if len(names) == 1 and (
+        other := next((one for one in DELIMITERS if one in names[0] and one != form.delimiter), "")
+    ):
         raise DataError(
             f"{where}: the header is one name, {names[0][:80]!r}, so fields are not divided by {form.delimiter!r}. Say "
             f"by what they are, in the model's config beside format: csv: {{delimiter: {json.dumps(other)}}}"

@@ -77,6 +77,7 @@ NO_RESULT = {
     "estimator_config",
     "families",
     "gates_config",
+    "estimator_params",
     "ledger",
     "seal",
     "split_config",

@@ -214,6 +214,10 @@ def test_another_delimiter_is_named_as_the_config_takes_it(tmp_path: Path, delim
     assert csv(tmp_path / "f.csv", data, None, CsvForm(**yaml.safe_load(said)["csv"])) == [{"a": 1, "b": 2}]
 
 
+def test_one_column_whose_quoted_name_has_a_comma_is_one_column(tmp_path: Path) -> None:
+    assert csv(tmp_path / "f.csv", b'"a, b"\n1\n') == [{"a, b": 1}]
+
+
 def test_a_time_without_a_zone_is_told_what_to_write(tmp_path: Path) -> None:
     data, zoned = b"a\n2026-11-03T08:00\n", {"a": "utc_time"}
     with pytest.raises(DataError, match=r"row 2, column a .* '2026-11-03T08:00' has no zone") as caught:
