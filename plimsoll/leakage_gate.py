@@ -14,7 +14,7 @@ from plimsoll.gates_config import Leakage
 from plimsoll.judged_rows import Judged
 from plimsoll.lookups import decision_time
 from plimsoll.metrics import Numbers, measure
-from plimsoll.model_config import Lookup
+from plimsoll.source_config import Lookup
 
 BINS = 20  # of a number, where there are rows enough
 ROWS_A_BIN = 50

@@ -11,7 +11,7 @@ from plimsoll.column_kinds import is_number, told
 from plimsoll.config_loading import nearest
 from plimsoll.errors import DataError
 from plimsoll.keys import EXACT
-from plimsoll.model_config import Lookup, Source
+from plimsoll.source_config import Lookup, Source
 
 Positions = NDArray[np.int64]
 NONE = -1  # the position of a row that is not there

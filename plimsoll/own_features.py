@@ -9,7 +9,8 @@ from plimsoll.assembly import KEY
 from plimsoll.bundle import Bundle
 from plimsoll.encoder import Encoder
 from plimsoll.errors import DataError
-from plimsoll.model_config import JOINING, Features, ModelConfig, Source
+from plimsoll.model_config import Features, ModelConfig
+from plimsoll.source_config import JOINING, Source
 
 
 def own_features(today: Features, then: Features) -> Features:

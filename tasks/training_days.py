@@ -11,10 +11,11 @@ from plimsoll.config_loading import check_config
 from plimsoll.config_part import Part
 from plimsoll.errors import ConfigError, UserError
 from plimsoll.families import Segment
-from plimsoll.model_config import Features, ModelConfig, Outcome, Scoring, Source
+from plimsoll.model_config import Features, ModelConfig, Outcome, Scoring
 from plimsoll.row_parts import DATE, Rows
 from plimsoll.run_record import read_record
 from plimsoll.snapshot import Snapshot, load_snapshot
+from plimsoll.source_config import Source
 from plimsoll.split_config import Split
 from plimsoll.standing import Version
 from plimsoll.store import get_json

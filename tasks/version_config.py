@@ -3,9 +3,10 @@
 from typing import Any
 
 from plimsoll.config_loading import check_config
-from plimsoll.model_config import Features, ModelConfig, Outcome, Source
+from plimsoll.model_config import Features, ModelConfig, Outcome
 from plimsoll.own_features import lost_lookups, own_features, own_source
 from plimsoll.run_record import read_record
+from plimsoll.source_config import Source
 from plimsoll.store import get_json
 from tasks.workspace import Workspace
 

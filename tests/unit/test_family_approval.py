@@ -87,7 +87,7 @@ def test_who_requested_a_line_may_not_approve_it_and_may_approve_the_others() ->
     mine = replace(asked("late_ewr"), approvers=("ada", "grace"))
     theirs = replace(mine, request=replace(mine.request, model="late_jfk", requested_by="schedule"))
     assert "may approve some or all: **grace** ·" in family_markdown("late", [mine], "", ())
-    assert "without a code: grace (" in family_markdown("late", [mine], "", ())
+    assert "without a code then: grace (" in family_markdown("late", [mine], "", ())
     assert "may approve some or all: **ada, grace** ·" in family_markdown("late", [mine, theirs])
     alone = replace(mine, request=replace(mine.request, policy=Approval(not_requester=False)))
     assert "may approve some or all: **ada, grace** ·" in family_markdown("late", [alone])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from plimsoll.errors import DataError
 from plimsoll.lookups import decision_time, join_lookups
-from plimsoll.model_config import Lookup, Source
+from plimsoll.source_config import Lookup, Source
 
 START = datetime(2013, 3, 10, tzinfo=UTC)
 STATIONS = ["A", "B", None]
