@@ -30,8 +30,7 @@ def no_batch(workspace: Workspace, config: ModelConfig, date: str) -> str:
 
 def stray_files(workspace: Workspace, feed: Feed) -> str:
     """Return a sentence that names files of a feed's folder that no date has, the first few; empty without any."""
-    folder = workspace.data / str(feed.path)
-    if not _is_local(feed) or not feed.dated or not folder.is_dir():
+    if not _is_local(feed) or not feed.dated or not (folder := workspace.data / str(feed.path)).is_dir():
         return ""
     with os.scandir(folder) as entries:
         names = [one.name for one in islice(entries, MOST_ENTRIES) if _is_stray(one.name, feed.file_format)]

@@ -68,6 +68,7 @@ NO_RESULT = {
     "config_loading",
     "config_part",
     "model_config",
+    "source_config",
     "drift_config",
     "backtest_parts",
     "standing",
@@ -323,7 +324,7 @@ def test_what_trains_is_what_train_model_would_take(
     found = known_dates(landed, as_of, delay, window, start)
     assert all(date <= shifted(as_of, -delay) for date in found)
     outcome, split = SimpleNamespace(delay_days=delay), SimpleNamespace(window_days=window)
-    source = SimpleNamespace(kind="dates", path="", where="")
+    source = SimpleNamespace(kind="dates", path=None, where="")
     config = SimpleNamespace(model="m", source=source, outcome=outcome, split=split)
     asked = SimpleNamespace(config=config, as_of=as_of, workspace=None)
     with pytest.MonkeyPatch.context() as patch:
