@@ -91,12 +91,12 @@ def _lived(entries: Sequence[Entry]) -> Iterator[Entry]:
             unread.add(entry.n)
         elif entry.kind == "drift_decided" and entry.facts.get("batch_entry") in unread:
             continue
-        elif not _to_come(entry):
+        elif not to_come(entry):
             yield entry
 
 
-def _to_come(entry: Entry) -> bool:
-    """Return whether an entry is about a date that had not begun anywhere when it was entered."""
+def to_come(entry: Entry) -> bool:
+    """Return whether an entry is about a date that had not begun anywhere when it was entered: a mistyped one."""
     if not entry.recorded_at or entry.as_of <= entry.recorded_at[:10]:
         return False
     return entry.as_of > last_day(datetime.fromisoformat(entry.recorded_at)).isoformat()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plimsoll.axes import short_date
+from plimsoll.business_date import to_come
 from plimsoll.judged_against import never_compared_then
 from plimsoll.ledger import Entry
 from plimsoll.model_story import Chapter, ModelStory, who
@@ -164,7 +165,7 @@ def byline(chapter: Chapter) -> str:
 
 
 def rejected_last(standing: Standing) -> Entry | None:
-    """Return the rejection of the batch of the latest date, None when that batch was committed."""
-    newest = standing.newest("batch_committed", "batch_rejected")
-    last = standing.batch(str(newest.facts["date"])) if newest else None
+    """Return the rejection of the batch of the latest date that had come, None when that batch was committed."""
+    dates = (e.facts["date"] for e in standing.of_kind("batch_committed", "batch_rejected") if not to_come(e))
+    last = standing.batch(str(newest)) if (newest := max(dates, default=None)) else None
     return last if last and last.kind == "batch_rejected" else None

@@ -122,6 +122,8 @@ def test_last_is_the_latest_date_whatever_was_done_last() -> None:
     book.score("2013-03-13", 2)
     book.reject("2013-03-03")
     assert rejected_last(book.stands) is None
+    book.reject("2026-12-25")
+    assert rejected_last(book.stands) is None, "a mistyped date, which had not come when it was entered"
 
 
 def test_dates_that_were_passed_over_are_found_for_a_week_and_none_before_the_first() -> None:
