@@ -35,7 +35,7 @@ def own_source(today: Source, then: Source) -> Source:
         for one in then.lookups
         if one.name in now
     ]
-    times = {"event_time": then.event_time, "decision_lead_minutes": then.decision_lead_minutes}
+    times = {"event_time": then.event_time or today.event_time, "decision_lead_minutes": then.decision_lead_minutes}
     return today.model_copy(update={**times, "lookups": joins})
 
 

@@ -57,15 +57,18 @@ class Scene:
         return {path.relative_to(self.home).as_posix(): path.read_bytes() for path in found}
 
 
-def prepare(folder: Path) -> Scene:
-    """Return a scene where v1 is champion, v2 and v3 wait, three dates have landed and none was scored."""
+def prepare(folder: Path, amend: Callable[[Path], object] = lambda _: None) -> Scene:
+    """Return a scene where v1 is champion, v2 and v3 wait, three dates have landed and none was scored.
+
+    amend changes the project before it trains.
+    """
     from flows.demo_data import lay_out_breast_cancer
     from tasks.records import recording
     from tests.flows import places
 
     scene = Scene(folder / "home", folder / "landing", folder / "project")
     lay_out_breast_cancer(scene.data)
-    places.copy_project(places.ROOT, scene.root)
+    amend(places.copy_project(places.ROOT, scene.root))
     scene.enter()
     make_champion(scene.home)
     with recording("train_model", MODEL, dt.date(2013, 3, 1), {}) as run:

@@ -174,7 +174,8 @@ def test_asked_for_what_was_never_shown_it_names_what_was(waiting: Place, plimso
     refused_by(plimsoll("history", MODEL, "--shown", 1), 2, f"names nothing that was shown. Entries that do: {n}.")
     refused_by(plimsoll("history", MODEL, "--shown", 999), 2, f"no entry 999; its last is {n}. Entries that do: {n}.")
     refused_by(plimsoll("history", MODEL, "--shown", n, "--at", "2013-03-01"), 2, "Give one of them")
-    refused_by(plimsoll("history", MODEL, "--shown", 0), 2, "(trained by flow:train_model) names nothing")
+    trained = waiting.ledger("trained")[0]["n"]
+    refused_by(plimsoll("history", MODEL, "--shown", trained), 2, "(trained by flow:train_model) names nothing")
     refused_by(plimsoll("history", "flight", "--shown", n), 2, "No model named 'flight'")
 
 

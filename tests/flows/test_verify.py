@@ -73,7 +73,7 @@ def is_named(path: Path, home: Path, sentence: str) -> bool:
 def test_what_is_as_written_is_counted(lived: Place, plimsoll: Cli) -> None:
     answer = plimsoll("verify")
     assert answer.code == 0, answer.said
-    assert "13 entries, 3 records, " in answer.out
+    assert "14 entries, 3 records, " in answer.out
     assert "1 bundle, 5 table files, 2 batches: all as written." in answer.out
     assert "1 bundle" in plimsoll("verify", MODEL, "--quick").out
     assert plimsoll("repair").out == "Nothing to repair: everything is as the ledger says.\n"
