@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from plimsoll import assembled, assembly
+from plimsoll import assembled, assembly, part_files
 from tests.forked import in_child
 from tests.scoring_faults import ALL, CHAMPION, DATES, Scene, check, prepare, score, told
 from tests.scoring_faults import visible as seen
@@ -31,7 +31,7 @@ def main(folder: Path, disk: Path, seed: int, levels: int) -> None:
     """Try each folder at some levels from a full disk to one that has just enough; say how the runs ended."""
     for name in HEAVY:
         importlib.import_module(name)
-    assembled.CHUNK_ROWS = assembly.CHUNK_ROWS = CHUNK_ROWS
+    assembled.CHUNK_ROWS = assembly.CHUNK_ROWS = part_files.CHUNK_ROWS = CHUNK_ROWS
     assert in_child(lambda: prepare(folder)) == 0
     scene = Scene(folder / "home", folder / "landing", folder / "project")
     there = scene.copy(folder / "reference")

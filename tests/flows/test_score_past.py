@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from plimsoll import assembled, assembly
+from plimsoll import assembled, assembly, part_files
 from tests.flows.places import APPROVER, AS_OF, DAY, MODEL, NEXT, Answer, Place, change
 
 Cli = Callable[..., Answer]
@@ -166,8 +166,8 @@ def test_a_large_batch_goes_through_scratch_and_says_the_same(
     kept = sorted((serving.home / "store/verdicts").rglob("*.json"), key=lambda path: path.stat().st_mtime)
     for path in (kept[-1], *kept[:-1:6]):
         path.unlink()  # else nothing would be judged anew: the day itself, and some of those that are trained on
-    monkeypatch.setattr(assembled, "CHUNK_ROWS", 100)
-    monkeypatch.setattr(assembly, "CHUNK_ROWS", 100)
+    for module in (assembled, assembly, part_files):
+        monkeypatch.setattr(module, "CHUNK_ROWS", 100)
     assert plimsoll("train", MODEL, "--as-of", AS_OF).code == 0
     assert plimsoll("approve", MODEL, 2, "--as", APPROVER).code == 0
     assert plimsoll("score", MODEL, "--date", DAY).code == 0

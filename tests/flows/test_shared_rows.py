@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from plimsoll import assembled, assembly
+from plimsoll import assembled, assembly, part_files
 from tasks import assemble, shared_rows
 from tasks.landing import keep_snapshot
 from tasks.records import recording
@@ -24,7 +24,7 @@ SISTER = "flight_delay_minutes"  # of the same source, with the same features
 @pytest.fixture(autouse=True)
 def _many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a day of flights be many rows."""
-    for module in (assembled, assembly):
+    for module in (assembled, assembly, part_files):
         monkeypatch.setattr(module, "CHUNK_ROWS", 100)
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plimsoll import assembly, key_buckets, part_files
+from plimsoll import key_buckets, part_files
 from plimsoll import scores_digest as digests
 from plimsoll.batch_checks import BatchChecks
 from plimsoll.errors import DataError
@@ -123,7 +123,7 @@ def test_memory_does_not_grow_with_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_rows: int | None
 ) -> None:
     """A file of six times the rows is read within the memory of the smaller one and 24 MiB."""
-    monkeypatch.setattr(assembly, "CHUNK_ROWS", 20_000)
+    monkeypatch.setattr(part_files, "CHUNK_ROWS", 20_000)
     peaks = []
     for rows in (200_000, 1_200_000):
         path, told = tmp_path / "rows.parquet", tmp_path / "peak"
