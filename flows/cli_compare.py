@@ -83,7 +83,7 @@ def fleet(as_json: Json = False) -> None:
             f"v{line.champion}, {line.age_days} d" if line.champion else "—",
             line.batch or "—",
             f"{line.loss:.4f} {change_words(line)}".strip() if line.loss is not None else "—",
-            ", ".join(line.alarms) or "none",
+            ", ".join(line.harms) or ("none; inputs moved" if line.alarms else "none"),
         ]
         for line in lines
     ]
