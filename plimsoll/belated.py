@@ -12,18 +12,27 @@ LOOK_BACK_DAYS = 7  # a batch that lands this late is still scored by the next r
 def why_past(standing: Standing, version: Version, date: str) -> str:
     """Return why a night is past for the version that scored it, so that it may not ask for a retrain; empty if not.
 
-    It is when the version has learned from it, did not stand as champion on it, or when a later night was decided:
-    that one has seen the same late losses and a greater age.
+    It is when the version has learned from it, when a later night was decided, which has seen the same late losses and
+    a greater age, or when the version did not stand as champion on it. Of a feed that comes some days late the nights
+    before a promotion are scored after it, by the new champion and in order: those are not past.
     """
     through = str(version.trained.facts.get("trained_through") or "")
     if date <= through:
         return f"v{version.number} was trained on days through {through}"
     mine = [reign for reign in reigns(standing) if reign.version == version.number]
-    if not any(reign.since <= date <= (reign.until or date) for reign in mine):
+    reigned = any(reign.since <= date <= (reign.until or date) for reign in mine)
+    if not reigned and not _came_in_order(standing, version, date):
         stood = " and ".join(f"since {r.since}" if r.until is None else f"from {r.since} to {r.until}" for r in mine)
         return f"v{version.number} was not champion then ({stood or 'it never was'})"
     later = [night for night in standing.nights() if night > date]
     return f"the later night of {later[-1]} was decided already" if later else ""
+
+
+def _came_in_order(standing: Standing, version: Version, date: str) -> bool:
+    """Return whether a version scored a date as champion before any later date was scored."""
+    scored = [e for e in standing.of_kind("batch_committed") if by_champion(e)]
+    mine = next((e for e in scored if e.facts["date"] == date and str(version.number) in e.facts["versions"]), None)
+    return mine is not None and not any(e.n < mine.n and str(e.facts["date"]) > date for e in scored)
 
 
 def missed_dates(standing: Standing, as_of: str) -> list[str]:

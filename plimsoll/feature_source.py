@@ -51,7 +51,8 @@ def _program(source: Source, function: str) -> dict[str, list[str]]:
     reached = _reached(_statements(source.data), function)
     neighbours = imported_files(reached, source.file, source.read)
     mine = [ast.dump(one) for one in reached]
-    return {"": mine} | {path: [ast.dump(one) for one in _statements(data)] for path, data in neighbours.items()}
+    theirs = {path: [ast.dump(one) for one in _statements(data)] for path, data in neighbours.items()}
+    return {"": mine} | {path: dumped for path, dumped in theirs.items() if dumped}  # an empty file does nothing
 
 
 def _statements(data: bytes) -> list[ast.stmt]:

@@ -122,10 +122,7 @@ def _row(line: FleetLine, pages: Collection[str]) -> list[Child]:
         day(line.batch) if line.batch else "–",
         join(f"{line.loss:.4f}", el("div", change_words(line), class_="soft")) if line.loss is not None else "–",
         f"{line.reference_loss:.4f}" if line.reference_loss is not None else "–",
-        join(
-            ", ".join(line.harms) or "none",
-            el("div", "inputs moved", class_="soft") if INFORMS in line.alarms else None,
-        ),
+        _alarms(line),
         _beside(line),
     ]
 

@@ -90,7 +90,7 @@ def _stop(facts: RetrainFacts, policy: Retrain) -> tuple[str, str] | None:
     if facts.successor is not None:
         return "no_longer_champion", f"the version that scored it no longer serves, v{facts.successor} is champion"
     if facts.in_flight:
-        return "in_flight", "a retrain is already running"
+        return "in_flight", "a retrain is already running; cancel it in Prefect if no worker takes it"
     if facts.awaiting_approval is not None:
         return "awaiting_approval", f"version {facts.awaiting_approval} still waits for approval"
     if last is not None and last < policy.cooldown_days:

@@ -28,15 +28,27 @@ def note_champion_features(run: Run, beside: ModelConfig | None, valid: Training
     champion = standing.version(standing.champion) if standing.champion else None
     if champion is None:
         return
-    said = [_changed(run, champion)] if beside is None else []
-    said += [f"{date}: {why}" for date, why in valid.beside_failed.items()]
+    changed = _changed(run, champion) if beside is None else ""
     if beside is not None:
         told = {"version": champion.number, "function": beside.features.function, "key": beside.features_key}
         run.outputs["champion_features"] = told
         get_run_logger().info("v%d is judged with its own features, %s", champion.number, beside.features.function)
-    for one in filter(None, said):
-        run.outputs.setdefault("champion_features_missing", []).append(one)
-        get_run_logger().warning("The champion is not judged with its own features. %s", one)
+    if changed:
+        _note(run, changed)
+    note_failed_dates(run, valid)
+
+
+def note_failed_dates(run: Run, valid: TrainingRows) -> None:
+    """Say on which dates the champion's own features could not be computed: it is judged on nulls there."""
+    for date, why in valid.beside_failed.items():
+        _note(run, f"{date}: {why}")
+
+
+def _note(run: Run, sentence: str) -> None:
+    known = run.outputs.setdefault("champion_features_missing", [])
+    if sentence not in known:
+        known.append(sentence)
+        get_run_logger().warning("The champion is not judged with its own features. %s", sentence)
 
 
 def judged_bundle(run: Run, champion: Version, bundle: Bundle) -> Bundle:
@@ -44,8 +56,7 @@ def judged_bundle(run: Run, champion: Version, bundle: Bundle) -> Bundle:
 
     Raises DataError where another champion with other features came while it trained.
     """
-    own = _own(run, champion)
-    if own.features_key == run.config.features_key or _changed(run, champion):
+    if _changed(run, champion) or (own := _own(run, champion)).features_key == run.config.features_key:
         return bundle
     if run.outputs.get("champion_features", {}).get("key") != own.features_key:
         raise DataError(

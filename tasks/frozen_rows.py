@@ -29,7 +29,7 @@ from plimsoll.split_config import Holdout
 from plimsoll.standing import Version
 from plimsoll.training import scores_of
 from plimsoll.tries import tries_on_holdout
-from tasks.champion_features import champion_config
+from tasks.champion_features import champion_config, note_failed_dates
 from tasks.landing import dates_between, landed_dates, snapshot_of
 from tasks.records import Run
 from tasks.stage import get_run_logger, stage
@@ -151,7 +151,9 @@ def _rows(run: Run, snapshot: Snapshot, holdout: Holdout, scratch: Path) -> Rows
     if run.config.source.kind == "dates" and not snapshot.dates:
         return Rows()
     beside = champion_config(run)
-    return assemble_training_rows(run.workspace, run.config, snapshot, scratch, only=holdout, beside=beside).rows
+    valid = assemble_training_rows(run.workspace, run.config, snapshot, scratch, only=holdout, beside=beside)
+    note_failed_dates(run, valid)
+    return valid.rows
 
 
 def _changed(run: Run, holdout: Holdout, entry: Entry, kept: Rows, snapshot: Snapshot, scratch: Path) -> Changed:

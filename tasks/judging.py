@@ -15,7 +15,7 @@ from plimsoll.holdout import Held
 from plimsoll.judged_rows import judged_rows
 from plimsoll.ledger import Entry
 from plimsoll.newcomers import Newcomers, newcomers_of
-from plimsoll.not_judged import not_judged_alone
+from plimsoll.not_judged import judged_without_its_features, not_judged_alone
 from plimsoll.operations_gate import Machine, measure_machine
 from plimsoll.probe import PROBE_ROWS, make_probe
 from plimsoll.row_parts import Mask, Rows
@@ -92,6 +92,7 @@ def judge_candidate(run: Run, bundle: Bundle, rows: Rows, holdout: Held | None =
     found = run_gates(judged, mine.metrics, machine, newcomers, sources, held)
     if champion is None:
         found = together([found, not_judged_alone(run.config.gates)])
+    found = together([found, judged_without_its_features(run.outputs.get("champion_features_missing", []))])
     for gate in found.results:
         get_run_logger().info("Gate %s: %s", TOLD[gate.verdict], gate.sentence)
     run.outputs["probe"] = _keep_probe(run, bundle, rows, later)

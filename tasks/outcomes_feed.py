@@ -8,7 +8,7 @@ import pandas as pd
 
 from plimsoll.archive import get_sealed, put_sealed
 from plimsoll.assembly import outcome_values
-from plimsoll.errors import DataError
+from plimsoll.errors import ConfigError, DataError, IntegrityError
 from plimsoll.joined import count_changed, nightly_quality
 from plimsoll.ledger import Entry
 from plimsoll.model_config import ModelConfig
@@ -20,6 +20,7 @@ from tasks.committed_rows import committed_rows, outcome_share
 from tasks.former_outcomes import former_delivery
 from tasks.landing import keep_outcomes
 from tasks.late_join import joined_parts
+from tasks.version_config import own_config
 from tasks.workspace import Workspace
 
 AGREED_ROWS = 20_000  # of a night, that agreement with the champion is told by
@@ -46,7 +47,7 @@ def late_losses(
     scored = {str(e.facts["date"]): e for e in batches if since <= str(e.facts["date"]) <= known}
     dates = sorted(scored)
     see_outcomes(workspace, config, dates, read)
-    found = []
+    own, found = _sliced(workspace, config, standing, version), []
     for date in (date for date in dates if date in read.files and date not in read.refused):
         entries = [scored[date], *standing.cleared(scored[date], version)]
         more = f"-cleared{len(entries) - 1}" if len(entries) > 1 else ""  # these rows belong to the night too
@@ -55,11 +56,24 @@ def late_losses(
         try:
             if key not in read.nights:
                 rival = _champions(standing, date, version)
-                read.nights[key] = _night(workspace, config, version, entries, read.files[date], key, rival)
+                read.nights[key] = _night(workspace, own, version, entries, read.files[date], key, rival)
             found.append(read.nights[key])
         except DataError as error:
             read.refused[date] = str(error)
     return found
+
+
+def _sliced(workspace: Workspace, config: ModelConfig, standing: Standing, version: int) -> ModelConfig:
+    """Return the config whose features make the slices that a version is watched by: its own, of its own columns."""
+    found = standing.version(version)
+    if not config.drift.slices or found is None:
+        return config
+    try:
+        own = own_config(workspace, config, str(found.trained.facts["run"]))
+    except (ConfigError, IntegrityError):  # scoring refuses such a version and says so; its late losses are still told
+        return config
+    watched = tuple(name for name in config.drift.slices if name in own.feature_names)
+    return own.model_copy(update={"drift": config.drift.model_copy(update={"slices": watched})})
 
 
 def see_outcomes(workspace: Workspace, config: ModelConfig, dates: Sequence[str], read: Remembered) -> None:

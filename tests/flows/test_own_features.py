@@ -102,6 +102,12 @@ def test_features_change_without_a_night_lost(serving: Place, plimsoll: Cli) -> 
     assert f"{MODEL} v1 was trained with the feature function flights:build" in done.said
     assert "expected a function build(batch), found none" in done.said
     assert "and the new one beside it under another name" in done.said
+    done = plimsoll("train", MODEL, "--as-of", FOURTH)
+    assert done.code == 0, done.said
+    judged = max(serving.ledger("gates_passed") + serving.ledger("gates_failed"), key=lambda entry: entry["n"])
+    report = get_json(serving.workspace.store, judged["facts"]["gate_report"])
+    [warned] = [one for one in report["gates"] if one["gate"] == "the champion's features"]
+    assert (warned["verdict"], "flights:build" in warned["sentence"]) == ("warn", True)
 
 
 def test_rows_are_joined_as_they_were_at_the_training(serving: Place, lived_home: Path, plimsoll: Cli) -> None:

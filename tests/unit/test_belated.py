@@ -112,6 +112,17 @@ def test_a_rejected_date_that_only_a_version_by_number_scored_is_judged_as_rejec
     assert book.stands.night_batch("2013-03-05") == stopped
 
 
+def test_nights_of_a_late_feed_are_those_of_the_champion_that_scores_them_in_order() -> None:
+    book = Book().train(1, "2013-03-01", "2013-02-20").promote(1, "2013-03-02")
+    book.score("2013-03-03")
+    book.train(2, "2013-03-10", "2013-03-02").promote(2, "2013-03-10")
+    book.score("2013-03-05", 2)
+    v2 = next(one for one in book.stands.versions if one.number == 2)
+    assert why_past(book.stands, v2, "2013-03-05") == "", "it came late, and nothing after it was scored before"
+    book.score("2013-03-04", 2)
+    assert why_past(book.stands, v2, "2013-03-04").startswith("v2 was not champion then")
+
+
 def test_last_is_the_latest_date_whatever_was_done_last() -> None:
     book = reigning()
     book.score("2013-03-12", 2)

@@ -208,6 +208,14 @@ def test_what_enters_itself_in_a_table_counts(old: bytes, new: bytes) -> None:
     assert means_the_same(REGISTERED, REGISTERED.replace(b"rows = 6", b"rows = 7"), "build")
 
 
+def test_an_empty_file_of_the_package_changes_nothing() -> None:
+    def beside(data: bytes) -> Source:
+        return Source(SOURCE, "flights.py", lambda name: data if name == "__init__.py" else None)
+
+    assert mean_the_same(Source(SOURCE, "flights.py"), beside(b"# why it is here\n"), "build")
+    assert not mean_the_same(Source(SOURCE, "flights.py"), beside(b"import numpy\n"), "build")
+
+
 def test_a_function_that_is_bound_in_a_branch_takes_the_whole_file() -> None:
     one = b"A = 1\nif A:\n    def f():\n        return 1\nB = 2\n"
     assert means_the_same(one, one + b"# why", "f")
