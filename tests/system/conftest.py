@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +39,15 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def demo_environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of one home that the tests of a module share."""
     return {**clean_environ(), "PLIMSOLL_HOME": str(tmp_path_factory.mktemp("demo") / "home")}
+
+
+@pytest.fixture(scope="module")
+def postgres_folder() -> Iterator[Path]:
+    """A folder of the user postgres where this is root, not among pytest's: each start of pytest closes those."""
+    with tempfile.TemporaryDirectory(prefix="plimsoll-postgresql-") as name:
+        if os.geteuid() == 0:
+            shutil.chown(name, "postgres", "postgres")
+        yield Path(name)
 
 
 @pytest.fixture

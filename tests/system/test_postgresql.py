@@ -1,7 +1,6 @@
 """The same commands on PostgreSQL: Prefect and MLflow keep their state in a real server."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -27,14 +26,10 @@ def as_postgres(*words: str | Path) -> list[str]:
 
 
 @pytest.fixture
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database(postgres_folder: Path) -> Iterator[str]:
     """A PostgreSQL server with the databases prefect and mlflow; its address."""
-    folder = tmp_path_factory.mktemp("postgresql")
-    if os.geteuid() == 0:
-        for path in (folder, *list(folder.parents)[:3]):
-            path.chmod(0o755)
-        shutil.chown(folder, "postgres", "postgres")
-    data, port = folder / "data", free_port()
+    folder, port = postgres_folder, free_port()
+    data = folder / "data"
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": "/"}
     subprocess.check_call(as_postgres(BINARIES / "initdb", "-D", data, "-A", "trust", "-U", "postgres"), **quiet)

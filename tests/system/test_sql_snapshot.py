@@ -44,16 +44,13 @@ def as_postgres(*words: str | Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(postgres_folder: Path) -> Iterator[str]:
     """A PostgreSQL server that asks for a password; the address of its database postgres."""
-    folder = tmp_path_factory.mktemp("postgresql")
+    folder, port = postgres_folder, free_port()
     (folder / "password").write_text(PASSWORD)
     if os.geteuid() == 0:
-        for path in (folder, *list(folder.parents)[:3]):
-            path.chmod(0o755)
-        for path in (folder, folder / "password"):
-            shutil.chown(path, "postgres", "postgres")
-    data, port = folder / "data", free_port()
+        shutil.chown(folder / "password", "postgres", "postgres")
+    data = folder / "data"
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": "/"}
     init = [BINARIES / "initdb", "-D", data, "-A", "scram-sha-256", "-U", "postgres", "--locale=C.UTF-8"]
