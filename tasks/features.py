@@ -17,7 +17,7 @@ from tasks.feature_modules import hint, load_module
 from tasks.git import read_source
 from tasks.secrecy import refuse_passwords, refuse_secrets
 from tasks.source_tree import recorded_tree
-from tasks.version_config import lost_tables, own_config
+from tasks.version_config import own_and_lost
 from tasks.workspace import Workspace
 
 FOLDER = "configs/features"
@@ -117,7 +117,7 @@ def changed_features(workspace: Workspace, config: ModelConfig, trained_by: str,
     """
     then = _trained(workspace.archive, trained_by)
     try:
-        own, gone = own_config(workspace, config, trained_by), lost_tables(workspace, config, trained_by)
+        own, gone = own_and_lost(workspace, config, trained_by)
     except ConfigError as error:
         return (
             f"{name} was trained with features that cannot be read any more. {error} Train and approve a new version."

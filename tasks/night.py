@@ -52,6 +52,7 @@ class Night:
     date: str
     scratch: Path
     _rows: dict[str, Rows] = field(default_factory=dict)  # by the features that they have
+    _configs: dict[int, ModelConfig] = field(default_factory=dict)  # by version
     predicted: float | None = field(default=None)  # seconds that the champion took
 
     def rows(self, one: Served, snapshot: str | None = None) -> Rows:
@@ -81,8 +82,11 @@ class Night:
         return list(groups.values())
 
     def _config(self, one: Served) -> ModelConfig:
-        run, version = self.run, self.run.standing().version(one.version)
-        return own_config(run.workspace, run.config, str(version.trained.facts["run"])) if version else run.config
+        """Return the config by which a version's rows are made; its record is read once a date."""
+        run = self.run
+        if one.version not in self._configs and (version := run.standing().version(one.version)):
+            self._configs[one.version] = own_config(run.workspace, run.config, str(version.trained.facts["run"]))
+        return self._configs.get(one.version, run.config)
 
     def _read(self, config: ModelConfig, snapshot: Snapshot) -> Rows:
         run, partition = self.run, batch_partition(config, self.date)

@@ -17,18 +17,18 @@ def own_config(workspace: Workspace, config: ModelConfig, trained_by: str) -> Mo
     That is today's where it has no record. Raises ConfigError where the run's config cannot be read any more,
     IntegrityError where it is damaged.
     """
+    return own_and_lost(workspace, config, trained_by)[0]
+
+
+def own_and_lost(workspace: Workspace, config: ModelConfig, trained_by: str) -> tuple[ModelConfig, list[str]]:
+    """Return what own_config does, and the lookups that the version needs and that today's config does not name."""
     if (then := _recorded(workspace, config, trained_by)) is None:
-        return config
+        return config, []
     features, source = own_features(config.features, then[0]), own_source(config.source, then[1])
+    lost = lost_lookups(config.source, then[1])
     if (features, source) == (config.features, config.source):
-        return config
-    return config.model_copy(update={"features": features, "source": source})
-
-
-def lost_tables(workspace: Workspace, config: ModelConfig, trained_by: str) -> list[str]:
-    """Return the lookups that a version needs and that today's config does not name; raises what own_config does."""
-    then = _recorded(workspace, config, trained_by)
-    return lost_lookups(config.source, then[1]) if then else []
+        return config, lost
+    return config.model_copy(update={"features": features, "source": source}), lost
 
 
 def predicts_another(workspace: Workspace, config: ModelConfig, trained_by: str) -> bool:
